@@ -1,0 +1,2 @@
+//! User sessions for web back ends, over HTTP.
+fn main() {}

@@ -1,0 +1,123 @@
+//! Housekeeping in small steps, so that no change waits long for it.
+
+use std::time::Duration;
+
+use rusqlite::Connection;
+use tenure::clock::Timestamp;
+use tenure::store::{Sweep, Swept};
+use tenure::{Actor, EndReason, Ending};
+
+use crate::error::Result;
+use crate::operations::{self, is_damage};
+use crate::txn::Txn;
+use crate::{log, rows};
+
+/// How many rows one step handles at the most.
+pub(crate) const STEP: usize = 128;
+
+/// When a session that cannot be read is looked at again.
+const LATER: Duration = Duration::from_secs(3600);
+
+/// Writes the ends of sessions past a limit and removes those that ended long ago.
+pub(crate) fn sessions(txn: &mut Txn<'_>, sweep: &Sweep) -> Result<Swept> {
+    let now = txn.now;
+    let keys = rows::due(txn.conn, now, sweep.limit)?;
+    let mut swept = Swept {
+        more: keys.len() == sweep.limit,
+        ..Swept::default()
+    };
+    for key in keys {
+        txn.wrote();
+        let mut stored = match rows::at_key(txn.conn, key) {
+            Ok(Some(stored)) => stored,
+            Ok(None) => continue,
+            Err(failure) if is_damage(&failure) => {
+                tracing::error!(error = %failure.0, "housekeeping leaves a session alone");
+                rows::put_off(txn.conn, key, now.plus(LATER))?;
+                continue;
+            }
+            Err(failure) => return Err(failure),
+        };
+        let record = &stored.record;
+        match (record.ended().map(|ended| ended.at), record.dead(now)) {
+            (Some(at), _) => {
+                let until = at.plus(Duration::from_millis(sweep.keep_ended_ms));
+                if now < until {
+                    rows::reschedule(txn.conn, &mut stored, until)?;
+                } else {
+                    rows::remove(txn.conn, key)?;
+                    swept.removed += 1;
+                }
+            }
+            (None, Some(reason)) => {
+                swept.ended.push(record.id);
+                operations::end(txn, stored.record, &Ending::new(reason, Actor::system()))?;
+            }
+            (None, None) => {
+                let due = record.due_at();
+                rows::reschedule(txn.conn, &mut stored, due)?;
+            }
+        }
+    }
+    Ok(swept)
+}
+
+/// Removes receipts and events that were kept long enough.
+pub(crate) fn logs(txn: &mut Txn<'_>, sweep: &Sweep) -> Result<Swept> {
+    let since = |keep_ms: u64| rows::millis(txn.now).saturating_sub_unsigned(keep_ms);
+    let (receipts_until, events_until) = (since(sweep.keep_receipts_ms), since(sweep.keep_events_ms));
+    let receipts = log::prune_receipts(txn.conn, receipts_until, sweep.limit)?;
+    let (events, last) = log::prune_events(txn.conn, events_until, sweep.limit)?;
+    if let Some(last) = last {
+        txn.head.kept_from = last;
+    }
+    let removed = receipts + events;
+    if removed > 0 {
+        txn.wrote();
+    }
+    let full_step = sweep.limit as u64;
+    Ok(Swept {
+        ended: Vec::new(),
+        removed,
+        more: receipts == full_step || events == full_step,
+    })
+}
+
+/// Ends the next sessions of a restored copy, from after `key` on. Gives the last key, or
+/// none when there are no more.
+pub(crate) fn end_restored(txn: &mut Txn<'_>, key: i64, limit: usize) -> Result<Option<i64>> {
+    let ending = Ending::new(EndReason::Revoked, Actor::system())
+        .note("an older copy of the store was restored");
+    let batch = next_batch(txn.conn, key, limit)?;
+    let last = batch.last().map(|(key, _)| *key);
+    for (key, record) in batch {
+        match record {
+            Ok(stored) if stored.record.ended().is_none() => {
+                operations::end(txn, stored.record, &ending)?;
+            }
+            Ok(_) => {}
+            Err(failure) if is_damage(&failure) => {
+                tracing::error!(error = %failure.0, "a session that cannot be read is removed");
+                rows::remove(txn.conn, key)?;
+            }
+            Err(failure) => return Err(failure),
+        }
+        txn.wrote();
+    }
+    Ok(last)
+}
+
+fn next_batch(conn: &Connection, key: i64, limit: usize) -> Result<Vec<(i64, Result<rows::Stored>)>> {
+    let mut batch = Vec::new();
+    rows::each_after(conn, key, |key, stored| {
+        batch.push((key, stored));
+        batch.len() < limit
+    })?;
+    Ok(batch)
+}
+
+/// Whether a moment is further ahead of the last one the store knows than a pause explains.
+pub(crate) fn is_gap(latest: Timestamp, now: Timestamp) -> bool {
+    const PLAUSIBLE: Duration = Duration::from_secs(31 * 24 * 3600);
+    now.since(latest) > PLAUSIBLE
+}

@@ -1,0 +1,1 @@
+//! User sessions for web back ends.

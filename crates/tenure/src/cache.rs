@@ -1,0 +1,291 @@
+//! The near cache: checks are answered from memory, bounded by bytes.
+//!
+//! What keeps it honest: a load takes a [`Ticket`] first, and its result is kept only if
+//! nothing happened in that shard meanwhile; a session that is being changed is in no cache
+//! until the outcome is known ([`Cache::begin`]); a newer revision is never replaced by an
+//! older one. Guests have a quarter of the room and push out guests only.
+
+use std::collections::{HashMap, VecDeque};
+use std::hash::{BuildHasherDefault, Hasher};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+
+use crate::id::SessionId;
+use crate::keys::TAG_LEN;
+use crate::sessions::Snapshot;
+use crate::token::Binding;
+
+const SHARDS: usize = 64;
+
+pub(crate) struct Cache {
+    shards: Vec<RwLock<Shard>>,
+    /// Bytes a shard may hold of each class.
+    users_room: usize,
+    guests_room: usize,
+}
+
+/// A session in memory.
+pub(crate) struct Entry {
+    pub(crate) snapshot: Arc<Snapshot>,
+    /// The token that was found genuine for this entry, so that it need not be found again.
+    pub(crate) genuine: OnceLock<Genuine>,
+    bytes: usize,
+    guest: bool,
+    used: AtomicBool,
+}
+
+/// A token whose tag was checked, and what for.
+pub(crate) struct Genuine {
+    pub(crate) key: u8,
+    pub(crate) tag: [u8; TAG_LEN],
+    pub(crate) binding: Arc<Binding>,
+}
+
+/// The right to keep what a load gives, if nothing happens meanwhile.
+#[derive(Clone, Copy)]
+pub(crate) struct Ticket(u64);
+
+#[derive(Default)]
+struct Shard {
+    entries: HashMap<SessionId, Arc<Entry>, BuildHasherDefault<IdHasher>>,
+    /// How many changes of a session are under way.
+    changing: HashMap<SessionId, u32>,
+    /// Counts what happened, to void tickets.
+    epoch: u64,
+    users: Ring,
+    guests: Ring,
+}
+
+/// Second-chance order of one class.
+#[derive(Default)]
+struct Ring {
+    order: VecDeque<SessionId>,
+    bytes: usize,
+}
+
+/// Ids carry random bytes that only the server makes, so they are their own hash.
+#[derive(Default)]
+struct IdHasher(u64);
+
+impl Hasher for IdHasher {
+    fn write(&mut self, bytes: &[u8]) {
+        if let Some(random) = bytes.last_chunk::<8>() {
+            self.0 = u64::from_le_bytes(*random);
+        }
+    }
+
+    fn finish(&self) -> u64 {
+        self.0
+    }
+}
+
+impl Cache {
+    pub(crate) fn new(bytes: usize) -> Self {
+        let room = bytes / SHARDS;
+        let shards = (0..SHARDS).map(|_| RwLock::default()).collect();
+        Self {
+            shards,
+            users_room: room - room / 4,
+            guests_room: room / 4,
+        }
+    }
+
+    pub(crate) fn get(&self, id: &SessionId) -> Option<Arc<Entry>> {
+        let shard = self.read(id);
+        let entry = shard.entries.get(id)?;
+        if !entry.used.load(Ordering::Relaxed) {
+            entry.used.store(true, Ordering::Relaxed);
+        }
+        Some(Arc::clone(entry))
+    }
+
+    /// To be taken before a load.
+    pub(crate) fn ticket(&self, id: &SessionId) -> Ticket {
+        Ticket(self.read(id).epoch)
+    }
+
+    /// Keeps what a load gave, if `ticket` is still good. Gives the entry to go on with,
+    /// kept or not.
+    pub(crate) fn insert(&self, snapshot: Arc<Snapshot>, ticket: Ticket) -> Arc<Entry> {
+        let id = snapshot.record().id;
+        let entry = Arc::new(Entry::new(snapshot));
+        let mut shard = self.write(&id);
+        if shard.epoch == ticket.0 && !shard.changing.contains_key(&id) {
+            self.keep(&mut shard, Arc::clone(&entry));
+        }
+        entry
+    }
+
+    /// Takes a session out of the cache and keeps it out until the change is over.
+    pub(crate) fn begin(self: &Arc<Self>, id: SessionId) -> Changing {
+        let mut shard = self.write(&id);
+        shard.remove(&id);
+        *shard.changing.entry(id).or_default() += 1;
+        Changing {
+            cache: Arc::clone(self),
+            id,
+            settled: false,
+        }
+    }
+
+    /// Takes out a session that was changed together with another.
+    pub(crate) fn evict(&self, id: &SessionId) {
+        self.write(id).remove(id);
+    }
+
+    /// Takes out everything.
+    pub(crate) fn clear(&self) {
+        for shard in &self.shards {
+            let mut shard = shard.write().unwrap_or_else(PoisonError::into_inner);
+            *shard = Shard {
+                epoch: shard.epoch + 1,
+                changing: std::mem::take(&mut shard.changing),
+                ..Shard::default()
+            };
+        }
+    }
+
+    fn keep(&self, shard: &mut Shard, entry: Arc<Entry>) {
+        let id = entry.snapshot.record().id;
+        let newer = |kept: &Arc<Entry>| kept.snapshot.record().revision > entry.snapshot.record().revision;
+        if shard.entries.get(&id).is_some_and(newer) {
+            return;
+        }
+        shard.take(&id);
+        let (guest, bytes) = (entry.guest, entry.bytes);
+        let ring = if guest {
+            &mut shard.guests
+        } else {
+            &mut shard.users
+        };
+        ring.order.push_back(id);
+        ring.bytes += bytes;
+        shard.entries.insert(id, entry);
+        if guest {
+            shard.shrink(true, self.guests_room);
+        } else {
+            shard.shrink(false, self.users_room);
+        }
+    }
+
+    fn shard(&self, id: &SessionId) -> &RwLock<Shard> {
+        &self.shards[usize::from(id.as_bytes()[15]) % SHARDS]
+    }
+
+    fn read(&self, id: &SessionId) -> RwLockReadGuard<'_, Shard> {
+        self.shard(id).read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn write(&self, id: &SessionId) -> RwLockWriteGuard<'_, Shard> {
+        self.shard(id).write().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Entry {
+    fn new(snapshot: Arc<Snapshot>) -> Self {
+        let (bytes, guest) = (snapshot.footprint(), snapshot.user().is_none());
+        Self {
+            snapshot,
+            genuine: OnceLock::new(),
+            bytes,
+            guest,
+            used: AtomicBool::new(false),
+        }
+    }
+}
+
+impl Shard {
+    /// Takes `id` out and voids the tickets.
+    fn remove(&mut self, id: &SessionId) {
+        self.epoch += 1;
+        self.take(id);
+    }
+
+    fn take(&mut self, id: &SessionId) {
+        let Some(entry) = self.entries.remove(id) else {
+            return;
+        };
+        let ring = if entry.guest {
+            &mut self.guests
+        } else {
+            &mut self.users
+        };
+        ring.bytes -= entry.bytes;
+        // Its place in the order is left behind and passed over later; keep that bounded.
+        if ring.order.len() > 64 + 2 * self.entries.len() {
+            let entries = &self.entries;
+            let mut seen = std::collections::HashSet::new();
+            ring.order
+                .retain(|id| entries.contains_key(id) && seen.insert(*id));
+        }
+    }
+
+    /// Lets go of sessions of a class until it fits, those not used lately first.
+    fn shrink(&mut self, guest: bool, room: usize) {
+        loop {
+            let ring = if guest { &mut self.guests } else { &mut self.users };
+            if ring.bytes <= room {
+                return;
+            }
+            let Some(id) = ring.order.pop_front() else { return };
+            let Some(entry) = self.entries.get(&id).filter(|entry| entry.guest == guest) else {
+                continue;
+            };
+            if entry.used.swap(false, Ordering::Relaxed) {
+                ring.order.push_back(id);
+            } else {
+                ring.bytes -= entry.bytes;
+                self.entries.remove(&id);
+            }
+        }
+    }
+}
+
+/// A change under way. While it lives, nobody caches the session.
+pub(crate) struct Changing {
+    cache: Arc<Cache>,
+    id: SessionId,
+    settled: bool,
+}
+
+impl Changing {
+    /// The change is over, and this is the session now.
+    pub(crate) fn finish(mut self, snapshot: Option<Arc<Snapshot>>) {
+        self.settled = true;
+        let mut shard = self.cache.write(&self.id);
+        let alone = shard.release(&self.id);
+        if let Some(snapshot) = snapshot.filter(|_| alone) {
+            self.cache.keep(&mut shard, Arc::new(Entry::new(snapshot)));
+        }
+    }
+
+    /// Nobody knows whether the change happened: the session is never cached again by this
+    /// process, and every check of it asks the store.
+    pub(crate) fn unknown(mut self) {
+        self.settled = true;
+    }
+}
+
+impl Drop for Changing {
+    fn drop(&mut self) {
+        if !self.settled {
+            self.cache.write(&self.id).release(&self.id);
+        }
+    }
+}
+
+impl Shard {
+    /// One change of `id` less; whether it was the last.
+    fn release(&mut self, id: &SessionId) -> bool {
+        self.epoch += 1;
+        let Some(count) = self.changing.get_mut(id) else {
+            return true;
+        };
+        *count -= 1;
+        if *count == 0 {
+            self.changing.remove(id);
+            return true;
+        }
+        false
+    }
+}

@@ -1,0 +1,314 @@
+//! Time, from one place: a [`Clock`] that can be replaced in tests, and the
+//! [`SteadyClock`] that keeps sessions honest when the clock is not.
+
+use std::fmt;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+use std::time::Duration;
+
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error as _};
+
+/// A moment, in milliseconds since 1970-01-01T00:00:00Z.
+///
+/// Shown and serialised for people as RFC 3339 in UTC, in binary formats as the number.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
+pub struct Timestamp(u64);
+
+impl Timestamp {
+    /// The moment `millis` milliseconds after the Unix epoch.
+    pub const fn from_millis(millis: u64) -> Self {
+        Self(millis)
+    }
+
+    /// Milliseconds since the Unix epoch.
+    pub const fn as_millis(self) -> u64 {
+        self.0
+    }
+
+    /// The moment `by` later; stays at the largest value instead of wrapping.
+    #[must_use]
+    pub fn plus(self, by: Duration) -> Self {
+        Self(self.0.saturating_add(millis(by)))
+    }
+
+    /// How long after `earlier` this moment is; zero when it is not after it.
+    pub fn since(self, earlier: Self) -> Duration {
+        Duration::from_millis(self.0.saturating_sub(earlier.0))
+    }
+}
+
+impl fmt::Display for Timestamp {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match i64::try_from(self.0)
+            .ok()
+            .and_then(|ms| jiff::Timestamp::from_millisecond(ms).ok())
+        {
+            Some(at) => write!(f, "{at:.3}"),
+            None => write!(f, "{} ms", self.0),
+        }
+    }
+}
+
+impl fmt::Debug for Timestamp {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+impl std::str::FromStr for Timestamp {
+    type Err = jiff::Error;
+
+    /// Reads RFC 3339. A moment before 1970 reads as 1970.
+    fn from_str(text: &str) -> Result<Self, jiff::Error> {
+        let at: jiff::Timestamp = text.parse()?;
+        Ok(Self(u64::try_from(at.as_millisecond()).unwrap_or(0)))
+    }
+}
+
+impl Serialize for Timestamp {
+    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        if to.is_human_readable() {
+            to.collect_str(self)
+        } else {
+            to.serialize_u64(self.0)
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for Timestamp {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        if from.is_human_readable() {
+            String::deserialize(from)?.parse().map_err(D::Error::custom)
+        } else {
+            u64::deserialize(from).map(Self)
+        }
+    }
+}
+
+/// Where time comes from.
+///
+/// Two readings: the wall clock, which people and other machines share but which may be
+/// set, and a running count that only moves forward, and also while the machine sleeps.
+pub trait Clock: Send + Sync + 'static {
+    /// The time of day.
+    fn wall(&self) -> Timestamp;
+    /// Time since some fixed moment, never backwards, suspended time included.
+    fn running(&self) -> Duration;
+}
+
+/// The machine's clocks.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct SystemClock;
+
+#[expect(
+    clippy::disallowed_methods,
+    reason = "this is the one place that reads the machine's clocks"
+)]
+impl Clock for SystemClock {
+    fn wall(&self) -> Timestamp {
+        let since_epoch = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
+        Timestamp(millis(since_epoch.unwrap_or_default()))
+    }
+
+    #[cfg(target_os = "linux")]
+    fn running(&self) -> Duration {
+        let at = rustix::time::clock_gettime(rustix::time::ClockId::Boottime);
+        Duration::new(at.tv_sec.unsigned_abs(), u32::try_from(at.tv_nsec).unwrap_or(0))
+    }
+
+    #[cfg(not(target_os = "linux"))]
+    fn running(&self) -> Duration {
+        use std::sync::OnceLock;
+        static START: OnceLock<std::time::Instant> = OnceLock::new();
+        START.get_or_init(std::time::Instant::now).elapsed()
+    }
+}
+
+/// A clock that stands still until a test moves it. Clones share the same time.
+#[derive(Clone, Debug)]
+pub struct TestClock {
+    wall: Arc<AtomicU64>,
+    running: Arc<AtomicU64>,
+}
+
+impl Default for TestClock {
+    /// Starts at 2026-01-01T00:00:00Z.
+    fn default() -> Self {
+        Self {
+            wall: Arc::new(AtomicU64::new(1_767_225_600_000)),
+            running: Arc::new(AtomicU64::new(1_000_000)),
+        }
+    }
+}
+
+impl TestClock {
+    /// Lets `by` pass: both readings move.
+    pub fn advance(&self, by: Duration) {
+        self.wall.fetch_add(millis(by), Ordering::SeqCst);
+        self.running.fetch_add(millis(by), Ordering::SeqCst);
+    }
+
+    /// Sets the wall clock ahead by `by` although no time has passed.
+    pub fn jump_ahead(&self, by: Duration) {
+        self.wall.fetch_add(millis(by), Ordering::SeqCst);
+    }
+
+    /// Sets the wall clock back by `by` although no time has passed.
+    pub fn step_back(&self, by: Duration) {
+        self.wall.fetch_sub(millis(by), Ordering::SeqCst);
+    }
+}
+
+impl Clock for TestClock {
+    fn wall(&self) -> Timestamp {
+        Timestamp(self.wall.load(Ordering::SeqCst))
+    }
+
+    fn running(&self) -> Duration {
+        Duration::from_millis(self.running.load(Ordering::SeqCst))
+    }
+}
+
+/// The wall clock jumped ahead further than any correction explains.
+///
+/// Believing it would end sessions that are alive, not believing it could keep dead ones,
+/// so checks are refused until the clock is back or the process is started again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "the clock jumped ahead by {} s while running; set it right, or restart if it is right now",
+    .ahead.as_secs()
+)]
+pub struct ClockJumped {
+    /// How far the wall clock is ahead of where it should be.
+    pub ahead: Duration,
+}
+
+/// Forward corrections up to this much are believed at once.
+pub const BELIEVED_CORRECTION: Duration = Duration::from_secs(300);
+
+/// Time that never runs backwards: the wall clock at the start, carried on by the running
+/// count (promise P4). A wall clock that steps back is not followed, so no session lives
+/// longer; one that jumps ahead is an error, so no session is ended by it.
+pub struct SteadyClock {
+    clock: Arc<dyn Clock>,
+    /// Wall minus running, in ms; only ever grows.
+    offset: AtomicI64,
+}
+
+impl fmt::Debug for SteadyClock {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("SteadyClock").field(&self.now()).finish()
+    }
+}
+
+impl SteadyClock {
+    /// Starts from what `clock` shows now.
+    pub fn new(clock: Arc<dyn Clock>) -> Self {
+        let offset = signed(clock.wall().0) - signed(millis(clock.running()));
+        Self {
+            clock,
+            offset: AtomicI64::new(offset),
+        }
+    }
+
+    /// The steady time.
+    ///
+    /// # Errors
+    /// [`ClockJumped`] while the wall clock is implausibly far ahead.
+    pub fn read(&self) -> Result<Timestamp, ClockJumped> {
+        let running = signed(millis(self.clock.running()));
+        let offset = self.offset.load(Ordering::Relaxed);
+        let drift = signed(self.clock.wall().0) - running - offset;
+        if drift <= 0 {
+            return Ok(at(running + offset));
+        }
+        let ahead = Duration::from_millis(drift.unsigned_abs());
+        if ahead > BELIEVED_CORRECTION {
+            return Err(ClockJumped { ahead });
+        }
+        let before = self.offset.fetch_max(offset + drift, Ordering::Relaxed);
+        Ok(at(running + before.max(offset + drift)))
+    }
+
+    /// The steady time also while the wall clock is implausible: then as the running
+    /// count carries it on.
+    pub fn now(&self) -> Timestamp {
+        self.read().unwrap_or_else(|_| {
+            at(signed(millis(self.clock.running())) + self.offset.load(Ordering::Relaxed))
+        })
+    }
+
+    /// Never shows less than `floor` from now on: the latest time a store has recorded.
+    pub fn not_before(&self, floor: Timestamp) {
+        let offset = signed(floor.0) - signed(millis(self.clock.running()));
+        self.offset.fetch_max(offset, Ordering::Relaxed);
+    }
+
+    /// The running count, for what must not depend on the wall clock.
+    pub fn running(&self) -> Duration {
+        self.clock.running()
+    }
+}
+
+fn millis(of: Duration) -> u64 {
+    u64::try_from(of.as_millis()).unwrap_or(u64::MAX)
+}
+
+fn signed(of: u64) -> i64 {
+    i64::try_from(of).unwrap_or(i64::MAX)
+}
+
+fn at(millis: i64) -> Timestamp {
+    Timestamp(u64::try_from(millis).unwrap_or(0))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const HOUR: Duration = Duration::from_secs(3600);
+
+    fn steady() -> (TestClock, SteadyClock) {
+        let clock = TestClock::default();
+        (clock.clone(), SteadyClock::new(Arc::new(clock)))
+    }
+
+    #[test]
+    fn a_clock_that_steps_back_is_not_followed_and_time_goes_on() {
+        let (clock, steady) = steady();
+        let start = steady.now();
+        clock.step_back(HOUR);
+        assert_eq!(steady.read(), Ok(start));
+        clock.advance(Duration::from_secs(60));
+        assert_eq!(steady.read(), Ok(start.plus(Duration::from_secs(60))));
+    }
+
+    #[test]
+    fn a_clock_that_jumps_ahead_is_an_error_until_it_is_back() {
+        let (clock, steady) = steady();
+        let start = steady.now();
+        clock.jump_ahead(365 * 24 * HOUR);
+        assert_eq!(steady.read().unwrap_err().ahead, 365 * 24 * HOUR);
+        assert_eq!(steady.now(), start);
+        clock.step_back(365 * 24 * HOUR);
+        clock.advance(HOUR);
+        assert_eq!(steady.read(), Ok(start.plus(HOUR)));
+    }
+
+    #[test]
+    fn a_small_correction_is_believed_once() {
+        let (clock, steady) = steady();
+        let start = steady.now();
+        clock.jump_ahead(BELIEVED_CORRECTION);
+        assert_eq!(steady.read(), Ok(start.plus(BELIEVED_CORRECTION)));
+        clock.step_back(BELIEVED_CORRECTION);
+        assert_eq!(steady.read(), Ok(start.plus(BELIEVED_CORRECTION)));
+    }
+
+    #[test]
+    fn a_timestamp_reads_as_rfc_3339() {
+        let at = Timestamp::from_millis(1_767_225_600_123);
+        assert_eq!(at.to_string(), "2026-01-01T00:00:00.123Z");
+        assert_eq!(at.to_string().parse::<Timestamp>().unwrap(), at);
+    }
+}

@@ -1,0 +1,223 @@
+//! What can go wrong, by blame.
+
+use std::time::Duration;
+
+use crate::clock::ClockJumped;
+use crate::id::{InvalidName, InvalidSessionId};
+use crate::policy::InvalidPolicy;
+use crate::record::{MAX_DATA, MAX_KEY_LEN, MAX_KEYS};
+use crate::sessions::Reason;
+use crate::store::{Refusal, StoreError};
+
+/// Who has to do something about an [`Error`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Blame {
+    /// The caller: the request cannot be granted as it is.
+    Client,
+    /// The store: try again later. Says nothing about any session.
+    Store,
+    /// The operator.
+    Configuration,
+    /// Tenure.
+    Bug,
+}
+
+/// Why Tenure did not do what was asked.
+///
+/// A session that does not exist is no error where `None` or a verdict can say so.
+#[derive(Clone, Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// The session is not active.
+    #[error("the session is not active: {0}")]
+    Inactive(Reason),
+    /// The user is signed in but must prove it again first.
+    #[error("sign in again first: {0}")]
+    StepUp(Reason),
+    /// The store's rules refused.
+    #[error("{}", describe(.0))]
+    Refused(Refusal),
+    /// The session belongs to another user, who has to sign out first.
+    #[error("another user is signed in in this session; end it first")]
+    AnotherUser,
+    /// A value does not fit.
+    #[error("{detail}")]
+    Invalid {
+        /// The stable code.
+        code: &'static str,
+        /// What fits.
+        detail: String,
+    },
+    /// Too much at once from one network.
+    #[error("too many requests from this network; try again in {} s", .retry_after.as_secs().max(1))]
+    Throttled {
+        /// When to try again.
+        retry_after: Duration,
+    },
+    /// A value in the session's data is not what the key's type says.
+    #[error("the value of key `{key}` does not read as its type: {detail}")]
+    Data {
+        /// The key.
+        key: String,
+        /// What is wrong, without the value.
+        detail: String,
+    },
+    /// Compare-and-set lost against others too often.
+    #[error("key `{key}` changes too fast: {tries} tries lost against other requests")]
+    Contended {
+        /// The key.
+        key: String,
+        /// How often it was tried.
+        tries: u32,
+    },
+    /// The store could not answer.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The clock cannot be believed.
+    #[error(transparent)]
+    Clock(#[from] ClockJumped),
+    /// The policy contradicts itself.
+    #[error(transparent)]
+    Policy(#[from] InvalidPolicy),
+    /// What the store holds does not fit the keys or the code.
+    #[error("{0}")]
+    Bug(&'static str),
+}
+
+impl Error {
+    /// Who has to do something.
+    pub fn blame(&self) -> Blame {
+        match self {
+            Self::Store(StoreError::Configuration(_)) | Self::Policy(_) => Blame::Configuration,
+            Self::Store(_) | Self::Clock(_) => Blame::Store,
+            Self::Bug(_) => Blame::Bug,
+            _ => Blame::Client,
+        }
+    }
+
+    /// The stable code, as in answers of the server and in `docs/errors.md`.
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::Inactive(_) => "session_inactive",
+            Self::StepUp(_) => "step_up_required",
+            Self::Refused(refusal) => refusal_code(refusal),
+            Self::AnotherUser => "signed_in_as_another_user",
+            Self::Invalid { code, .. } => code,
+            Self::Throttled { .. } => "throttled",
+            Self::Data { .. } => "data_unreadable",
+            Self::Contended { .. } => "contended",
+            Self::Store(StoreError::Full(_)) => "store_full",
+            Self::Store(StoreError::Corrupt(_)) => "store_damaged",
+            Self::Store(StoreError::Blocked(_)) => "store_blocked",
+            Self::Store(StoreError::Configuration(_)) => "store_configuration",
+            Self::Store(_) => "store_unavailable",
+            Self::Clock(_) => "clock_implausible",
+            Self::Policy(_) => "invalid_policy",
+            Self::Bug(_) => "internal_error",
+        }
+    }
+
+    /// The HTTP status that says it.
+    pub fn status(&self) -> u16 {
+        match self {
+            Self::Inactive(_) => 401,
+            Self::StepUp(_) => 403,
+            Self::Refused(refusal) => refusal_status(refusal),
+            Self::AnotherUser => 409,
+            Self::Invalid { .. } => 422,
+            Self::Throttled { .. } => 429,
+            Self::Contended { .. } | Self::Store(_) | Self::Clock(_) => 503,
+            Self::Data { .. } | Self::Policy(_) | Self::Bug(_) => 500,
+        }
+    }
+}
+
+impl From<Refusal> for Error {
+    fn from(refusal: Refusal) -> Self {
+        match refusal {
+            Refusal::Ended(reason) => Self::Inactive(reason.into()),
+            refusal => Self::Refused(refusal),
+        }
+    }
+}
+
+impl From<InvalidName> for Error {
+    fn from(invalid: InvalidName) -> Self {
+        Self::Invalid {
+            code: "invalid_name",
+            detail: invalid.to_string(),
+        }
+    }
+}
+
+impl From<InvalidSessionId> for Error {
+    fn from(invalid: InvalidSessionId) -> Self {
+        Self::Invalid {
+            code: "invalid_session_id",
+            detail: invalid.to_string(),
+        }
+    }
+}
+
+fn refusal_code(refusal: &Refusal) -> &'static str {
+    match refusal {
+        Refusal::Missing => "session_not_found",
+        Refusal::Ended(_) => "session_ended",
+        Refusal::Superseded => "token_superseded",
+        Refusal::WrongState => "wrong_state",
+        Refusal::Conflict { .. } => "data_conflict",
+        Refusal::VersionMismatch { .. } => "version_mismatch",
+        Refusal::TooManyKeys => "too_many_keys",
+        Refusal::KeyTooLong => "key_too_long",
+        Refusal::TooMuchData => "data_too_large",
+        Refusal::TooSoon => "rotation_too_soon",
+        Refusal::SessionLimit => "session_limit",
+        Refusal::PendingLimit => "pending_limit",
+        Refusal::GuestLimit => "guest_limit",
+        Refusal::UserDisabled => "user_disabled",
+        Refusal::SignedOut => "signed_out_meanwhile",
+    }
+}
+
+fn refusal_status(refusal: &Refusal) -> u16 {
+    match refusal {
+        Refusal::Missing => 404,
+        Refusal::Ended(_) => 410,
+        Refusal::VersionMismatch { .. } => 412,
+        Refusal::TooManyKeys | Refusal::KeyTooLong | Refusal::TooMuchData => 413,
+        Refusal::TooSoon => 429,
+        Refusal::UserDisabled | Refusal::SessionLimit | Refusal::PendingLimit => 403,
+        Refusal::GuestLimit => 503,
+        Refusal::Superseded | Refusal::WrongState | Refusal::Conflict { .. } | Refusal::SignedOut => 409,
+    }
+}
+
+fn describe(refusal: &Refusal) -> String {
+    match refusal {
+        Refusal::Missing => "there is no such session".into(),
+        Refusal::Ended(reason) => format!("the session has ended: {reason}"),
+        Refusal::Superseded => "the token was replaced meanwhile; use the newest one".into(),
+        Refusal::WrongState => "the session's state does not allow this".into(),
+        Refusal::Conflict { key, version } => {
+            format!("key `{key}` has version {version}, not the expected one; read it again and retry")
+        }
+        Refusal::VersionMismatch { version } => {
+            format!("the data has version {version}, not the expected one; read it again and retry")
+        }
+        Refusal::TooManyKeys => format!("the data of a session has at most {MAX_KEYS} keys"),
+        Refusal::KeyTooLong => format!("a key has 1 to {MAX_KEY_LEN} bytes"),
+        Refusal::TooMuchData => {
+            format!(
+                "the data of a session has at most {MAX_DATA} bytes; keep large things elsewhere and their id here"
+            )
+        }
+        Refusal::TooSoon => "the token was rotated a moment ago; try again after the grace time".into(),
+        Refusal::SessionLimit => "the user has as many sessions as the policy allows; end one first".into(),
+        Refusal::PendingLimit => "the user has as many unfinished sign-ins as the policy allows".into(),
+        Refusal::GuestLimit => {
+            "there are as many guest sessions as the policy allows; try again later".into()
+        }
+        Refusal::UserDisabled => "the user is disabled".into(),
+        Refusal::SignedOut => "the user was signed out everywhere while signing in; sign in again".into(),
+    }
+}

@@ -1,0 +1,136 @@
+//! What happened, in order: the one source for cache invalidation, audit and consoles.
+
+use std::fmt;
+use std::str::FromStr;
+
+use serde::{Deserialize, Serialize};
+
+use crate::clock::Timestamp;
+use crate::id::{Realm, SessionId, UserId};
+use crate::reason::{Actor, EndReason, Ending};
+use crate::record::Record;
+
+/// What an event tells.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum EventKind {
+    /// A session began.
+    Created,
+    /// Its data changed.
+    Changed,
+    /// Its next token was prepared.
+    RotationPrepared,
+    /// Its next token came into use.
+    Rotated,
+    /// Its user authenticated again or stepped up.
+    Authenticated,
+    /// The roles of its user changed.
+    RolesChanged,
+    /// A guest session began to move into one of a user.
+    Claimed,
+    /// That move was refused; the guest goes on.
+    Released,
+    /// It ended: once for each session, with reason and actor (promise P7).
+    Ended,
+    /// A user was disabled.
+    UserDisabled,
+    /// A user was enabled again.
+    UserEnabled,
+}
+
+/// Where an event stands in the log of its partition.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct Position {
+    /// Changes when the log starts anew; positions of another epoch mean nothing.
+    pub epoch: u64,
+    /// Counts the partition's events without a gap, from 1.
+    pub sequence: u64,
+}
+
+impl fmt::Display for Position {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:016x}-{}", self.epoch, self.sequence)
+    }
+}
+
+/// The text is no position in an event log.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("not a cursor of this event log; take one from an earlier answer")]
+pub struct InvalidPosition;
+
+impl FromStr for Position {
+    type Err = InvalidPosition;
+
+    fn from_str(text: &str) -> Result<Self, InvalidPosition> {
+        let (epoch, sequence) = text.split_once('-').ok_or(InvalidPosition)?;
+        let epoch = u64::from_str_radix(epoch, 16).map_err(|_| InvalidPosition)?;
+        let sequence = sequence.parse().map_err(|_| InvalidPosition)?;
+        Ok(Self { epoch, sequence })
+    }
+}
+
+/// Something that happened, as the log keeps it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Event {
+    /// Where it stands.
+    pub position: Position,
+    /// When it was committed, by the store's clock.
+    pub at: Timestamp,
+    /// What it says.
+    #[serde(flatten)]
+    pub body: EventBody,
+}
+
+/// What an event says.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct EventBody {
+    /// What happened.
+    pub kind: EventKind,
+    /// In which application.
+    pub realm: Realm,
+    /// To which session.
+    pub session: Option<SessionId>,
+    /// Of which user.
+    pub user: Option<UserId>,
+    /// Why a session ended.
+    pub reason: Option<EndReason>,
+    /// Who did it.
+    pub actor: Actor,
+    /// What a person wrote about it.
+    pub note: Option<String>,
+}
+
+impl EventBody {
+    pub(crate) fn of(kind: EventKind, record: &Record, actor: Actor) -> Self {
+        Self {
+            kind,
+            realm: record.realm.clone(),
+            session: Some(record.id),
+            user: record.user().cloned(),
+            reason: None,
+            actor,
+            note: None,
+        }
+    }
+
+    pub(crate) fn ended(record: &Record, ending: Ending) -> Self {
+        Self {
+            reason: Some(ending.reason),
+            note: ending.note,
+            ..Self::of(EventKind::Ended, record, ending.actor)
+        }
+    }
+
+    pub(crate) fn of_user(kind: EventKind, realm: &Realm, user: &UserId, actor: Actor) -> Self {
+        Self {
+            kind,
+            realm: realm.clone(),
+            session: None,
+            user: Some(user.clone()),
+            reason: None,
+            actor,
+            note: None,
+        }
+    }
+}

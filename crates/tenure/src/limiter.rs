@@ -1,0 +1,119 @@
+//! How often something may happen for one network: the generic cell rate algorithm.
+
+use std::collections::HashMap;
+use std::net::IpAddr;
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+/// How many networks are told apart. Beyond, the newcomers share one allowance.
+const NETWORKS: usize = 10_000;
+
+/// Allows each network a number of events a minute, all at once or spread.
+pub(crate) struct Limiter {
+    spacing: Duration,
+    burst: Duration,
+    /// When each network's allowance is whole again, on the running clock.
+    whole_at: Mutex<HashMap<Network, Duration>>,
+}
+
+/// An IPv4 /24 or IPv6 /64: what one party can easily have many addresses of.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+enum Network {
+    V4([u8; 3]),
+    V6([u8; 8]),
+    Others,
+}
+
+impl Limiter {
+    pub(crate) fn per_minute(events: u32) -> Self {
+        let burst = Duration::from_secs(60);
+        Self {
+            spacing: burst / events.max(1),
+            burst,
+            whole_at: Mutex::default(),
+        }
+    }
+
+    /// Takes one event from the allowance of `ip` at `now`.
+    ///
+    /// # Errors
+    /// How long to wait, when there is none left.
+    pub(crate) fn take(&self, ip: Option<IpAddr>, now: Duration) -> Result<(), Duration> {
+        self.with(ip, now, |whole_at, spacing| *whole_at += spacing)
+    }
+
+    /// Whether there is something left, without taking it.
+    pub(crate) fn look(&self, ip: Option<IpAddr>, now: Duration) -> Result<(), Duration> {
+        self.with(ip, now, |_, _| {})
+    }
+
+    fn with(
+        &self,
+        ip: Option<IpAddr>,
+        now: Duration,
+        then: impl Fn(&mut Duration, Duration),
+    ) -> Result<(), Duration> {
+        let mut networks = self.whole_at.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut network = Network::of(ip);
+        if networks.len() >= NETWORKS && !networks.contains_key(&network) {
+            networks.retain(|_, whole_at| *whole_at > now);
+            if networks.len() >= NETWORKS {
+                network = Network::Others;
+            }
+        }
+        let whole_at = networks.entry(network).or_insert(now);
+        *whole_at = (*whole_at).max(now);
+        let wait = (*whole_at + self.spacing).saturating_sub(now + self.burst);
+        if !wait.is_zero() {
+            return Err(wait);
+        }
+        then(whole_at, self.spacing);
+        Ok(())
+    }
+}
+
+impl Network {
+    fn of(ip: Option<IpAddr>) -> Self {
+        match ip.map(|ip| ip.to_canonical()) {
+            Some(IpAddr::V4(ip)) => {
+                let [a, b, c, _] = ip.octets();
+                Self::V4([a, b, c])
+            }
+            Some(IpAddr::V6(ip)) => {
+                let mut network = [0; 8];
+                network.copy_from_slice(&ip.octets()[..8]);
+                Self::V6(network)
+            }
+            None => Self::Others,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_network_has_its_allowance_and_gets_it_back() {
+        let limiter = Limiter::per_minute(60);
+        let ip = |last| Some(IpAddr::from([192, 0, 2, last]));
+        let start = Duration::from_secs(1_000);
+        for event in 0..60 {
+            assert_eq!(limiter.take(ip(event), start), Ok(()), "event {event}");
+        }
+        assert_eq!(limiter.take(ip(1), start), Err(Duration::from_secs(1)));
+        assert_eq!(limiter.take(Some(IpAddr::from([192, 0, 3, 1])), start), Ok(()));
+        assert_eq!(limiter.take(ip(1), start + Duration::from_secs(1)), Ok(()));
+    }
+
+    #[test]
+    fn many_networks_do_not_fill_the_memory() {
+        let limiter = Limiter::per_minute(1);
+        let start = Duration::from_secs(1_000);
+        for n in 0..30_000_u32 {
+            let [a, b, c, _] = (n << 8).to_be_bytes();
+            limiter.take(Some(IpAddr::from([a, b, c, 1])), start).ok();
+        }
+        assert!(limiter.whole_at.lock().unwrap().len() <= NETWORKS + 1);
+    }
+}

@@ -1,0 +1,154 @@
+//! Who is signed in, and how that was proved.
+
+use serde::{Deserialize, Serialize};
+
+use crate::clock::Timestamp;
+use crate::id::{Role, UserId};
+
+/// A way of proving who one is, in plain words: `password`, `totp`, `passkey`, …
+///
+/// 1 to 32 of `a-z 0-9 _`.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize)]
+#[serde(transparent)]
+pub struct Method(String);
+
+impl Method {
+    /// Takes `word` if it is one: 1 to 32 of `a-z 0-9 _`.
+    pub fn new(word: &str) -> Option<Self> {
+        let fits = (1..=32).contains(&word.len());
+        let plain = word
+            .bytes()
+            .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_');
+        (fits && plain).then(|| Self(word.into()))
+    }
+
+    /// The method `password`.
+    pub fn password() -> Self {
+        Self("password".into())
+    }
+
+    /// The word.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// The kind of factor it proves: something known, had or been (NIST SP 800-63B).
+    fn kind(&self) -> &'static str {
+        match self.as_str() {
+            "password" | "pin" => "known",
+            "totp" | "hotp" | "recovery_code" | "sms" | "email" | "push" => "had",
+            "passkey" | "webauthn" => "had and known or been",
+            _ => "other",
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for Method {
+    fn deserialize<D: serde::Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        let word = String::deserialize(from)?;
+        Self::new(&word).ok_or_else(|| serde::de::Error::custom("a method is 1 to 32 of a-z 0-9 _"))
+    }
+}
+
+/// A method and when it was used.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct MethodUse {
+    /// The method.
+    pub method: Method,
+    /// When it proved something.
+    pub at: Timestamp,
+}
+
+/// Who is signed in.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Identity {
+    /// Whom the session belongs to.
+    pub user: UserId,
+    /// What the user may do, sorted.
+    pub roles: Vec<Role>,
+    /// The assurance level, 1 to 3, as in NIST SP 800-63B.
+    pub level: u8,
+    /// Each method's last use.
+    pub methods: Vec<MethodUse>,
+    /// The last full authentication.
+    pub authenticated_at: Timestamp,
+}
+
+/// An authentication that has just happened.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NewIdentity {
+    /// Who proved to be there.
+    pub user: UserId,
+    /// What the user may do.
+    pub roles: Vec<Role>,
+    /// The assurance level reached, 1 to 3.
+    pub level: u8,
+    /// How it was proved; at least one.
+    pub methods: Vec<Method>,
+}
+
+impl NewIdentity {
+    /// The level that `methods` reach together: 1 for one factor, 2 for two different ones
+    /// or a passkey. Level 3 is the application's to claim.
+    pub fn level_of(methods: &[Method]) -> u8 {
+        let passkey = methods.iter().any(|m| m.kind().starts_with("had and"));
+        let known = methods.iter().any(|m| m.kind() == "known");
+        let had = methods.iter().any(|m| m.kind() == "had");
+        if passkey || (known && had) { 2 } else { 1 }
+    }
+
+    pub(crate) fn at(self, now: Timestamp) -> Identity {
+        let mut roles = self.roles;
+        roles.sort();
+        roles.dedup();
+        let methods = self
+            .methods
+            .into_iter()
+            .map(|method| MethodUse { method, at: now })
+            .collect();
+        Identity {
+            user: self.user,
+            roles,
+            level: self.level,
+            methods,
+            authenticated_at: now,
+        }
+    }
+}
+
+impl Identity {
+    /// This identity after one more proof, which may raise its level and never lowers it.
+    #[must_use]
+    pub(crate) fn stepped_up(mut self, by: NewIdentity, now: Timestamp) -> Self {
+        for method in by.methods {
+            self.methods.retain(|used| used.method != method);
+            self.methods.push(MethodUse { method, at: now });
+        }
+        self.level = self.level.max(by.level);
+        self
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn methods(words: &[&str]) -> Vec<Method> {
+        words.iter().map(|w| Method::new(w).unwrap()).collect()
+    }
+
+    #[test]
+    fn nist_b2_a_level_needs_its_factors() {
+        assert_eq!(NewIdentity::level_of(&methods(&["password"])), 1);
+        assert_eq!(NewIdentity::level_of(&methods(&["password", "pin"])), 1);
+        assert_eq!(NewIdentity::level_of(&methods(&["password", "totp"])), 2);
+        assert_eq!(NewIdentity::level_of(&methods(&["passkey"])), 2);
+    }
+
+    #[test]
+    fn a_method_is_a_plain_word() {
+        for bad in ["", "Pass word", "a,b", &"a".repeat(33)] {
+            assert!(Method::new(bad).is_none(), "{bad}");
+        }
+    }
+}

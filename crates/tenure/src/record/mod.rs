@@ -1,0 +1,13 @@
+//! What a store keeps of one session, and the only ways in which it changes.
+
+mod codec;
+mod data;
+mod identity;
+mod secrets;
+mod state;
+
+pub use codec::{CorruptRecord, RECORD_FORMAT};
+pub use data::{Change, MAX_DATA, MAX_KEY_LEN, MAX_KEYS, Value};
+pub use identity::{Identity, Method, MethodUse, NewIdentity};
+pub use secrets::{Grace, Secrets, Standing, Successor, Superseded};
+pub use state::{Claim, Ended, NewSession, NewState, Record, State};

@@ -1,0 +1,114 @@
+//! Settings of [`Sessions`], and opening them.
+
+use std::sync::Arc;
+
+use super::core::Core;
+use super::{RealmSettings, Sessions};
+use crate::clock::{Clock, SystemClock};
+use crate::cookie::CookieSettings;
+use crate::error::Error;
+use crate::id::Realm;
+use crate::policy::Policy;
+use crate::random::{Random, SystemRandom};
+use crate::store::{Context, Engine};
+
+/// Settings of [`Sessions`]. All have defaults.
+///
+/// # Example: an administration with stricter rules and a cookie of its own
+/// ```
+/// # async fn example() -> Result<(), Box<dyn std::error::Error>> {
+/// use tenure::{CookieSettings, Memory, Preset, Sessions};
+///
+/// let sessions = Sessions::builder(Memory)
+///     .policy(Preset::AsvsL3.policy())
+///     .cookie(CookieSettings::new("__Host-admin")?.strict())
+///     .open()
+///     .await?;
+/// # Ok(()) }
+/// ```
+#[must_use = "nothing is opened before `open`"]
+pub struct Builder {
+    engine: Box<dyn Engine>,
+    realm: Realm,
+    cookie: CookieSettings,
+    policy: Policy,
+    clock: Arc<dyn Clock>,
+    random: Arc<dyn Random>,
+    cache_bytes: usize,
+    background: bool,
+}
+
+impl Builder {
+    pub(super) fn new(engine: impl Engine) -> Self {
+        Self {
+            engine: Box::new(engine),
+            realm: Realm::default(),
+            cookie: CookieSettings::default(),
+            policy: Policy::default(),
+            clock: Arc::new(SystemClock),
+            random: Arc::new(SystemRandom),
+            cache_bytes: 256 * 1024 * 1024,
+            background: true,
+        }
+    }
+
+    /// The realm; `default` if none is named.
+    pub fn realm(mut self, realm: Realm) -> Self {
+        self.realm = realm;
+        self
+    }
+
+    /// The session cookie; `__Host-sid` if none is named.
+    pub fn cookie(mut self, cookie: CookieSettings) -> Self {
+        self.cookie = cookie;
+        self
+    }
+
+    /// The policy.
+    pub fn policy(mut self, policy: Policy) -> Self {
+        self.policy = policy;
+        self
+    }
+
+    /// Where time comes from, for tests.
+    pub fn clock(mut self, clock: impl Clock) -> Self {
+        self.clock = Arc::new(clock);
+        self
+    }
+
+    /// Where randomness comes from, for tests.
+    pub fn random(mut self, random: impl Random) -> Self {
+        self.random = Arc::new(random);
+        self
+    }
+
+    /// How many bytes of sessions are kept in memory at the most; 256 MiB if not said. With
+    /// 0 every check asks the store.
+    pub fn cache_bytes(mut self, bytes: usize) -> Self {
+        self.cache_bytes = bytes;
+        self
+    }
+
+    /// Leaves housekeeping to calls of [`Sessions::maintain`] instead of doing it in the
+    /// background, so that a test says when it happens.
+    pub fn without_background(mut self) -> Self {
+        self.background = false;
+        self
+    }
+
+    /// Opens the store.
+    ///
+    /// # Errors
+    /// [`Error::Policy`] when the policy contradicts itself, [`Error::Store`] when the store
+    /// does not open.
+    pub async fn open(self) -> Result<Sessions, Error> {
+        let realm = Arc::new(RealmSettings::new(self.realm, self.cookie, self.policy)?);
+        let context = Context::new(self.clock, self.random);
+        let opened = self.engine.open(context.clone()).await?;
+        let core = Arc::new(Core::new(opened, context, &realm.policy, self.cache_bytes));
+        if self.background {
+            core.maintain_in_background();
+        }
+        Ok(Sessions { core, realm })
+    }
+}

@@ -1,0 +1,383 @@
+//! Checking a token: the one path that every request takes.
+
+use std::net::IpAddr;
+use std::sync::{Arc, PoisonError};
+use std::time::Duration;
+
+use super::core::{Core, MAX_TOUCHES};
+use super::verdict::{Active, Inactive, Reason, Verdict};
+use super::{Sessions, Snapshot};
+use crate::cache::{Entry, Genuine};
+use crate::clock::Timestamp;
+use crate::error::Error;
+use crate::id::{OperationId, Role, SessionId};
+use crate::reason::{Actor, EndReason, Ending};
+use crate::record::{Standing, State};
+use crate::store::{Mutation, Operation, Outcome, StoreError};
+use crate::token::Presented;
+
+/// How long a check may be relied upon by whom it was made for.
+const BOUND: Duration = Duration::from_secs(1);
+
+/// How long a check waits for the store.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// How often a check starts again because the session changed under it.
+const TRIES: u32 = 4;
+
+/// What a check is to accept and to do.
+///
+/// The default accepts signed-in sessions only, counts as activity, and delivers no new
+/// token.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Check {
+    /// Accept guests too.
+    pub guest: bool,
+    /// Accept sessions that owe a second factor too.
+    pub pending: bool,
+    /// Count as activity. Not for background polling: reading the time left must not keep a
+    /// session alive (NIST SP 800-63B-4 §5.2).
+    pub touch: bool,
+    /// The answer can set a cookie, so a token that is due for rotation gets its successor.
+    pub can_set_cookie: bool,
+    /// What the session must have besides.
+    pub require: Require,
+    /// Where the request comes from, to bound what one network can ask of the store.
+    pub ip: Option<IpAddr>,
+}
+
+/// What a signed-in session must have.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Require {
+    /// The assurance level, 1 to 3.
+    pub level: Option<u8>,
+    /// How long ago the last full authentication may be.
+    pub max_auth_age: Option<Duration>,
+    /// Roles, all of them.
+    pub roles: Vec<Role>,
+}
+
+impl Default for Check {
+    fn default() -> Self {
+        Self {
+            guest: false,
+            pending: false,
+            touch: true,
+            can_set_cookie: false,
+            require: Require::default(),
+            ip: None,
+        }
+    }
+}
+
+impl Check {
+    /// Accepts guests and pending sessions too.
+    pub fn any() -> Self {
+        Self {
+            guest: true,
+            pending: true,
+            ..Self::default()
+        }
+    }
+}
+
+/// What a genuine token is worth against what is known of its session.
+enum Weight {
+    Accept { in_grace: bool },
+    Confirm,
+    Refuse(Reason),
+    Due(EndReason),
+    Unfinished,
+    Reuse,
+}
+
+impl Sessions {
+    /// Says what `token` is good for.
+    ///
+    /// Answered from memory when it can be. A made-up token is refused in memory, always.
+    ///
+    /// # Errors
+    /// [`Error::Store`] and [`Error::Clock`] when nothing can be said: answer 503 and leave
+    /// the client's cookie alone. [`Error::Throttled`] when a network asks for too many
+    /// sessions that are not there.
+    ///
+    /// # Security
+    /// Only [`Verdict::Ok`] lets a request through.
+    pub async fn check(&self, token: &[u8], check: &Check) -> Result<Verdict, Error> {
+        let Some(presented) = Presented::parse(token) else {
+            return Ok(refuse(Reason::Malformed, None));
+        };
+        let now = self.core.clock.read()?;
+        if let Some(entry) = self.core.cache.get(&presented.id)
+            && self.is_genuine(&presented, Some(&entry))
+        {
+            match self.weigh(&entry.snapshot, &presented, now) {
+                Weight::Accept { in_grace } => {
+                    return self
+                        .accept(&entry.snapshot, presented, in_grace, check, now)
+                        .await;
+                }
+                Weight::Refuse(reason) if entry.snapshot.end_reason().is_some() => {
+                    return Ok(refuse(reason, Some(Arc::clone(&entry.snapshot))));
+                }
+                _ => {}
+            }
+        }
+        self.check_in_store(presented, check, now).await
+    }
+
+    /// What memory could not accept: the tag first, then the store's word.
+    async fn check_in_store(
+        &self,
+        presented: Presented,
+        check: &Check,
+        now: Timestamp,
+    ) -> Result<Verdict, Error> {
+        if !self.is_genuine(&presented, None) {
+            return Ok(refuse(Reason::Malformed, None));
+        }
+        for _ in 0..TRIES {
+            let Some(entry) = self.core.load(presented.id, check.ip).await? else {
+                return Ok(refuse(Reason::Unknown, None));
+            };
+            self.is_genuine(&presented, Some(&entry));
+            let snapshot = &entry.snapshot;
+            match self.weigh(snapshot, &presented, now) {
+                Weight::Accept { in_grace } => {
+                    return self.accept(snapshot, presented, in_grace, check, now).await;
+                }
+                Weight::Refuse(reason) => return Ok(refuse(reason, Some(Arc::clone(snapshot)))),
+                Weight::Due(reason) => {
+                    self.core.end_if_due_soon(presented.id);
+                    return Ok(refuse(reason.into(), Some(Arc::clone(snapshot))));
+                }
+                Weight::Unfinished => {
+                    self.complete_soon(snapshot.record().clone());
+                    return Ok(refuse(Reason::Superseded, Some(Arc::clone(snapshot))));
+                }
+                Weight::Reuse => return self.end_for_reuse(snapshot).await,
+                Weight::Confirm => {
+                    let generation = presented.generation;
+                    match self
+                        .core
+                        .automatic(presented.id, Mutation::Confirm { generation })
+                        .await
+                    {
+                        // Without room or connection the prepared token stays prepared, and as
+                        // good as the current one.
+                        Err(Error::Store(error)) if is_passing(&error) => {
+                            return self.accept(snapshot, presented, false, check, now).await;
+                        }
+                        done => done.map(drop)?,
+                    }
+                }
+            }
+        }
+        Err(StoreError::Unavailable("the session changes faster than it can be read".into()).into())
+    }
+
+    fn is_genuine(&self, presented: &Presented, entry: Option<&Entry>) -> bool {
+        let binding = &self.realm.binding;
+        let known = entry.and_then(|entry| entry.genuine.get());
+        if let Some(known) = known
+            && (known.key, known.tag) == (presented.key, presented.tag)
+            && *known.binding == **binding
+            && entry.is_some_and(|entry| {
+                let secrets = &entry.snapshot.record().secrets;
+                secrets.generation == presented.generation && secrets.hash == presented.secret.hash()
+            })
+        {
+            return true;
+        }
+        let genuine = presented.is_genuine(&self.core.keys, binding);
+        if let Some(entry) = entry.filter(|entry| genuine && is_current(&entry.snapshot, presented)) {
+            let (key, tag) = (presented.key, presented.tag);
+            entry
+                .genuine
+                .set(Genuine {
+                    key,
+                    tag,
+                    binding: Arc::clone(binding),
+                })
+                .ok();
+        }
+        genuine
+    }
+
+    fn weigh(&self, snapshot: &Snapshot, presented: &Presented, now: Timestamp) -> Weight {
+        let record = snapshot.record();
+        if record.realm != self.realm.binding.realm {
+            return Weight::Refuse(Reason::Unknown);
+        }
+        match (snapshot.end_reason(), snapshot.dead(now)) {
+            (Some(EndReason::SignedIn), _) => return Weight::Refuse(Reason::Superseded),
+            (Some(reason), _) => return Weight::Refuse(reason.into()),
+            (None, Some(reason)) => return Weight::Due(reason),
+            (None, None) => {}
+        }
+        if matches!(record.state, State::Claimed(_)) {
+            return Weight::Unfinished;
+        }
+        let grace = self.realm.policy.grace();
+        match record
+            .secrets
+            .standing(presented.generation, &presented.secret.hash(), grace, now)
+        {
+            Standing::Current => Weight::Accept { in_grace: false },
+            Standing::InGrace => Weight::Accept { in_grace: true },
+            Standing::Successor => Weight::Confirm,
+            Standing::Superseded => Weight::Refuse(Reason::Superseded),
+            Standing::Reused => Weight::Reuse,
+            Standing::Unknown => Weight::Refuse(Reason::Unknown),
+        }
+    }
+
+    async fn accept(
+        &self,
+        snapshot: &Arc<Snapshot>,
+        presented: Presented,
+        in_grace: bool,
+        check: &Check,
+        now: Timestamp,
+    ) -> Result<Verdict, Error> {
+        let accepted = match snapshot.record().state {
+            State::SignedIn(_) => true,
+            State::Pending(_) => check.pending,
+            _ => check.guest,
+        };
+        if !accepted {
+            return Ok(refuse(Reason::NotAccepted, Some(Arc::clone(snapshot))));
+        }
+        if check.touch && snapshot.see(now, self.realm.policy.touch_threshold()) {
+            self.core.touch(snapshot.id(), now);
+        }
+        let left = snapshot.idle_expires_at().since(now);
+        let Presented {
+            generation, secret, ..
+        } = presented;
+        let session = Arc::clone(snapshot);
+        let mut active = Active {
+            session,
+            generation,
+            secret,
+            in_grace,
+            renewed: None,
+            cache_for: left.min(BOUND),
+        };
+        if check.can_set_cookie && !in_grace {
+            self.renew(&mut active, now).await;
+        }
+        Ok(match missing(&check.require, snapshot, now) {
+            None => Verdict::Ok(active),
+            Some(Reason::MissingRole) => Verdict::Forbidden(active, Reason::MissingRole),
+            Some(reason) => Verdict::StepUp(active, reason),
+        })
+    }
+
+    async fn end_for_reuse(&self, snapshot: &Arc<Snapshot>) -> Result<Verdict, Error> {
+        tracing::warn!(session = %snapshot.id(), "a replaced token was presented: the session ends");
+        let ending = Ending::new(EndReason::TokenReuse, Actor::system());
+        let reply = self
+            .core
+            .automatic(snapshot.id(), Mutation::End { ending, next: None })
+            .await?;
+        let ended = reply
+            .record
+            .and_then(|record| record.ended().map(|ended| ended.ending.reason));
+        let reason = ended.map_or(Reason::Unknown, Reason::Ended);
+        Ok(refuse(reason, Some(Arc::clone(snapshot))))
+    }
+}
+
+impl Core {
+    /// The session, from the store.
+    pub(super) async fn load(&self, id: SessionId, ip: Option<IpAddr>) -> Result<Option<Arc<Entry>>, Error> {
+        if self.is_gone(&id) {
+            return Ok(None);
+        }
+        let running = self.clock.running();
+        self.misses
+            .look(ip, running)
+            .map_err(|retry_after| Error::Throttled { retry_after })?;
+        let ticket = self.cache.ticket(&id);
+        let loading = tokio::time::timeout(PATIENCE, self.store.load(id));
+        let slow = || StoreError::Unavailable(format!("no answer within {} s", PATIENCE.as_secs()));
+        let record = loading.await.map_err(|_| slow())??;
+        if record.as_ref().is_none_or(|record| record.ended().is_some()) {
+            self.misses.take(ip, running).ok();
+        }
+        match record {
+            Some(record) => Ok(Some(self.cache.insert(self.snapshot(record)?, ticket))),
+            None => {
+                self.remember_gone(id);
+                Ok(None)
+            }
+        }
+    }
+
+    /// A change that Tenure makes by itself.
+    pub(super) async fn automatic(
+        self: &Arc<Self>,
+        id: SessionId,
+        mutation: Mutation,
+    ) -> Result<crate::store::Reply, Error> {
+        let operation = Operation {
+            id: OperationId::random(&*self.random),
+            actor: Actor::system(),
+            receipt: None,
+        };
+        self.mutate(operation, id, mutation).await
+    }
+
+    fn end_if_due_soon(self: &Arc<Self>, id: SessionId) {
+        let core = Arc::clone(self);
+        tokio::spawn(async move {
+            // The sweep does it otherwise.
+            let outcome = core
+                .automatic(id, Mutation::EndIfDue)
+                .await
+                .map(|reply| reply.outcome);
+            if !matches!(outcome, Ok(Outcome::Applied | Outcome::Unchanged)) {
+                tracing::debug!(session = %id, "the end of a session past its limit is left to the sweep");
+            }
+        });
+    }
+
+    fn touch(self: &Arc<Self>, id: SessionId, at: Timestamp) {
+        let mut touches = self.touches.lock().unwrap_or_else(PoisonError::into_inner);
+        let last = touches.entry(id).or_insert(at);
+        *last = (*last).max(at);
+        if touches.len() >= MAX_TOUCHES {
+            let core = Arc::clone(self);
+            tokio::spawn(async move { core.flush_touches().await.ok() });
+        }
+    }
+}
+
+fn is_current(snapshot: &Snapshot, presented: &Presented) -> bool {
+    let secrets = &snapshot.record().secrets;
+    secrets.generation == presented.generation && secrets.hash == presented.secret.hash()
+}
+
+fn is_passing(error: &StoreError) -> bool {
+    matches!(error, StoreError::Unavailable(_) | StoreError::Full(_))
+}
+
+fn missing(require: &Require, session: &Snapshot, now: Timestamp) -> Option<Reason> {
+    if require.roles.iter().any(|role| !session.has_role(role.as_str())) {
+        return Some(Reason::MissingRole);
+    }
+    if require.level.is_some_and(|level| session.level() < level) {
+        return Some(Reason::InsufficientLevel);
+    }
+    let since = session.authenticated_at().map(|at| now.since(at));
+    let stale = |max: Duration| since.is_none_or(|age| age > max);
+    require
+        .max_auth_age
+        .is_some_and(stale)
+        .then_some(Reason::StaleAuthentication)
+}
+
+fn refuse(reason: Reason, session: Option<Arc<Snapshot>>) -> Verdict {
+    Verdict::Inactive(Inactive::new(reason, session))
+}

@@ -1,0 +1,180 @@
+//! What all realms share: store, keys, cache, and the way every change takes.
+
+use std::collections::{HashMap, HashSet};
+use std::future::Future;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use super::Snapshot;
+use super::watch::Watchers;
+use crate::cache::Cache;
+use crate::clock::{SteadyClock, Timestamp};
+use crate::error::Error;
+use crate::id::SessionId;
+use crate::keys::Keys;
+use crate::limiter::Limiter;
+use crate::policy::Policy;
+use crate::random::Random;
+use crate::record::{NewSession, Record};
+use crate::store::{Admission, Context, Mutation, Opened, Operation, Reply, Store, StoreError};
+
+/// How often a change whose outcome is unknown is repeated, under the same operation id.
+const TRIES: u32 = 3;
+
+/// How many sessions' activity waits to be written at the most; beyond, it is written at once.
+pub(super) const MAX_TOUCHES: usize = 100_000;
+
+/// How many ids that are surely gone are remembered.
+const MAX_GONE: usize = 65_536;
+
+/// How many checks of unknown or dead sessions one network may cause a minute before its
+/// tokens have to wait for the store.
+const MISSES_PER_MINUTE: u32 = 600;
+
+pub(super) struct Core {
+    pub(super) store: Arc<dyn Store>,
+    pub(super) keys: Keys,
+    pub(super) clock: Arc<SteadyClock>,
+    pub(super) random: Arc<dyn Random>,
+    pub(super) cache: Arc<Cache>,
+    pub(super) touches: Mutex<HashMap<SessionId, Timestamp>>,
+    pub(super) guests: Limiter,
+    pub(super) misses: Limiter,
+    pub(super) watchers: Watchers,
+    gone: Mutex<HashSet<SessionId>>,
+}
+
+impl Core {
+    pub(super) fn new(opened: Opened, context: Context, policy: &Policy, cache_bytes: usize) -> Self {
+        Self {
+            store: opened.store,
+            keys: Keys::derive(&opened.master_key),
+            clock: context.clock,
+            random: context.random,
+            cache: Arc::new(Cache::new(cache_bytes)),
+            touches: Mutex::default(),
+            guests: Limiter::per_minute(policy.guest.new_per_minute),
+            misses: Limiter::per_minute(MISSES_PER_MINUTE),
+            watchers: Watchers::default(),
+            gone: Mutex::default(),
+        }
+    }
+
+    /// Opens a record and adds activity that is not written yet.
+    pub(super) fn snapshot(&self, record: Record) -> Result<Arc<Snapshot>, Error> {
+        let pending = self
+            .touches
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .get(&record.id)
+            .copied();
+        let snapshot = Snapshot::open(&self.keys, record)?;
+        if let Some(at) = pending {
+            snapshot.seen_at_least(at);
+        }
+        Ok(snapshot)
+    }
+
+    /// Changes one session, to the end, whatever becomes of the caller.
+    pub(super) async fn mutate(
+        self: &Arc<Self>,
+        operation: Operation,
+        id: SessionId,
+        mutation: Mutation,
+    ) -> Result<Reply, Error> {
+        let core = Arc::clone(self);
+        detached(async move {
+            let changing = core.cache.begin(id);
+            let store = Arc::clone(&core.store);
+            let reply = repeated(|| store.mutate(&operation, id, mutation.clone())).await;
+            match reply {
+                Ok(reply) => {
+                    let snapshot = reply
+                        .record
+                        .clone()
+                        .map(|record| core.snapshot(record))
+                        .transpose();
+                    changing.finish(snapshot.ok().flatten());
+                    core.settle(&reply);
+                    Ok(reply)
+                }
+                Err(error) => {
+                    if matches!(error, StoreError::Unknown(_)) {
+                        changing.unknown();
+                    }
+                    Err(error.into())
+                }
+            }
+        })
+        .await
+    }
+
+    /// Begins a session, to the end, whatever becomes of the caller.
+    pub(super) async fn create(
+        self: &Arc<Self>,
+        operation: Operation,
+        new: NewSession,
+        admission: Admission,
+    ) -> Result<Reply, Error> {
+        let core = Arc::clone(self);
+        detached(async move {
+            let reply = repeated(|| core.store.create(&operation, new.clone(), &admission)).await?;
+            core.settle(&reply);
+            Ok(reply)
+        })
+        .await
+    }
+
+    /// Forgets sessions that were ended, and tells those who wait for it.
+    pub(super) fn settle_ended(&self, ended: &[SessionId]) {
+        for id in ended {
+            self.cache.evict(id);
+            self.watchers.wake(id);
+        }
+    }
+
+    fn settle(&self, reply: &Reply) {
+        self.settle_ended(&reply.ended);
+        if let Some(record) = reply.record.as_ref().filter(|record| record.ended().is_some()) {
+            self.watchers.wake(&record.id);
+        }
+    }
+
+    /// Whether the store said before that there is no such session. Ids are made by the
+    /// server and never come again, so that stays true.
+    pub(super) fn is_gone(&self, id: &SessionId) -> bool {
+        self.gone
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .contains(id)
+    }
+
+    pub(super) fn remember_gone(&self, id: SessionId) {
+        let mut gone = self.gone.lock().unwrap_or_else(PoisonError::into_inner);
+        if gone.len() >= MAX_GONE {
+            gone.clear();
+        }
+        gone.insert(id);
+    }
+}
+
+/// Runs on its own, so that dropping the caller's future loses the answer and nothing else.
+pub(super) async fn detached<T: Send + 'static>(
+    work: impl Future<Output = Result<T, Error>> + Send + 'static,
+) -> Result<T, Error> {
+    tokio::spawn(work)
+        .await
+        .unwrap_or(Err(Error::Bug("a change broke off; see the log for the panic")))
+}
+
+/// Repeats an operation whose outcome is unknown. It carries its id, so it happens once.
+pub(super) async fn repeated<T, F: Future<Output = Result<T, StoreError>>>(
+    operation: impl Fn() -> F,
+) -> Result<T, StoreError> {
+    let mut tries = 1;
+    loop {
+        match operation().await {
+            Err(StoreError::Unknown(_)) if tries < TRIES => tries += 1,
+            done => return done,
+        }
+    }
+}

@@ -1,0 +1,117 @@
+//! Beginning sessions.
+
+use std::collections::BTreeMap;
+use std::net::IpAddr;
+
+use serde_bytes::ByteBuf;
+
+use super::issue::{Attempt, IdempotencyKey, Issued};
+use super::{Changes, Sessions};
+use crate::device::Device;
+use crate::error::Error;
+use crate::id::SessionId;
+use crate::policy::Limits;
+use crate::reason::Actor;
+use crate::record::{NewSession, NewState};
+use crate::store::{Outcome, Reply};
+use crate::vault;
+
+/// A session without a user, to be begun: for a cart, a language, a form half filled.
+#[derive(Clone, Debug, Default)]
+pub struct NewGuest {
+    /// What to keep in it from the start.
+    pub data: Changes,
+    /// The device it is for.
+    pub device: Device,
+    /// Who begins it; the application if nobody is named.
+    pub actor: Option<Actor>,
+    /// Repeats an attempt whose answer was lost.
+    pub idempotency_key: Option<IdempotencyKey>,
+}
+
+impl Sessions {
+    /// Begins a guest session.
+    ///
+    /// Begin one only when there is something to keep: a visitor without a session costs
+    /// nothing.
+    ///
+    /// # Errors
+    /// [`Error::Throttled`] when the device's network begins too many,
+    /// [`crate::store::Refusal::GuestLimit`] when there are too many.
+    pub async fn create_guest(&self, new: NewGuest) -> Result<Issued, Error> {
+        let attempt = self.attempt(
+            "guest",
+            new.actor.unwrap_or_else(Actor::application),
+            new.idempotency_key,
+        );
+        let route = attempt.route(self);
+        if let Some(issued) = self.first_answer(&attempt, route).await? {
+            return Ok(issued);
+        }
+        self.admit_guest(new.device.ip)?;
+        let id = SessionId::new(self.core.clock.read()?, route, &*self.core.random);
+        let guest = self.policy().guest;
+        let limits = Limits {
+            idle_seconds: guest.idle_seconds,
+            absolute_seconds: guest.absolute_seconds,
+        };
+        let session = NewSession {
+            data: self.sealed(id, &new.data.plain()?),
+            ..self.begin(id, NewState::Guest, limits, &attempt, &new.device)
+        };
+        let operation = attempt.operation(self, 1);
+        let reply = self
+            .core
+            .create(operation, session, self.policy().admission(&[]))
+            .await?;
+        self.issue(&attempt, granted(reply)?, 1).await
+    }
+
+    fn admit_guest(&self, ip: Option<IpAddr>) -> Result<(), Error> {
+        let taken = self.core.guests.take(ip, self.core.clock.running());
+        taken.map_err(|retry_after| Error::Throttled { retry_after })
+    }
+
+    /// A new session without data.
+    pub(super) fn begin(
+        &self,
+        id: SessionId,
+        state: NewState,
+        limits: Limits,
+        attempt: &Attempt,
+        device: &Device,
+    ) -> NewSession {
+        NewSession {
+            id,
+            realm: self.realm_name().clone(),
+            state,
+            previous: None,
+            idle_ms: limits.idle_seconds * 1_000,
+            absolute_ms: limits.absolute_seconds * 1_000,
+            persistent: false,
+            hash: attempt.secret.hash(),
+            device: vault::seal_device(&self.core.keys, &*self.core.random, id, device),
+            data: BTreeMap::new(),
+        }
+    }
+
+    pub(super) fn sealed(
+        &self,
+        id: SessionId,
+        plain: &BTreeMap<String, Vec<u8>>,
+    ) -> BTreeMap<String, ByteBuf> {
+        let seal = |(key, value): (&String, &Vec<u8>)| {
+            let sealed = vault::seal_value(&self.core.keys, &*self.core.random, id, key, value);
+            (key.clone(), ByteBuf::from(sealed))
+        };
+        plain.iter().map(seal).collect()
+    }
+}
+
+/// The reply, unless it is a refusal.
+pub(super) fn granted(reply: Reply) -> Result<Reply, Error> {
+    match reply.outcome {
+        Outcome::Refused(refusal) => Err(refusal.into()),
+        _ => Ok(reply),
+    }
+}

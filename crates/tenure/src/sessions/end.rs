@@ -1,0 +1,237 @@
+//! Ending sessions.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::core::{Core, detached, repeated};
+use super::create::granted;
+use super::verdict::{Active, Reason};
+use super::{Sessions, Snapshot};
+use crate::error::Error;
+use crate::id::{OperationId, SessionId, UserId};
+use crate::reason::{Actor, EndReason, Ending};
+use crate::store::{Mutation, Operation, Outcome, PageRequest, Refusal};
+
+/// How many sessions one step of ending a whole realm reads.
+const BATCH: usize = 500;
+
+impl Sessions {
+    /// The user signs out: this session ends. Fine, too, when it has ended already.
+    ///
+    /// # Errors
+    /// [`Error::Store`]: then it is not ended for sure; answer 503.
+    pub async fn sign_out(&self, active: &Active) -> Result<(), Error> {
+        self.end(active.session.id(), Ending::new(EndReason::Logout, Actor::user()))
+            .await
+            .map(drop)
+    }
+
+    /// Ends a session of the realm. Whether this was what ended it: false when it had ended
+    /// before.
+    ///
+    /// # Errors
+    /// [`Refusal::Missing`] when there is no such session.
+    pub async fn end(&self, id: SessionId, ending: Ending) -> Result<bool, Error> {
+        self.of_realm(id).await?;
+        let operation = Operation {
+            id: OperationId::random(&*self.core.random),
+            actor: ending.actor.clone(),
+            receipt: None,
+        };
+        let reply = self
+            .core
+            .mutate(operation, id, Mutation::End { ending, next: None })
+            .await?;
+        granted(reply).map(|reply| reply.outcome == Outcome::Applied)
+    }
+
+    /// The user ends one of their own sessions, seen in the list.
+    ///
+    /// # Errors
+    /// [`Error::StepUp`] when the user authenticated too long ago, or only a moment-old token
+    /// was presented (ASVS 7.5.2); [`Refusal::Missing`] for a session of somebody else.
+    pub async fn end_own(&self, active: &Active, id: SessionId) -> Result<bool, Error> {
+        let user = self.recently_authenticated(active)?;
+        let other = self
+            .core
+            .store
+            .load(id)
+            .await?
+            .filter(|record| record.realm == *self.realm_name());
+        if other.as_ref().and_then(|record| record.user()) != Some(user) {
+            return Err(Refusal::Missing.into());
+        }
+        let reason = if id == active.session.id() {
+            EndReason::Logout
+        } else {
+            EndReason::Revoked
+        };
+        self.end(id, Ending::new(reason, Actor::user())).await
+    }
+
+    /// The user ends all their other sessions. Gives how many that were.
+    ///
+    /// # Errors
+    /// As [`end_own`](Self::end_own).
+    pub async fn end_others(&self, active: &Active) -> Result<u64, Error> {
+        let user = self.recently_authenticated(active)?;
+        let ending = Ending::new(EndReason::Revoked, Actor::user());
+        self.end_all_of(user, Some(active.session.id()), ending).await
+    }
+
+    /// The user ends all their sessions, this one included. Gives how many that were.
+    ///
+    /// # Errors
+    /// As [`end_own`](Self::end_own).
+    pub async fn sign_out_everywhere(&self, active: &Active) -> Result<u64, Error> {
+        let user = self.recently_authenticated(active)?;
+        self.end_all_of(user, None, Ending::new(EndReason::Logout, Actor::user()))
+            .await
+    }
+
+    /// Ends all sessions of a user, but one if it is named, and stops sign-ins that are under
+    /// way. Gives how many that ended.
+    ///
+    /// # Errors
+    /// [`Error::Store`]; repeat it then.
+    pub async fn end_all_of(
+        &self,
+        user: &UserId,
+        except: Option<SessionId>,
+        ending: Ending,
+    ) -> Result<u64, Error> {
+        let (core, realm, user) = (Arc::clone(&self.core), self.realm_name().clone(), user.clone());
+        detached(async move {
+            let ended =
+                repeated(|| core.store.end_sessions_of(&realm, &user, except, ending.clone())).await?;
+            core.settle_ended(&ended);
+            Ok(ended.len() as u64)
+        })
+        .await
+    }
+
+    /// Ends every session of the realm, guests included, in batches. Sessions that begin
+    /// meanwhile may go on. Gives how many that ended.
+    ///
+    /// # Errors
+    /// [`Error::Store`]; repeat it then: what has ended stays so.
+    pub async fn end_realm(&self, ending: Ending) -> Result<u64, Error> {
+        let (mut ended, mut after) = (0, None);
+        loop {
+            let request = PageRequest {
+                realm: self.realm_name().clone(),
+                after,
+                limit: BATCH,
+            };
+            let page = self.core.store.page(&request).await?;
+            for record in &page.records {
+                let operation = Operation {
+                    id: OperationId::random(&*self.core.random),
+                    actor: ending.actor.clone(),
+                    receipt: None,
+                };
+                let mutation = Mutation::End {
+                    ending: ending.clone(),
+                    next: None,
+                };
+                let reply = self.core.mutate(operation, record.id, mutation).await?;
+                ended += u64::from(reply.outcome == Outcome::Applied);
+            }
+            match page.next {
+                Some(next) => after = Some(next),
+                None => return Ok(ended),
+            }
+        }
+    }
+
+    /// Disables a user: every session ends, and none begins until they are enabled again
+    /// (ASVS 7.4.2). Gives how many sessions ended.
+    ///
+    /// # Errors
+    /// [`Error::Store`]; repeat it then.
+    pub async fn disable(&self, user: &UserId, actor: Actor) -> Result<u64, Error> {
+        self.set_disabled(user, true, actor).await
+    }
+
+    /// Lets a disabled user sign in again.
+    ///
+    /// # Errors
+    /// [`Error::Store`]; repeat it then.
+    pub async fn enable(&self, user: &UserId, actor: Actor) -> Result<(), Error> {
+        self.set_disabled(user, false, actor).await.map(drop)
+    }
+
+    async fn set_disabled(&self, user: &UserId, disabled: bool, actor: Actor) -> Result<u64, Error> {
+        let (core, realm, user) = (Arc::clone(&self.core), self.realm_name().clone(), user.clone());
+        detached(async move {
+            let ended = repeated(|| core.store.set_disabled(&realm, &user, disabled, actor.clone())).await?;
+            core.settle_ended(&ended);
+            Ok(ended.len() as u64)
+        })
+        .await
+    }
+
+    fn recently_authenticated<'a>(&self, active: &'a Active) -> Result<&'a UserId, Error> {
+        let user = active
+            .session
+            .user()
+            .ok_or(Error::Inactive(Reason::NotAccepted))?;
+        if active.in_grace {
+            return Err(Refusal::Superseded.into());
+        }
+        let limit = Duration::from_secs(self.policy().recent_authentication_seconds);
+        match self.auth_age(&active.session) {
+            Some(age) if age <= limit => Ok(user),
+            _ => Err(Error::StepUp(Reason::StaleAuthentication)),
+        }
+    }
+
+    /// The session `id`, if it is one of this realm.
+    pub(super) async fn of_realm(&self, id: SessionId) -> Result<Arc<Snapshot>, Error> {
+        let record = self
+            .core
+            .store
+            .load(id)
+            .await?
+            .filter(|record| record.realm == *self.realm_name());
+        self.core.snapshot(record.ok_or(Refusal::Missing)?)
+    }
+
+    /// Waits until the session is over and says why: for handlers that hold a WebSocket or an
+    /// event stream open. Holding it open is no activity.
+    ///
+    /// # Errors
+    /// [`Error::Store`] when nobody can say any more whether the session is alive: close then.
+    ///
+    /// # Cancel safety
+    /// Dropping the future stops waiting and does nothing else.
+    pub async fn ended(&self, id: SessionId) -> Result<Reason, Error> {
+        self.core.ended(id).await
+    }
+}
+
+impl Core {
+    async fn ended(&self, id: SessionId) -> Result<Reason, Error> {
+        /// How often the session is looked at when nothing tells of it.
+        const LOOK: Duration = Duration::from_secs(1);
+        loop {
+            let told = self.watchers.watch(id);
+            let now = self.clock.read()?;
+            let entry = match self.cache.get(&id) {
+                Some(entry) => Some(entry),
+                None => self.load(id, None).await?,
+            };
+            let Some(entry) = entry else {
+                return Ok(Reason::Unknown);
+            };
+            if let Some(reason) = entry.snapshot.dead(now) {
+                return Ok(reason.into());
+            }
+            let left = entry.snapshot.idle_expires_at().since(now);
+            drop(entry);
+            tokio::time::timeout(left.clamp(Duration::from_millis(1), LOOK), told.told())
+                .await
+                .ok();
+        }
+    }
+}

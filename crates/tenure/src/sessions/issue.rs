@@ -1,0 +1,191 @@
+//! Handing out tokens, so that a retry gets the same one.
+
+use std::fmt;
+use std::sync::Arc;
+
+use sha2::{Digest, Sha256};
+use zeroize::{Zeroize, ZeroizeOnDrop};
+
+use super::{Sessions, Snapshot};
+use crate::cookie::SetCookie;
+use crate::error::Error;
+use crate::id::{OperationId, Route, SessionId};
+use crate::reason::Actor;
+use crate::store::{Operation, Reply};
+use crate::token::{Secret, SessionToken};
+use crate::vault;
+
+/// A session and the token that its client gets.
+#[derive(Clone, Debug)]
+pub struct Issued {
+    /// The session.
+    pub session: Arc<Snapshot>,
+    /// The token.
+    pub token: SessionToken,
+    /// The same as a `Set-Cookie` header, ready to send.
+    pub set_cookie: SetCookie,
+}
+
+/// What a caller repeats with a request whose answer was lost, to get the first answer:
+/// at least 128 random bits, as 16 to 128 printable characters.
+///
+/// # Security
+/// It opens the receipt that holds the token, so it is a secret of the caller.
+#[derive(Clone, Zeroize, ZeroizeOnDrop)]
+pub struct IdempotencyKey(String);
+
+/// The text is no idempotency key.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("an idempotency key has 16 to 128 printable ASCII characters and at least 128 random bits")]
+pub struct InvalidIdempotencyKey;
+
+impl IdempotencyKey {
+    /// Takes `text` if it is one.
+    ///
+    /// # Errors
+    /// [`InvalidIdempotencyKey`] otherwise. Randomness cannot be seen; length can.
+    pub fn new(text: &str) -> Result<Self, InvalidIdempotencyKey> {
+        let fits = (16..=128).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_graphic());
+        if fits {
+            Ok(Self(text.into()))
+        } else {
+            Err(InvalidIdempotencyKey)
+        }
+    }
+}
+
+impl fmt::Debug for IdempotencyKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("IdempotencyKey(…)")
+    }
+}
+
+/// An attempt to issue a token.
+pub(super) struct Attempt {
+    pub(super) id: OperationId,
+    pub(super) key: Option<IdempotencyKey>,
+    pub(super) actor: Actor,
+    pub(super) secret: Secret,
+}
+
+impl Attempt {
+    /// The operation, with a receipt for the token of `generation` when retries are expected.
+    pub(super) fn operation(&self, sessions: &Sessions, generation: u32) -> Operation {
+        let core = &sessions.core;
+        let seal = |key: &IdempotencyKey| {
+            vault::seal_receipt(
+                &core.keys,
+                &*core.random,
+                key.0.as_bytes(),
+                self.id,
+                (generation, &self.secret),
+            )
+        };
+        Operation {
+            id: self.id,
+            actor: self.actor.clone(),
+            receipt: self.key.as_ref().map(seal),
+        }
+    }
+
+    /// A route for a session without a user, the same for each retry.
+    pub(super) fn route(&self, sessions: &Sessions) -> Route {
+        match &self.key {
+            Some(_) => {
+                let [.., a, b] = *self.id.as_bytes();
+                Route(u16::from_be_bytes([a, b]))
+            }
+            None => Route::random(&*sessions.core.random),
+        }
+    }
+}
+
+impl Sessions {
+    /// Begins an attempt. With a key, `what` and the actor keep different requests under the
+    /// same key apart.
+    pub(super) fn attempt(&self, what: &str, actor: Actor, key: Option<IdempotencyKey>) -> Attempt {
+        let id = match &key {
+            None => OperationId::random(&*self.core.random),
+            Some(key) => {
+                let mut hash = Sha256::new();
+                for part in [self.realm_name().as_str(), what, actor.as_str(), &key.0] {
+                    hash.update(u32::try_from(part.len()).unwrap_or(u32::MAX).to_be_bytes());
+                    hash.update(part);
+                }
+                let mut id = [0; 16];
+                id.copy_from_slice(&hash.finalize()[..16]);
+                OperationId::from_bytes(id)
+            }
+        };
+        Attempt {
+            id,
+            key,
+            actor,
+            secret: Secret::new(&*self.core.random),
+        }
+    }
+
+    /// The first answer to `attempt`, if it is a retry.
+    pub(super) async fn first_answer(
+        &self,
+        attempt: &Attempt,
+        route: Route,
+    ) -> Result<Option<Issued>, Error> {
+        if attempt.key.is_none() {
+            return Ok(None);
+        }
+        let Some(replay) = self.core.store.replay(route, attempt.id).await? else {
+            return Ok(None);
+        };
+        self.answer_again(attempt, replay.session, &replay.receipt)
+            .await
+            .map(Some)
+    }
+
+    async fn answer_again(&self, attempt: &Attempt, id: SessionId, receipt: &[u8]) -> Result<Issued, Error> {
+        const LOST: Error = Error::Bug("the receipt of an answer is there and its session is not");
+        let key = attempt.key.as_ref().ok_or(LOST)?;
+        let (generation, secret) =
+            vault::open_receipt(&self.core.keys, key.0.as_bytes(), attempt.id, receipt)?;
+        let record = self.core.store.load(id).await?.ok_or(LOST)?;
+        Ok(self.issued(self.core.snapshot(record)?, generation, &secret))
+    }
+
+    /// The answer to an attempt that the store has carried out, now or before.
+    pub(super) async fn issue(
+        &self,
+        attempt: &Attempt,
+        reply: Reply,
+        generation: u32,
+    ) -> Result<Issued, Error> {
+        let record = reply
+            .record
+            .ok_or(Error::Bug("the store carried something out and gives no record"))?;
+        if let Some(receipt) = &reply.receipt {
+            return self.answer_again(attempt, record.id, receipt).await;
+        }
+        Ok(self.issued(self.core.snapshot(record)?, generation, &attempt.secret))
+    }
+
+    pub(super) fn issued(&self, session: Arc<Snapshot>, generation: u32, secret: &Secret) -> Issued {
+        let token = self
+            .realm
+            .binding
+            .token(&self.core.keys, session.id(), generation, secret);
+        let set_cookie = self.set_cookie(&session, &token);
+        Issued {
+            session,
+            token,
+            set_cookie,
+        }
+    }
+
+    /// The `Set-Cookie` header that hands `token` to the client of `session`. A remembered
+    /// session's cookie lives as long as the session can.
+    pub fn set_cookie(&self, session: &Snapshot, token: &SessionToken) -> SetCookie {
+        let left = session.expires_at().since(self.core.clock.now());
+        self.realm
+            .cookie
+            .set(token, session.is_persistent().then_some(left))
+    }
+}

@@ -1,0 +1,74 @@
+//! Reading sessions without their token.
+
+use std::sync::Arc;
+
+use super::{Sessions, Snapshot};
+use crate::error::Error;
+use crate::id::{SessionId, UserId};
+use crate::store::{PageRequest, Refusal};
+
+/// A page of sessions.
+#[derive(Clone, Debug)]
+pub struct SessionPage {
+    /// The sessions, by time of creation.
+    pub sessions: Vec<Arc<Snapshot>>,
+    /// Where the next page begins; none after the last.
+    pub next: Option<SessionId>,
+}
+
+impl Sessions {
+    /// The session `id`, also when it ended not long ago. Looking at it is no activity.
+    ///
+    /// # Errors
+    /// [`Error::Store`].
+    pub async fn get(&self, id: SessionId) -> Result<Option<Arc<Snapshot>>, Error> {
+        match self.of_realm(id).await {
+            Err(Error::Refused(Refusal::Missing)) => Ok(None),
+            found => found.map(Some),
+        }
+    }
+
+    /// The live sessions of a user, newest first: every live one and no dead one (promise P8).
+    ///
+    /// # Errors
+    /// [`Error::Store`].
+    pub async fn list(&self, user: &UserId) -> Result<Vec<Arc<Snapshot>>, Error> {
+        let records = self.core.store.sessions_of(self.realm_name(), user).await?;
+        let now = self.core.clock.read()?;
+        let mut sessions = Vec::with_capacity(records.len());
+        for record in records {
+            let session = self.core.snapshot(record)?;
+            if session.dead(now).is_none() {
+                sessions.push(session);
+            }
+        }
+        sessions.sort_by_key(|session| std::cmp::Reverse((session.created_at(), session.id())));
+        Ok(sessions)
+    }
+
+    /// A page of the realm's live sessions by time of creation, at most `limit` of them.
+    /// Sessions past a limit are left out, so a page may be shorter and still not the last.
+    ///
+    /// # Errors
+    /// [`Error::Store`].
+    pub async fn page(&self, after: Option<SessionId>, limit: usize) -> Result<SessionPage, Error> {
+        let request = PageRequest {
+            realm: self.realm_name().clone(),
+            after,
+            limit,
+        };
+        let page = self.core.store.page(&request).await?;
+        let now = self.core.clock.read()?;
+        let mut sessions = Vec::with_capacity(page.records.len());
+        for record in page.records {
+            let session = self.core.snapshot(record)?;
+            if session.dead(now).is_none() {
+                sessions.push(session);
+            }
+        }
+        Ok(SessionPage {
+            sessions,
+            next: page.next,
+        })
+    }
+}

@@ -1,0 +1,120 @@
+//! Housekeeping: writing activity, telling ends, forgetting what was kept long enough.
+
+use std::sync::{Arc, PoisonError};
+use std::time::Duration;
+
+use super::Sessions;
+use super::core::Core;
+use crate::error::Error;
+use crate::store::{Sweep, Touch};
+
+/// How often activity is written.
+const FLUSH: Duration = Duration::from_secs(1);
+
+/// Every how many flushes the sweep runs.
+const SWEEP_EVERY: u32 = 10;
+
+/// How many sessions one step of the sweep handles; in between, others get their turn.
+const BATCH: usize = 500;
+
+const HOUR_MS: u64 = 3_600_000;
+
+/// What housekeeping did.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Maintained {
+    /// How many moments of activity were written.
+    pub touched: u64,
+    /// How many sessions were ended because a limit had passed.
+    pub ended: u64,
+    /// How many ended sessions, receipts and events were removed.
+    pub removed: u64,
+}
+
+impl Sessions {
+    /// Does the housekeeping that otherwise happens in the background, until nothing is left
+    /// to do.
+    ///
+    /// # Errors
+    /// [`Error::Store`]; what was not done is done the next time.
+    pub async fn maintain(&self) -> Result<Maintained, Error> {
+        let touched = self.core.flush_touches().await?;
+        let (ended, removed) = self.core.sweep().await?;
+        Ok(Maintained {
+            touched,
+            ended,
+            removed,
+        })
+    }
+
+    /// Writes what is buffered and closes the store. Later calls fail.
+    ///
+    /// # Errors
+    /// [`Error::Store`] when buffered activity could not be written; it is closed all the same.
+    pub async fn close(&self) -> Result<(), Error> {
+        let flushed = self.core.flush_touches().await;
+        self.core.store.close().await;
+        self.core.cache.clear();
+        flushed.map(drop)
+    }
+}
+
+impl Core {
+    /// Does the housekeeping for as long as somebody holds these sessions.
+    pub(super) fn maintain_in_background(self: &Arc<Self>) {
+        let core = Arc::downgrade(self);
+        tokio::spawn(async move {
+            let mut ticks = tokio::time::interval(FLUSH);
+            ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+            for tick in 0_u32.. {
+                ticks.tick().await;
+                let Some(core) = core.upgrade() else { return };
+                if let Err(error) = core.flush_touches().await {
+                    tracing::warn!(%error, "activity was not written; it is kept and tried again");
+                } else if tick % SWEEP_EVERY == 0
+                    && let Err(error) = core.sweep().await
+                {
+                    tracing::warn!(%error, "housekeeping did not finish; it is tried again");
+                }
+            }
+        });
+    }
+
+    pub(super) async fn flush_touches(&self) -> Result<u64, Error> {
+        let taken = std::mem::take(&mut *self.touches.lock().unwrap_or_else(PoisonError::into_inner));
+        if taken.is_empty() {
+            return Ok(0);
+        }
+        let touches: Vec<Touch> = taken.iter().map(|(&id, &at)| Touch { id, at }).collect();
+        if let Err(error) = self.store.touch(&touches).await {
+            let mut waiting = self.touches.lock().unwrap_or_else(PoisonError::into_inner);
+            for (id, at) in taken {
+                let last = waiting.entry(id).or_insert(at);
+                *last = (*last).max(at);
+            }
+            return Err(error.into());
+        }
+        Ok(touches.len() as u64)
+    }
+
+    /// While the clock is implausible nothing is swept: it would end everybody's sessions.
+    async fn sweep(&self) -> Result<(u64, u64), Error> {
+        let (mut ended, mut removed) = (0, 0);
+        let sweep = Sweep {
+            limit: BATCH,
+            keep_ended_ms: 24 * HOUR_MS,
+            keep_receipts_ms: 24 * HOUR_MS,
+            keep_events_ms: 7 * 24 * HOUR_MS,
+        };
+        loop {
+            self.clock.read()?;
+            let swept = self.store.sweep(&sweep).await?;
+            self.settle_ended(&swept.ended);
+            ended += swept.ended.len() as u64;
+            removed += swept.removed;
+            if !swept.more {
+                return Ok((ended, removed));
+            }
+            tokio::task::yield_now().await;
+        }
+    }
+}

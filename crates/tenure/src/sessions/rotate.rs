@@ -1,0 +1,134 @@
+//! Renewing tokens: the session stays, its secret changes.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::create::granted;
+use super::issue::{IdempotencyKey, Issued};
+use super::verdict::Active;
+use super::{Sessions, Snapshot};
+use crate::clock::Timestamp;
+use crate::error::Error;
+use crate::id::OperationId;
+use crate::reason::Actor;
+use crate::record::{Record, Successor};
+use crate::store::{Mutation, Operation, Refusal};
+use crate::token::{Secret, SessionToken};
+use crate::vault;
+
+impl Sessions {
+    /// Prepares the next token now, or gives the one that is prepared. The presented token
+    /// stays good until the new one is first used.
+    ///
+    /// # Errors
+    /// [`Refusal::TooSoon`] within the grace time of the last rotation,
+    /// [`Refusal::Superseded`] when the presented token is not the current one.
+    pub async fn rotate(
+        &self,
+        active: &Active,
+        actor: Actor,
+        idempotency_key: Option<IdempotencyKey>,
+    ) -> Result<Issued, Error> {
+        let attempt = self.attempt(&format!("rotate {}", active.session.id()), actor, idempotency_key);
+        if let Some(issued) = self.first_answer(&attempt, active.session.id().route()).await? {
+            return Ok(issued);
+        }
+        if active.in_grace {
+            return Err(Refusal::Superseded.into());
+        }
+        let next = active.generation + 1;
+        let operation = attempt.operation(self, next);
+        let (session, secret) = self.prepare(active, operation, &attempt.secret).await?;
+        Ok(self.issued(session, next, &secret))
+    }
+
+    /// Adds the next token to `active` when it is time. What hinders it is logged: the
+    /// presented token is good all the same.
+    pub(super) async fn renew(&self, active: &mut Active, now: Timestamp) {
+        let secrets = &active.session.record().secrets;
+        let interval = Duration::from_secs(self.policy().rotation.interval_seconds);
+        let due = secrets.rotate_soon || now.since(secrets.since) >= interval;
+        if secrets.generation != active.generation
+            || (secrets.successor.is_none() && !(due && secrets.may_rotate(self.policy().grace(), now)))
+        {
+            return;
+        }
+        match self.next_token(active).await {
+            Ok((session, token)) => {
+                active.session = session;
+                active.renewed = Some(token);
+            }
+            Err(error) => {
+                tracing::debug!(session = %active.session.id(), code = error.code(), "no rotation now")
+            }
+        }
+    }
+
+    async fn next_token(&self, active: &Active) -> Result<(Arc<Snapshot>, SessionToken), Error> {
+        let (session, secret) = match self.prepared(active, active.session.record())? {
+            Some(secret) => (Arc::clone(&active.session), secret),
+            None => {
+                let id = OperationId::random(&*self.core.random);
+                let operation = Operation {
+                    id,
+                    actor: Actor::system(),
+                    receipt: None,
+                };
+                self.prepare(active, operation, &Secret::new(&*self.core.random))
+                    .await?
+            }
+        };
+        let token = self
+            .realm
+            .binding
+            .token(&self.core.keys, session.id(), active.generation + 1, &secret);
+        Ok((session, token))
+    }
+
+    async fn prepare(
+        &self,
+        active: &Active,
+        operation: Operation,
+        secret: &Secret,
+    ) -> Result<(Arc<Snapshot>, Secret), Error> {
+        let (core, id, generation) = (&self.core, active.session.id(), active.generation);
+        let sealed = vault::seal_successor(
+            &core.keys,
+            &*core.random,
+            &active.secret,
+            (id, generation + 1),
+            secret,
+        );
+        let successor = Successor {
+            hash: secret.hash(),
+            sealed,
+        };
+        let grace = self.policy().grace();
+        let reply = core
+            .mutate(
+                operation,
+                id,
+                Mutation::Prepare {
+                    generation,
+                    successor,
+                    grace,
+                },
+            )
+            .await?;
+        let record = granted(reply)?.record.ok_or(Refusal::Missing)?;
+        let secret = self.prepared(active, &record)?.ok_or(Refusal::Superseded)?;
+        Ok((core.snapshot(record)?, secret))
+    }
+
+    /// The secret of the token that is prepared after the presented one.
+    fn prepared(&self, active: &Active, record: &Record) -> Result<Option<Secret>, Error> {
+        let Some(successor) = &record.secrets.successor else {
+            return Ok(None);
+        };
+        if record.secrets.generation != active.generation {
+            return Ok(None);
+        }
+        let place = (record.id, active.generation + 1);
+        vault::open_successor(&self.core.keys, &active.secret, place, &successor.sealed).map(Some)
+    }
+}

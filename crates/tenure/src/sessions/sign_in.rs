@@ -1,0 +1,423 @@
+//! Signing in: a guest becomes a session of a user, without losing its cart to a crash.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::create::granted;
+use super::issue::{Attempt, IdempotencyKey, Issued};
+use super::verdict::{Active, Inactive, Reason, Verdict};
+use super::{Sessions, Snapshot};
+use crate::clock::Timestamp;
+use crate::device::Device;
+use crate::error::Error;
+use crate::id::{OperationId, Role, SessionId, UserId};
+use crate::policy::Limits;
+use crate::reason::{Actor, EndReason, Ending};
+use crate::record::{Claim, Grace, Method, NewIdentity, NewSession, NewState, Record, Secrets, State};
+use crate::store::{Admission, Authentication, Mutation, Operation, Outcome, Refusal, Renewal};
+use crate::vault;
+
+/// A proof of who somebody is, as the application has just checked it.
+#[derive(Clone, Debug)]
+pub struct SignIn {
+    user: UserId,
+    methods: Vec<Method>,
+    roles: Vec<Role>,
+    level: Option<u8>,
+    pending: bool,
+    remember: bool,
+    carry: Option<Vec<String>>,
+    device: Device,
+    actor: Actor,
+    idempotency_key: Option<IdempotencyKey>,
+}
+
+impl SignIn {
+    /// `user` has shown the right password.
+    pub fn password(user: UserId) -> Self {
+        Self::with(user, vec![Method::password()])
+    }
+
+    /// `user` has proved who they are by `methods`.
+    pub fn with(user: UserId, methods: Vec<Method>) -> Self {
+        Self {
+            user,
+            methods,
+            roles: Vec::new(),
+            level: None,
+            pending: false,
+            remember: false,
+            carry: None,
+            device: Device::default(),
+            actor: Actor::application(),
+            idempotency_key: None,
+        }
+    }
+
+    /// What the user may do.
+    #[must_use]
+    pub fn roles(mut self, roles: Vec<Role>) -> Self {
+        self.roles = roles;
+        self
+    }
+
+    /// The assurance level, 1 to 3, when it is not what the methods say by themselves.
+    #[must_use]
+    pub fn level(mut self, level: u8) -> Self {
+        self.level = Some(level.clamp(1, 3));
+        self
+    }
+
+    /// The user still owes a second factor: the session is pending and good for nothing but
+    /// showing that factor.
+    #[must_use]
+    pub fn pending(mut self) -> Self {
+        self.pending = true;
+        self
+    }
+
+    /// The user asked to be remembered: the longer limits, and a cookie that outlives the
+    /// browser, if the policy has that.
+    #[must_use]
+    pub fn remember(mut self, remember: bool) -> Self {
+        self.remember = remember;
+        self
+    }
+
+    /// Only these keys of the guest's data come along; otherwise all do.
+    #[must_use]
+    pub fn carry(mut self, keys: Vec<String>) -> Self {
+        self.carry = Some(keys);
+        self
+    }
+
+    /// The device, for the list of sessions.
+    #[must_use]
+    pub fn device(mut self, device: Device) -> Self {
+        self.device = device;
+        self
+    }
+
+    /// Who reports the proof; the application if nobody is named.
+    #[must_use]
+    pub fn actor(mut self, actor: Actor) -> Self {
+        self.actor = actor;
+        self
+    }
+
+    /// Repeats an attempt whose answer was lost.
+    #[must_use]
+    pub fn idempotency_key(mut self, key: Option<IdempotencyKey>) -> Self {
+        self.idempotency_key = key;
+        self
+    }
+
+    fn identity(&self) -> NewIdentity {
+        let level = self.level.unwrap_or_else(|| NewIdentity::level_of(&self.methods));
+        NewIdentity {
+            user: self.user.clone(),
+            roles: self.roles.clone(),
+            level,
+            methods: self.methods.clone(),
+        }
+    }
+}
+
+impl Sessions {
+    /// Signs a user in.
+    ///
+    /// `presented` is what a [`check`](Self::check) said of the token that came with the
+    /// request. A guest becomes a new session of the user and its token is dead. A session of
+    /// the same user is authenticated anew: same id, new token, new limits. Without an active
+    /// session a new one begins.
+    ///
+    /// # Errors
+    /// [`Error::AnotherUser`] in somebody else's session; [`Refusal::SessionLimit`],
+    /// [`Refusal::PendingLimit`], [`Refusal::UserDisabled`], [`Refusal::SignedOut`] when the
+    /// user gets no session. The guest then goes on.
+    ///
+    /// # Security
+    /// Tenure does not check the proof: call this after you have.
+    pub async fn sign_in(&self, presented: Option<&Verdict>, sign_in: SignIn) -> Result<Issued, Error> {
+        let attempt = self.attempt("sign-in", sign_in.actor.clone(), sign_in.idempotency_key.clone());
+        let route = self.core.keys.route(self.realm_name(), &sign_in.user);
+        if let Some(issued) = self.first_answer(&attempt, route).await? {
+            return Ok(issued);
+        }
+        match presented {
+            Some(Verdict::Inactive(Inactive {
+                reason: Reason::Superseded,
+                session: Some(session),
+                ..
+            })) => self.sign_in_after(session.id(), &attempt, &sign_in).await,
+            None | Some(Verdict::Inactive(_)) => self.sign_in_anew(&attempt, &sign_in).await,
+            Some(Verdict::Ok(active) | Verdict::StepUp(active, _) | Verdict::Forbidden(active, _)) => {
+                match active.session.user() {
+                    None => self.sign_in_guest(active, &attempt, &sign_in).await,
+                    Some(user) if *user == sign_in.user => {
+                        let now = active.session.record();
+                        self.authenticate(now, active.generation, &attempt, &sign_in, true)
+                            .await
+                    }
+                    Some(_) => Err(Error::AnotherUser),
+                }
+            }
+        }
+    }
+
+    /// Adds a proof to the session: its level rises, its token is new, its absolute limit
+    /// stays. The user of `proof` must be the session's.
+    ///
+    /// # Errors
+    /// [`Error::AnotherUser`] for another user; [`Refusal::Superseded`] when the presented
+    /// token is not the current one.
+    pub async fn step_up(&self, active: &Active, proof: SignIn) -> Result<Issued, Error> {
+        if active.session.user() != Some(&proof.user) {
+            return Err(Error::AnotherUser);
+        }
+        let attempt = self.attempt("step-up", proof.actor.clone(), proof.idempotency_key.clone());
+        if let Some(issued) = self.first_answer(&attempt, active.session.id().route()).await? {
+            return Ok(issued);
+        }
+        self.authenticate(
+            active.session.record(),
+            active.generation,
+            &attempt,
+            &proof,
+            false,
+        )
+        .await
+    }
+
+    async fn sign_in_anew(&self, attempt: &Attempt, sign_in: &SignIn) -> Result<Issued, Error> {
+        let (new, admission) = self.session_of_user(attempt, sign_in)?;
+        let reply = self
+            .core
+            .create(attempt.operation(self, 1), new, admission)
+            .await?;
+        self.issue(attempt, granted(reply)?, 1).await
+    }
+
+    async fn sign_in_guest(
+        &self,
+        guest: &Active,
+        attempt: &Attempt,
+        sign_in: &SignIn,
+    ) -> Result<Issued, Error> {
+        let user = self.core.store.user(self.realm_name(), &sign_in.user).await?;
+        if user.disabled_at.is_some() {
+            return Err(Refusal::UserDisabled.into());
+        }
+        let (target, admission) = self.session_of_user(attempt, sign_in)?;
+        let target = NewSession {
+            previous: Some(guest.session.id()),
+            ..target
+        };
+        let admission = Admission {
+            epoch: Some(user.epoch),
+            burn: true,
+            ..admission
+        };
+        let operation = attempt.operation(self, 1);
+        let receipt = operation.receipt.clone().map(serde_bytes::ByteBuf::from);
+        let claim = Claim {
+            attempt: attempt.id,
+            target,
+            carry: sign_in.carry.clone(),
+            admission,
+            receipt,
+        };
+        let mutation = Mutation::Claim {
+            generation: guest.generation,
+            claim: Box::new(claim),
+            grace: self.policy().grace(),
+        };
+        let claiming = Operation {
+            receipt: None,
+            ..operation
+        };
+        let reply = self.core.mutate(claiming, guest.session.id(), mutation).await?;
+        match reply.outcome {
+            Outcome::Refused(
+                Refusal::Superseded | Refusal::Ended(EndReason::SignedIn) | Refusal::WrongState,
+            ) => self.sign_in_after(guest.session.id(), attempt, sign_in).await,
+            Outcome::Refused(refusal) => Err(refusal.into()),
+            _ => {
+                let claimed = reply.record.ok_or(Refusal::Missing)?;
+                let target = self.complete(claimed).await?;
+                self.issue(attempt, target, 1).await
+            }
+        }
+    }
+
+    /// Signs in with the token of a guest that has moved already: the answer of that sign-in
+    /// was lost, or two went at once. If the session it moved to is the same user's and alive,
+    /// this is a new authentication in it, so that the cart is there and no second session.
+    async fn sign_in_after(
+        &self,
+        guest: SessionId,
+        attempt: &Attempt,
+        sign_in: &SignIn,
+    ) -> Result<Issued, Error> {
+        let mut record = self.core.store.load(guest).await?;
+        if let Some(claimed) = record.take_if(|record| matches!(record.state, State::Claimed(_))) {
+            self.complete(claimed).await?;
+            record = self.core.store.load(guest).await?;
+        }
+        let moved_to = record.and_then(|record| record.ended()?.next);
+        if let Some(id) = moved_to
+            && let Some(moved) = self.core.store.load(id).await?
+            && moved.user() == Some(&sign_in.user)
+            && moved.dead(self.core.clock.now()).is_none()
+        {
+            let generation = moved.secrets.generation;
+            return self
+                .authenticate(&moved, generation, attempt, sign_in, true)
+                .await;
+        }
+        self.sign_in_anew(attempt, sign_in).await
+    }
+
+    async fn authenticate(
+        &self,
+        record: &Record,
+        generation: u32,
+        attempt: &Attempt,
+        sign_in: &SignIn,
+        in_full: bool,
+    ) -> Result<Issued, Error> {
+        let next = Secrets::replacement_of(generation);
+        let (limits, persistent) = self.policy().limits(&sign_in.roles, sign_in.remember);
+        let renewal = Renewal {
+            idle_ms: limits.idle_seconds * 1_000,
+            absolute_ms: limits.absolute_seconds * 1_000,
+            persistent,
+        };
+        let authentication = Authentication {
+            generation,
+            hash: attempt.secret.hash(),
+            identity: sign_in.identity(),
+            renewal: in_full.then_some(renewal),
+            admission: self.policy().admission(&sign_in.roles),
+            grace: Grace { ms: 0 },
+        };
+        let operation = attempt.operation(self, next);
+        let mutation = Mutation::Authenticate(Box::new(authentication));
+        let reply = self.core.mutate(operation, record.id, mutation).await?;
+        self.issue(attempt, granted(reply)?, next).await
+    }
+
+    /// Finishes the move of a claimed guest, whoever began it. Gives the session it moved to.
+    async fn complete(&self, claimed: Record) -> Result<crate::store::Reply, Error> {
+        let State::Claimed(claim) = &claimed.state else {
+            return Err(Error::Bug("only a claimed guest can be moved"));
+        };
+        let mut data = vault::open_data(&self.core.keys, &claimed)?;
+        if let Some(carry) = &claim.carry {
+            data.retain(|key, _| carry.contains(key));
+        }
+        let target = NewSession {
+            data: self.sealed(claim.target.id, &data),
+            ..claim.target.clone()
+        };
+        let receipt = claim.receipt.clone().map(serde_bytes::ByteBuf::into_vec);
+        let operation = Operation {
+            id: claim.attempt,
+            actor: Actor::system(),
+            receipt,
+        };
+        let reply = self
+            .core
+            .create(operation, target, claim.admission.clone())
+            .await?;
+        let burnt = reply.record.as_ref().is_some_and(Record::is_burnt);
+        let refusal = match &reply.outcome {
+            Outcome::Refused(refusal) => Some(refusal.clone()),
+            _ if burnt => Some(Refusal::SignedOut),
+            _ => None,
+        };
+        if let Some(refusal) = refusal {
+            self.core
+                .automatic(
+                    claimed.id,
+                    Mutation::Release {
+                        attempt: claim.attempt,
+                    },
+                )
+                .await?;
+            return Err(refusal.into());
+        }
+        let ending = Ending::new(EndReason::SignedIn, Actor::system());
+        self.core
+            .automatic(
+                claimed.id,
+                Mutation::End {
+                    ending,
+                    next: Some(claim.target.id),
+                },
+            )
+            .await?;
+        Ok(reply)
+    }
+
+    /// Finishes a move that was met half-done, without keeping the one who met it waiting.
+    pub(super) fn complete_soon(&self, claimed: Record) {
+        let sessions = self.clone();
+        tokio::spawn(async move {
+            let id = claimed.id;
+            if let Err(error) = sessions.complete(claimed).await {
+                tracing::info!(session = %id, code = error.code(), "a sign-in that was met half-done did not go through");
+            }
+        });
+    }
+
+    fn session_of_user(&self, attempt: &Attempt, sign_in: &SignIn) -> Result<(NewSession, Admission), Error> {
+        let now: Timestamp = self.core.clock.read()?;
+        let route = self.core.keys.route(self.realm_name(), &sign_in.user);
+        let id = SessionId::new(now, route, &*self.core.random);
+        let admission = self.policy().admission(&sign_in.roles);
+        if sign_in.pending {
+            let seconds = self.policy().pending.absolute_seconds;
+            let limits = Limits {
+                idle_seconds: seconds,
+                absolute_seconds: seconds,
+            };
+            let state = NewState::Pending(sign_in.identity());
+            return Ok((self.begin(id, state, limits, attempt, &sign_in.device), admission));
+        }
+        let (limits, persistent) = self.policy().limits(&sign_in.roles, sign_in.remember);
+        let state = NewState::SignedIn(sign_in.identity());
+        let new = self.begin(id, state, limits, attempt, &sign_in.device);
+        Ok((NewSession { persistent, ..new }, admission))
+    }
+
+    /// How long ago the session's user last authenticated in full.
+    pub(super) fn auth_age(&self, session: &Arc<Snapshot>) -> Option<Duration> {
+        session
+            .authenticated_at()
+            .map(|at| self.core.clock.now().since(at))
+    }
+
+    /// Replaces the roles in all sessions of a user. They act at the next check, and each
+    /// token rotates at its user's next request (CS-SM-7).
+    ///
+    /// # Errors
+    /// [`Error::Store`]; then some sessions may have the new roles and some not: repeat it.
+    pub async fn set_roles(&self, user: &UserId, roles: &[Role], actor: Actor) -> Result<u64, Error> {
+        let mut changed = 0;
+        for record in self.core.store.sessions_of(self.realm_name(), user).await? {
+            let id = OperationId::random(&*self.core.random);
+            let operation = Operation {
+                id,
+                actor: actor.clone(),
+                receipt: None,
+            };
+            let reply = self
+                .core
+                .mutate(operation, record.id, Mutation::SetRoles(roles.to_vec()))
+                .await?;
+            changed += u64::from(reply.outcome == Outcome::Applied);
+        }
+        Ok(changed)
+    }
+}

@@ -1,0 +1,269 @@
+//! A session as it was read: everything about it that may be looked at.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use serde::ser::SerializeMap;
+use serde::{Serialize, Serializer};
+
+use crate::clock::Timestamp;
+use crate::device::Device;
+use crate::error::Error;
+use crate::id::{Realm, Role, SessionId, UserId};
+use crate::keys::Keys;
+use crate::reason::EndReason;
+use crate::record::{MethodUse, Record, State};
+use crate::vault;
+
+/// A session as it was read, decrypted. It does not change; read again to see changes.
+///
+/// Serialises as the `session` of the HTTP API. Holds no token and no secret.
+pub struct Snapshot {
+    record: Record,
+    data: BTreeMap<String, Vec<u8>>,
+    device: Device,
+    /// Activity that is not written yet counts too.
+    seen: AtomicU64,
+}
+
+impl Snapshot {
+    pub(crate) fn open(keys: &Keys, record: Record) -> Result<Arc<Self>, Error> {
+        let data = vault::open_data(keys, &record)?;
+        let device = vault::open_device(keys, &record)?;
+        let seen = AtomicU64::new(record.last_seen_at.as_millis());
+        Ok(Arc::new(Self {
+            record,
+            data,
+            device,
+            seen,
+        }))
+    }
+
+    pub(crate) fn record(&self) -> &Record {
+        &self.record
+    }
+
+    /// Its public name.
+    pub fn id(&self) -> SessionId {
+        self.record.id
+    }
+
+    /// The application it belongs to.
+    pub fn realm(&self) -> &Realm {
+        &self.record.realm
+    }
+
+    /// Whom it belongs to; none for a guest.
+    pub fn user(&self) -> Option<&UserId> {
+        self.record.user()
+    }
+
+    /// What the user may do.
+    pub fn roles(&self) -> &[Role] {
+        self.record.identity().map_or(&[], |identity| &identity.roles)
+    }
+
+    /// Whether the user has `role`.
+    pub fn has_role(&self, role: &str) -> bool {
+        self.roles().iter().any(|held| held.as_str() == role)
+    }
+
+    /// The assurance level, 1 to 3; 0 for a guest.
+    pub fn level(&self) -> u8 {
+        self.record.identity().map_or(0, |identity| identity.level)
+    }
+
+    /// How its user proved who they are.
+    pub fn methods(&self) -> &[MethodUse] {
+        self.record.identity().map_or(&[], |identity| &identity.methods)
+    }
+
+    /// The word for its state: `guest`, `pending`, `signed_in` or `ended`.
+    pub fn state(&self) -> &'static str {
+        match self.record.state {
+            State::Guest | State::Claimed(_) => "guest",
+            State::Pending(_) => "pending",
+            State::SignedIn(_) => "signed_in",
+            State::Ended(_) => "ended",
+        }
+    }
+
+    /// Why it ended, if its end is written.
+    pub fn end_reason(&self) -> Option<EndReason> {
+        self.record.ended().map(|ended| ended.ending.reason)
+    }
+
+    /// The guest session it came from.
+    pub fn previous(&self) -> Option<SessionId> {
+        self.record.previous
+    }
+
+    /// When it was created.
+    pub fn created_at(&self) -> Timestamp {
+        self.record.created_at
+    }
+
+    /// When its user last proved in full who they are.
+    pub fn authenticated_at(&self) -> Option<Timestamp> {
+        self.record.identity().map(|identity| identity.authenticated_at)
+    }
+
+    /// The last recorded activity.
+    pub fn last_seen_at(&self) -> Timestamp {
+        Timestamp::from_millis(self.seen.load(Ordering::Relaxed))
+    }
+
+    /// When the idle limit ends it, if nothing happens.
+    pub fn idle_expires_at(&self) -> Timestamp {
+        self.last_seen_at()
+            .plus(Duration::from_millis(self.record.idle_ms))
+            .min(self.record.deadline)
+    }
+
+    /// When the absolute limit ends it, whatever happens.
+    pub fn expires_at(&self) -> Timestamp {
+        self.record.deadline
+    }
+
+    /// Whether its cookie outlives the browser.
+    pub fn is_persistent(&self) -> bool {
+        self.record.persistent
+    }
+
+    /// Which of its tokens is in use, counted from 1.
+    pub fn generation(&self) -> u32 {
+        self.record.secrets.generation
+    }
+
+    /// Counts the changes of its data.
+    pub fn version(&self) -> u64 {
+        self.record.version
+    }
+
+    /// The device, as it showed itself at sign-in.
+    pub fn device(&self) -> &Device {
+        &self.device
+    }
+
+    /// The value of a key, as JSON text, and the version that wrote it.
+    pub fn value(&self, key: &str) -> Option<(&[u8], u64)> {
+        let version = self.record.data.get(key)?.version;
+        Some((self.data.get(key)?, version))
+    }
+
+    /// The keys of its data.
+    pub fn keys(&self) -> impl Iterator<Item = &str> {
+        self.data.keys().map(String::as_str)
+    }
+
+    /// Activity at `at`; whether it is news by at least `threshold`.
+    pub(crate) fn see(&self, at: Timestamp, threshold: Duration) -> bool {
+        if at.since(self.last_seen_at()) < threshold {
+            return false;
+        }
+        self.seen.fetch_max(at.as_millis(), Ordering::Relaxed) < at.as_millis()
+    }
+
+    pub(crate) fn seen_at_least(&self, at: Timestamp) {
+        self.seen.fetch_max(at.as_millis(), Ordering::Relaxed);
+    }
+
+    /// Why it is dead at `now`, activity that is not written yet included.
+    pub(crate) fn dead(&self, now: Timestamp) -> Option<EndReason> {
+        if let Some(reason) = self.end_reason() {
+            return Some(reason);
+        }
+        let idle = self
+            .last_seen_at()
+            .plus(Duration::from_millis(self.record.idle_ms));
+        match (now >= idle, now >= self.record.deadline) {
+            (false, false) => None,
+            (true, false) => Some(EndReason::IdleTimeout),
+            (false, true) => Some(EndReason::AbsoluteTimeout),
+            (true, true) if idle < self.record.deadline => Some(EndReason::IdleTimeout),
+            (true, true) => Some(EndReason::AbsoluteTimeout),
+        }
+    }
+
+    /// About how many bytes it takes in memory.
+    pub(crate) fn footprint(&self) -> usize {
+        let values = |(key, plain): (&String, &Vec<u8>)| 2 * (key.len() + plain.len()) + 160;
+        let device = 2 * self.device.user_agent.len() + self.record.device.len() + 64;
+        let identity = self.methods().len() * 48 + self.roles().len() * 48;
+        900 + device + identity + self.data.iter().map(values).sum::<usize>()
+    }
+}
+
+impl fmt::Debug for Snapshot {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Snapshot")
+            .field("id", &self.id())
+            .field("state", &self.state())
+            .finish_non_exhaustive()
+    }
+}
+
+impl Serialize for Snapshot {
+    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        let mut map = to.serialize_map(None)?;
+        map.serialize_entry("id", &self.id())?;
+        map.serialize_entry("previous", &self.previous())?;
+        map.serialize_entry("realm", self.realm())?;
+        map.serialize_entry("state", self.state())?;
+        map.serialize_entry("user", &self.user())?;
+        map.serialize_entry("roles", self.roles())?;
+        map.serialize_entry("level", &self.level())?;
+        map.serialize_entry("methods", self.methods())?;
+        map.serialize_entry("created_at", &self.created_at())?;
+        map.serialize_entry("authenticated_at", &self.authenticated_at())?;
+        map.serialize_entry("last_seen_at", &self.last_seen_at())?;
+        map.serialize_entry("idle_expires_at", &self.idle_expires_at())?;
+        map.serialize_entry("expires_at", &self.expires_at())?;
+        map.serialize_entry("persistent", &self.is_persistent())?;
+        map.serialize_entry("generation", &self.generation())?;
+        map.serialize_entry("version", &self.version())?;
+        map.serialize_entry("device", &self.device)?;
+        map.serialize_entry("data", &Data(&self.data))?;
+        let versions: BTreeMap<&String, u64> = self.record.data.iter().map(|(k, v)| (k, v.version)).collect();
+        map.serialize_entry("data_versions", &versions)?;
+        if let Some(ended) = self.record.ended() {
+            map.serialize_entry(
+                "ended",
+                &EndedView {
+                    at: ended.at,
+                    reason: ended.ending.reason,
+                    actor: ended.ending.actor.as_str(),
+                    note: ended.ending.note.as_deref(),
+                    next: ended.next,
+                },
+            )?;
+        }
+        map.end()
+    }
+}
+
+#[derive(Serialize)]
+struct EndedView<'a> {
+    at: Timestamp,
+    reason: EndReason,
+    actor: &'a str,
+    note: Option<&'a str>,
+    next: Option<SessionId>,
+}
+
+/// Values are JSON texts already.
+struct Data<'a>(&'a BTreeMap<String, Vec<u8>>);
+
+impl Serialize for Data<'_> {
+    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        let mut map = to.serialize_map(Some(self.0.len()))?;
+        for (key, text) in self.0 {
+            let value: serde_json::Value = serde_json::from_slice(text).map_err(serde::ser::Error::custom)?;
+            map.serialize_entry(key, &value)?;
+        }
+        map.end()
+    }
+}

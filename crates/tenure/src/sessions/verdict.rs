@@ -1,0 +1,176 @@
+//! What a check says.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use super::Snapshot;
+use crate::reason::EndReason;
+use crate::token::{Secret, SessionToken};
+
+/// Why a check does not say yes. The words are the same everywhere.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum Reason {
+    /// There is no such session, or it ended long ago.
+    Unknown,
+    /// The token is none that this server made for this realm and cookie.
+    Malformed,
+    /// The token was replaced by a newer one. The client may hold that already.
+    Superseded,
+    /// A guest or pending session that was not accepted here.
+    NotAccepted,
+    /// The assurance level is lower than required.
+    InsufficientLevel,
+    /// The last authentication is longer ago than required.
+    StaleAuthentication,
+    /// A required role is missing.
+    MissingRole,
+    /// No token was presented.
+    NoToken,
+    /// The session ended.
+    #[serde(untagged)]
+    Ended(EndReason),
+}
+
+impl Reason {
+    /// The word, as everywhere.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Ended(reason) => reason.as_str(),
+            Self::Unknown => "unknown",
+            Self::Malformed => "malformed",
+            Self::Superseded => "superseded",
+            Self::NotAccepted => "not_accepted",
+            Self::InsufficientLevel => "insufficient_level",
+            Self::StaleAuthentication => "stale_authentication",
+            Self::MissingRole => "missing_role",
+            Self::NoToken => "no_token",
+        }
+    }
+}
+
+impl fmt::Display for Reason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+impl From<EndReason> for Reason {
+    fn from(reason: EndReason) -> Self {
+        Self::Ended(reason)
+    }
+}
+
+/// What a check says about a token.
+#[derive(Clone, Debug)]
+pub enum Verdict {
+    /// The session is active and every requirement met.
+    Ok(Active),
+    /// Its user is signed in, but has to prove it again or more strongly.
+    StepUp(Active, Reason),
+    /// Its user is signed in and may not do this.
+    Forbidden(Active, Reason),
+    /// Everything else.
+    Inactive(Inactive),
+}
+
+/// A token that is good for nothing.
+#[derive(Clone, Debug)]
+pub struct Inactive {
+    /// Why.
+    pub reason: Reason,
+    /// Whether the client may forget its cookie: only when the session is surely over. Not
+    /// for a superseded token, whose client may hold the newer one already.
+    pub forget: bool,
+    /// The session, when it is known and over.
+    pub session: Option<Arc<Snapshot>>,
+}
+
+impl Inactive {
+    pub(crate) fn new(reason: Reason, session: Option<Arc<Snapshot>>) -> Self {
+        let forget = !matches!(reason, Reason::Superseded | Reason::NotAccepted | Reason::NoToken);
+        Self {
+            reason,
+            forget,
+            session,
+        }
+    }
+}
+
+/// An active session, as shown by its token. Only a check makes one, so whoever holds one
+/// has checked.
+#[derive(Clone)]
+pub struct Active {
+    pub(super) session: Arc<Snapshot>,
+    pub(super) generation: u32,
+    pub(super) secret: Secret,
+    pub(super) in_grace: bool,
+    pub(super) renewed: Option<SessionToken>,
+    pub(super) cache_for: Duration,
+}
+
+impl Active {
+    /// The session as the check saw it.
+    pub fn session(&self) -> &Arc<Snapshot> {
+        &self.session
+    }
+
+    /// The next token, when one is to be handed to the client now.
+    pub fn renewed(&self) -> Option<&SessionToken> {
+        self.renewed.as_ref()
+    }
+
+    /// Whether the presented token was replaced a moment ago. It is good for reading and
+    /// changing data, not for what takes the current one.
+    pub fn is_in_grace(&self) -> bool {
+        self.in_grace
+    }
+
+    /// How long somebody who asked for this check may rely on it.
+    pub fn cache_for(&self) -> Duration {
+        self.cache_for
+    }
+}
+
+impl fmt::Debug for Active {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Active")
+            .field("session", &self.session)
+            .field("generation", &self.generation)
+            .field("in_grace", &self.in_grace)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Verdict {
+    /// The active session, whatever else it lacks.
+    pub fn active(&self) -> Option<&Active> {
+        match self {
+            Self::Ok(active) | Self::StepUp(active, _) | Self::Forbidden(active, _) => Some(active),
+            Self::Inactive(_) => None,
+        }
+    }
+
+    /// Why it is not [`Ok`](Self::Ok).
+    pub fn reason(&self) -> Option<Reason> {
+        match self {
+            Self::Ok(_) => None,
+            Self::StepUp(_, reason) | Self::Forbidden(_, reason) => Some(*reason),
+            Self::Inactive(inactive) => Some(inactive.reason),
+        }
+    }
+
+    /// The word: `ok`, `step_up`, `forbidden` or `inactive`.
+    pub const fn as_str(&self) -> &'static str {
+        match self {
+            Self::Ok(_) => "ok",
+            Self::StepUp(..) => "step_up",
+            Self::Forbidden(..) => "forbidden",
+            Self::Inactive(_) => "inactive",
+        }
+    }
+}

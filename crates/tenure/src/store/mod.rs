@@ -1,0 +1,133 @@
+//! Where sessions are kept: the [`Store`] trait and what its operations say.
+
+mod engine;
+mod error;
+mod memory;
+mod operation;
+pub mod rules;
+
+use async_trait::async_trait;
+
+pub use engine::{Context, Engine, Opened};
+pub use error::StoreError;
+pub use memory::{Memory, MemoryStore};
+pub use operation::{
+    Admission, AtLimit, Authentication, EventPage, Mutation, Operation, Outcome, Page, PageRequest, Refusal,
+    Renewal, Replay, Reply, StoreInfo, Sweep, Swept, Touch, UserRecord,
+};
+
+use crate::event::Position;
+use crate::id::{OperationId, Realm, Route, SessionId, UserId};
+use crate::reason::{Actor, Ending};
+use crate::record::{NewSession, Record};
+
+/// How many sessions a user has at the most, whatever the policy says.
+pub const MAX_SESSIONS: u32 = 1_000;
+
+/// A place that keeps sessions.
+///
+/// Nothing here overwrites: each operation says what is to happen, and the store decides
+/// in one atomic step whether it may, by the rules in [`rules`]. What holds for all of them:
+///
+/// - **Atomic.** A mutation and its event are committed together or not at all. Everything
+///   about one user lies in one partition, so also what concerns several sessions of a user
+///   is one step. Touches append no event.
+/// - **Ended stays ended.** No operation brings a session back. A session past a limit is
+///   treated as dead by every operation, also before its end is written.
+/// - **Missing is not an error.** Loading gives `None`, changing gives
+///   [`Refusal::Missing`]. An error means that the store could not answer.
+/// - **Retries.** Each mutation carries an [`Operation`]. The record remembers its last
+///   sixteen; one that comes again is answered [`Outcome::Replayed`] with the record as it is
+///   now, and changes nothing. An operation with a receipt is also found by
+///   [`replay`](Self::replay), for a day.
+/// - **Lost answers.** After [`StoreError::Unknown`] the mutation may have happened: repeat it
+///   with the same operation. After every other error it has not.
+/// - **Dropped futures.** A mutation whose future is dropped may still happen.
+/// - **Time.** The store stamps by its own clock, which never runs backwards.
+///
+/// [`conformance`] is the test suite for implementations.
+#[async_trait]
+pub trait Store: Send + Sync + 'static {
+    /// What it is and what it promises.
+    fn info(&self) -> StoreInfo;
+
+    /// Begins a session, if `admission` lets it.
+    ///
+    /// With the user's epoch in `admission`, a session is refused whose user was signed out
+    /// everywhere or disabled since. A refused session that came from a claim is burnt: its
+    /// id is used up. An id that exists already is answered [`Outcome::Replayed`], alive or
+    /// not.
+    async fn create(
+        &self,
+        operation: &Operation,
+        new: NewSession,
+        admission: &Admission,
+    ) -> Result<Reply, StoreError>;
+
+    /// The record of a session, also of one that ended not long ago.
+    async fn load(&self, id: SessionId) -> Result<Option<Record>, StoreError>;
+
+    /// Makes one change to one session.
+    async fn mutate(
+        &self,
+        operation: &Operation,
+        id: SessionId,
+        mutation: Mutation,
+    ) -> Result<Reply, StoreError>;
+
+    /// Records activity. Only ever moves forward, never past the store's own time, and never
+    /// revives a session whose limit had passed at the moment of the touch. Unknown and ended
+    /// sessions are passed over.
+    async fn touch(&self, touches: &[Touch]) -> Result<(), StoreError>;
+
+    /// What an operation with a receipt did, if it is known. `route` is that of the session
+    /// it created or changed.
+    async fn replay(&self, route: Route, operation: OperationId) -> Result<Option<Replay>, StoreError>;
+
+    /// The sessions of a user that have not ended, oldest first; some may be past a limit.
+    async fn sessions_of(&self, realm: &Realm, user: &UserId) -> Result<Vec<Record>, StoreError>;
+
+    /// Ends all sessions of a user but `except`, and moves the user's epoch on, so that a
+    /// sign-in that is under way does not come through. Gives the ids that this ended; a
+    /// retry gives none.
+    async fn end_sessions_of(
+        &self,
+        realm: &Realm,
+        user: &UserId,
+        except: Option<SessionId>,
+        ending: Ending,
+    ) -> Result<Vec<SessionId>, StoreError>;
+
+    /// What is known of a user beside sessions; the default for one never heard of.
+    async fn user(&self, realm: &Realm, user: &UserId) -> Result<UserRecord, StoreError>;
+
+    /// Disables a user and ends all sessions in the same step, or enables them again. Gives
+    /// the ids that this ended.
+    async fn set_disabled(
+        &self,
+        realm: &Realm,
+        user: &UserId,
+        disabled: bool,
+        actor: Actor,
+    ) -> Result<Vec<SessionId>, StoreError>;
+
+    /// The sessions of a realm that have not ended, by id and so by time of creation.
+    async fn page(&self, request: &PageRequest) -> Result<Page, StoreError>;
+
+    /// One bounded step of housekeeping: writes the ends of sessions past a limit, each once,
+    /// and removes what was kept long enough.
+    async fn sweep(&self, sweep: &Sweep) -> Result<Swept, StoreError>;
+
+    /// The events of a partition after a position, oldest first; from the oldest that is kept
+    /// when none is given. A position that is no longer kept, or of another epoch, is
+    /// answered [`EventPage::Truncated`], never skipped.
+    async fn events(
+        &self,
+        partition: u16,
+        after: Option<Position>,
+        limit: usize,
+    ) -> Result<EventPage, StoreError>;
+
+    /// Finishes what is under way and lets go of what it holds. Later calls fail.
+    async fn close(&self);
+}

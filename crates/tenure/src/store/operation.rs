@@ -1,0 +1,308 @@
+//! What the operations of a store take and give.
+
+use serde::{Deserialize, Serialize};
+
+use crate::clock::Timestamp;
+use crate::event::{Event, Position};
+use crate::id::{OperationId, Realm, Role, SessionId};
+use crate::reason::{Actor, EndReason, Ending};
+use crate::record::{Change, Claim, Grace, NewIdentity, Record, Successor};
+use crate::token::SecretHash;
+
+/// What a store is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StoreInfo {
+    /// The engine: `memory`, `embedded`, `postgres`, `redis`.
+    pub engine: &'static str,
+    /// How many partitions it has.
+    pub partitions: u16,
+    /// Whether what it acknowledged survives the end of the process.
+    pub durable: bool,
+}
+
+/// Names an attempt to change something.
+#[derive(Clone, Debug)]
+pub struct Operation {
+    /// The same for every retry.
+    pub id: OperationId,
+    /// Who wants it.
+    pub actor: Actor,
+    /// Sealed bytes that a retry gets back, for an operation whose answer holds a secret.
+    pub receipt: Option<Vec<u8>>,
+}
+
+/// One change to one session.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Mutation {
+    /// Changes data, key by key.
+    Change {
+        /// What to set and remove, and under which conditions.
+        change: Change,
+        /// How long a superseded token may still change things.
+        grace: Grace,
+    },
+    /// Prepares the token after `generation`. Unchanged when one is prepared already:
+    /// everybody gets the same.
+    Prepare {
+        /// The current generation, as presented.
+        generation: u32,
+        /// The prepared token.
+        successor: Successor,
+        /// While the grace of the last rotation runs, none is prepared.
+        grace: Grace,
+    },
+    /// The prepared token was presented: it is the current one from now on.
+    Confirm {
+        /// Its generation.
+        generation: u32,
+    },
+    /// The user proved again who they are: a new token at once.
+    Authenticate(Box<Authentication>),
+    /// Replaces the roles of the user in this session; its token rotates at the next occasion.
+    SetRoles(Vec<Role>),
+    /// Freezes a guest that is about to become a session of a user.
+    Claim {
+        /// The token it was presented with.
+        generation: u32,
+        /// The move.
+        claim: Box<Claim>,
+        /// How long a superseded token may still do so.
+        grace: Grace,
+    },
+    /// Lets a claimed guest go on, because its sign-in was refused.
+    Release {
+        /// The sign-in that claimed it.
+        attempt: OperationId,
+    },
+    /// Ends it.
+    End {
+        /// Why and by whom.
+        ending: Ending,
+        /// The session that takes its place.
+        next: Option<SessionId>,
+    },
+    /// Ends it if it is past a limit, and says which.
+    EndIfDue,
+}
+
+/// A user proves again who they are.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Authentication {
+    /// The generation it was presented with; it must be the current one.
+    pub generation: u32,
+    /// The hash of the new token's secret.
+    pub hash: SecretHash,
+    /// Who, and how it was proved.
+    pub identity: NewIdentity,
+    /// New limits after a full authentication; none for a step-up, which moves no limit.
+    pub renewal: Option<Renewal>,
+    /// The other sessions of the user, when a pending session becomes a signed-in one.
+    pub admission: Admission,
+    /// How long a superseded token may still do so: not at all.
+    pub grace: Grace,
+}
+
+/// The limits that a full authentication starts anew.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Renewal {
+    /// The idle limit, in milliseconds.
+    pub idle_ms: u64,
+    /// The absolute limit, in milliseconds from now.
+    pub absolute_ms: u64,
+    /// Whether the cookie outlives the browser.
+    pub persistent: bool,
+}
+
+/// What happens when a user who has the allowed number of sessions signs in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum AtLimit {
+    /// The sign-in is refused.
+    Refuse,
+    /// The oldest session ends.
+    EndOldest,
+    /// The session that was idle longest ends.
+    EndLongestIdle,
+}
+
+/// Under which conditions a session may begin.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Admission {
+    /// How many signed-in sessions the user may have.
+    pub max_sessions: u32,
+    /// What happens beyond.
+    pub at_limit: AtLimit,
+    /// How many pending sessions the user may have; beyond, one is refused.
+    pub max_pending: u32,
+    /// How many guests the store may hold; beyond, one is refused.
+    pub max_guests: u64,
+    /// The user's epoch when the sign-in began. A later one refuses it.
+    pub epoch: Option<u64>,
+    /// Whether a refusal uses up the id, so that nobody completes the sign-in later.
+    pub burn: bool,
+}
+
+/// Why a store did not do what was asked. Nothing changed.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub enum Refusal {
+    /// There is no such session.
+    Missing,
+    /// It is over.
+    Ended(EndReason),
+    /// The token under which it was asked was superseded meanwhile.
+    Superseded,
+    /// Its state does not allow it.
+    WrongState,
+    /// A key had another version than expected.
+    Conflict {
+        /// The key.
+        key: String,
+        /// The version it has; 0 when it is not there.
+        version: u64,
+    },
+    /// The data had another version than expected.
+    VersionMismatch {
+        /// The version it has.
+        version: u64,
+    },
+    /// More than 64 keys.
+    TooManyKeys,
+    /// A key of more than 64 bytes, or an empty one.
+    KeyTooLong,
+    /// More than 32 KiB of data.
+    TooMuchData,
+    /// The last rotation was a moment ago.
+    TooSoon,
+    /// The user has as many sessions as allowed.
+    SessionLimit,
+    /// The user has as many pending sign-ins as allowed.
+    PendingLimit,
+    /// The store holds as many guests as allowed.
+    GuestLimit,
+    /// The user is disabled.
+    UserDisabled,
+    /// The user was signed out everywhere while signing in.
+    SignedOut,
+}
+
+/// What became of an operation.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// Done, with its event.
+    Applied,
+    /// It was so already; no event.
+    Unchanged,
+    /// The operation had been done before; nothing changed now.
+    Replayed,
+    /// Not done.
+    Refused(Refusal),
+}
+
+/// The answer to a mutation.
+#[derive(Clone, Debug)]
+pub struct Reply {
+    /// What became of it.
+    pub outcome: Outcome,
+    /// The session as it is now, if it exists.
+    pub record: Option<Record>,
+    /// Other sessions that this ended.
+    pub ended: Vec<SessionId>,
+    /// The receipt of the first attempt, when this was a retry.
+    pub receipt: Option<Vec<u8>>,
+}
+
+impl Reply {
+    /// A refusal.
+    pub fn refused(refusal: Refusal, record: Option<Record>) -> Self {
+        Self {
+            outcome: Outcome::Refused(refusal),
+            record,
+            ended: Vec::new(),
+            receipt: None,
+        }
+    }
+}
+
+/// An operation that is known already.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Replay {
+    /// The session it created or changed.
+    pub session: SessionId,
+    /// What the first attempt left for its retries.
+    pub receipt: Vec<u8>,
+}
+
+/// A moment of activity in a session.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Touch {
+    /// The session.
+    pub id: SessionId,
+    /// When.
+    pub at: Timestamp,
+}
+
+/// What a store knows of a user beside the sessions.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct UserRecord {
+    /// Counts how often the user was signed out everywhere or disabled.
+    pub epoch: u64,
+    /// Since when the user may not sign in.
+    pub disabled_at: Option<Timestamp>,
+}
+
+/// Asks for a page of sessions.
+#[derive(Clone, Debug)]
+pub struct PageRequest {
+    /// The realm.
+    pub realm: Realm,
+    /// The last id of the page before.
+    pub after: Option<SessionId>,
+    /// How many at the most.
+    pub limit: usize,
+}
+
+/// A page of sessions.
+#[derive(Clone, Debug)]
+pub struct Page {
+    /// The records, by id.
+    pub records: Vec<Record>,
+    /// Where the next page begins; none after the last.
+    pub next: Option<SessionId>,
+}
+
+/// How far one step of housekeeping goes and how long things are kept, in milliseconds.
+#[derive(Clone, Copy, Debug)]
+pub struct Sweep {
+    /// How many sessions are handled at the most.
+    pub limit: usize,
+    /// How long an ended session can still be told from one that never was.
+    pub keep_ended_ms: u64,
+    /// How long a receipt is kept.
+    pub keep_receipts_ms: u64,
+    /// How long an event is kept.
+    pub keep_events_ms: u64,
+}
+
+/// What a step of housekeeping did.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Swept {
+    /// Sessions whose end it wrote.
+    pub ended: Vec<SessionId>,
+    /// Ended sessions, receipts and events that it removed.
+    pub removed: u64,
+    /// Whether there is more to do now.
+    pub more: bool,
+}
+
+/// Events after a position.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum EventPage {
+    /// They follow without a gap. Empty at the end of the log.
+    Events(Vec<Event>),
+    /// The position is no longer kept: what was in between cannot be told.
+    Truncated {
+        /// The oldest position that can be asked for.
+        oldest: Position,
+    },
+}

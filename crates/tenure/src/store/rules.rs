@@ -1,0 +1,390 @@
+//! What each operation does to a record: pure functions for stores that can run them
+//! inside their atomic step, and the reference for those that cannot.
+
+use std::time::Duration;
+
+use super::operation::{Admission, AtLimit, Authentication, Mutation, Operation, Refusal, Touch, UserRecord};
+use crate::clock::Timestamp;
+use crate::event::{EventBody, EventKind};
+use crate::id::SessionId;
+use crate::reason::{Actor, EndReason, Ending};
+use crate::record::{Claim, NewSession, NewState, Record, State};
+
+/// How many operations a record remembers.
+pub const REMEMBERED: usize = 16;
+
+/// What a mutation comes to. Write the records and append the events in one atomic step.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Step {
+    /// Write this.
+    Apply(Box<Written>),
+    /// It is so already: nothing to write.
+    Unchanged,
+    /// The operation is known: nothing to write.
+    Replayed,
+    /// Refused: nothing to write.
+    Refused(Refusal),
+}
+
+/// What to write.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Written {
+    /// The session's record.
+    pub record: Record,
+    /// What happened to it; none for a session that was refused before it began.
+    pub event: Option<EventBody>,
+    /// Other sessions of the user that it pushed out, with their ends.
+    pub pushed_out: Vec<(Record, EventBody)>,
+    /// Why the session was refused, when its id was only used up.
+    pub refused: Option<Refusal>,
+}
+
+/// Begins a session. `others` are the user's records that have not ended (none are needed
+/// for a guest), `guests` the number of guests in the store. Whether the id exists already
+/// is for the store to see first.
+pub fn create(
+    operation: &Operation,
+    new: NewSession,
+    others: &[Record],
+    user: &UserRecord,
+    guests: u64,
+    admission: &Admission,
+    now: Timestamp,
+) -> Step {
+    let admitted = match &new.state {
+        NewState::Guest if guests >= admission.max_guests => Err(Refusal::GuestLimit),
+        NewState::Guest => Ok(Vec::new()),
+        NewState::Pending(_) => {
+            may_begin(user, admission).and_then(|()| admit_pending(others, admission, now))
+        }
+        NewState::SignedIn(_) => may_begin(user, admission).and_then(|()| admit(others, admission, now)),
+    };
+    let from_claim = new.previous.is_some() && admission.burn;
+    let record = match new.record(now) {
+        Ok(record) => remember(record, operation),
+        Err(refusal) => return Step::Refused(refusal),
+    };
+    match admitted {
+        Ok(pushed_out) => {
+            let event = Some(EventBody::of(
+                EventKind::Created,
+                &record,
+                operation.actor.clone(),
+            ));
+            Step::Apply(Box::new(Written {
+                record,
+                event,
+                pushed_out,
+                refused: None,
+            }))
+        }
+        Err(refusal) if from_claim => {
+            let record = record.burnt(EndReason::Revoked, now);
+            Step::Apply(Box::new(Written {
+                record,
+                event: None,
+                pushed_out: Vec::new(),
+                refused: Some(refusal),
+            }))
+        }
+        Err(refusal) => Step::Refused(refusal),
+    }
+}
+
+fn may_begin(user: &UserRecord, admission: &Admission) -> Result<(), Refusal> {
+    if user.disabled_at.is_some() {
+        return Err(Refusal::UserDisabled);
+    }
+    if admission.epoch.is_some_and(|epoch| epoch != user.epoch) {
+        return Err(Refusal::SignedOut);
+    }
+    Ok(())
+}
+
+fn admit_pending(
+    others: &[Record],
+    admission: &Admission,
+    now: Timestamp,
+) -> Result<Vec<(Record, EventBody)>, Refusal> {
+    let pending = others
+        .iter()
+        .filter(|r| matches!(r.state, State::Pending(_)) && r.dead(now).is_none())
+        .count();
+    if pending >= admission.max_pending as usize {
+        Err(Refusal::PendingLimit)
+    } else {
+        Ok(Vec::new())
+    }
+}
+
+/// Makes room for one more signed-in session among `others`.
+fn admit(
+    others: &[Record],
+    admission: &Admission,
+    now: Timestamp,
+) -> Result<Vec<(Record, EventBody)>, Refusal> {
+    let mut live: Vec<&Record> = others.iter().filter(|r| r.is_live_of_user(now)).collect();
+    let allowed = admission.max_sessions.min(super::MAX_SESSIONS) as usize;
+    if live.len() < allowed {
+        return Ok(Vec::new());
+    }
+    match admission.at_limit {
+        AtLimit::Refuse => return Err(Refusal::SessionLimit),
+        AtLimit::EndOldest => live.sort_by_key(|r| (r.created_at, r.id)),
+        AtLimit::EndLongestIdle => live.sort_by_key(|r| (r.last_seen_at, r.id)),
+    }
+    let too_many = live.len() + 1 - allowed.max(1);
+    let ending = Ending::new(EndReason::SessionLimit, Actor::system());
+    Ok(live
+        .into_iter()
+        .take(too_many)
+        .map(|r| end(r.clone(), ending.clone(), None, now))
+        .collect())
+}
+
+/// Changes a session. `others` are the user's other records that have not ended; only
+/// [`needs_others`] mutations look at them.
+pub fn mutate(
+    record: Record,
+    operation: &Operation,
+    mutation: Mutation,
+    others: &[Record],
+    user: &UserRecord,
+    now: Timestamp,
+) -> Step {
+    if record.recent.contains(&operation.id.short()) {
+        return Step::Replayed;
+    }
+    let actor = operation.actor.clone();
+    let mut pushed_out = Vec::new();
+    let changed = match mutation {
+        Mutation::Change { change, grace } => record
+            .admits(change.generation, grace, now)
+            .and_then(|()| record.changed(&change))
+            .map(|record| (record, EventKind::Changed)),
+        Mutation::Prepare {
+            generation,
+            successor,
+            grace,
+        } => match record.prepared(generation, successor, grace, now) {
+            Ok(Some(record)) => Ok((record, EventKind::RotationPrepared)),
+            Ok(None) => return Step::Unchanged,
+            Err(refusal) => Err(refusal),
+        },
+        Mutation::Confirm { generation } => match record.confirmed(generation, now) {
+            Ok(Some(record)) => Ok((record, EventKind::Rotated)),
+            Ok(None) => return Step::Unchanged,
+            Err(refusal) => Err(refusal),
+        },
+        Mutation::Authenticate(authentication) => {
+            let room = if matches!(record.state, State::Pending(_)) {
+                may_begin(user, &authentication.admission)
+                    .and_then(|()| admit(others, &authentication.admission, now))
+            } else {
+                Ok(Vec::new())
+            };
+            room.and_then(|out| {
+                pushed_out = out;
+                record.authenticated(*authentication, now)
+            })
+            .map(|record| (record, EventKind::Authenticated))
+        }
+        Mutation::SetRoles(roles) => record
+            .admits(None, crate::record::Grace { ms: 0 }, now)
+            .and_then(|()| record.with_roles(roles))
+            .map(|record| (record, EventKind::RolesChanged)),
+        Mutation::Claim {
+            generation,
+            claim,
+            grace,
+        } => record
+            .admits(Some(generation), grace, now)
+            .and_then(|()| record.claimed(claim))
+            .map(|record| (record, EventKind::Claimed)),
+        Mutation::Release { attempt } => match &record.state {
+            State::Claimed(claim) if claim.attempt == attempt => Ok((
+                Record {
+                    state: State::Guest,
+                    ..record
+                },
+                EventKind::Released,
+            )),
+            _ => return Step::Unchanged,
+        },
+        Mutation::End { ending, next } => {
+            if record.ended().is_some() {
+                return Step::Unchanged;
+            }
+            let (record, event) = end(record, ending, next, now);
+            return written(remember(record, operation), event, Vec::new());
+        }
+        Mutation::EndIfDue => match record.dead(now) {
+            Some(reason) if record.ended().is_none() => {
+                let (record, event) = end(record, Ending::new(reason, Actor::system()), None, now);
+                return written(record, event, Vec::new());
+            }
+            _ => return Step::Unchanged,
+        },
+    };
+    match changed {
+        Ok((record, kind)) => {
+            let record = remember(
+                Record {
+                    revision: record.revision + 1,
+                    ..record
+                },
+                operation,
+            );
+            let event = EventBody::of(kind, &record, actor);
+            written(record, event, pushed_out)
+        }
+        Err(refusal) => Step::Refused(refusal),
+    }
+}
+
+/// Whether [`mutate`] wants to see the user's other sessions for this.
+pub fn needs_others(record: &Record, mutation: &Mutation) -> bool {
+    matches!(
+        (&record.state, mutation),
+        (State::Pending(_), Mutation::Authenticate(_))
+    )
+}
+
+/// Ends a record that has not ended, and says so.
+pub fn end(record: Record, ending: Ending, next: Option<SessionId>, now: Timestamp) -> (Record, EventBody) {
+    let ended = record.end(ending.clone(), next, now);
+    let ended = Record {
+        revision: ended.revision + 1,
+        ..ended
+    };
+    let event = EventBody::ended(&ended, ending);
+    (ended, event)
+}
+
+/// The time of last activity after `touch`, if it moves: forward only, never past `now`,
+/// and only while the session was alive at that moment.
+pub fn touched(record: &Record, touch: &Touch, now: Timestamp) -> Option<Timestamp> {
+    let at = touch.at.min(now);
+    let counts = record.ended().is_none() && at < record.due_at() && at > record.last_seen_at;
+    counts.then_some(at)
+}
+
+fn written(record: Record, event: EventBody, pushed_out: Vec<(Record, EventBody)>) -> Step {
+    Step::Apply(Box::new(Written {
+        record,
+        event: Some(event),
+        pushed_out,
+        refused: None,
+    }))
+}
+
+fn remember(mut record: Record, operation: &Operation) -> Record {
+    if record.recent.len() >= REMEMBERED {
+        record.recent.remove(0);
+    }
+    record.recent.push(operation.id.short());
+    record
+}
+
+impl Record {
+    fn changed(self, change: &crate::record::Change) -> Result<Self, Refusal> {
+        let data = change.apply(self.data, self.version)?;
+        Ok(Self {
+            data,
+            version: self.version + 1,
+            ..self
+        })
+    }
+
+    fn prepared(
+        self,
+        generation: u32,
+        successor: crate::record::Successor,
+        grace: crate::record::Grace,
+        now: Timestamp,
+    ) -> Result<Option<Self>, Refusal> {
+        self.admits(None, grace, now)?;
+        if generation != self.secrets.generation {
+            return Err(Refusal::Superseded);
+        }
+        if self.secrets.successor.is_some() {
+            return Ok(None);
+        }
+        if !self.secrets.may_rotate(grace, now) {
+            return Err(Refusal::TooSoon);
+        }
+        let mut record = self;
+        record.secrets.successor = Some(successor);
+        Ok(Some(record))
+    }
+
+    fn confirmed(self, generation: u32, now: Timestamp) -> Result<Option<Self>, Refusal> {
+        self.admits(None, crate::record::Grace { ms: 0 }, now)?;
+        if generation == self.secrets.generation {
+            return Ok(None);
+        }
+        if generation != self.secrets.generation + 1 {
+            return Err(Refusal::Superseded);
+        }
+        let secrets = self.secrets.confirmed(now).ok_or(Refusal::Superseded)?;
+        let last_seen_at = self.last_seen_at.max(now);
+        Ok(Some(Self {
+            secrets,
+            last_seen_at,
+            ..self
+        }))
+    }
+
+    fn authenticated(self, by: Authentication, now: Timestamp) -> Result<Self, Refusal> {
+        self.admits(Some(by.generation), by.grace, now)?;
+        if by.generation != self.secrets.generation {
+            return Err(Refusal::Superseded);
+        }
+        let before = match self.state {
+            State::Pending(identity) | State::SignedIn(identity) => identity,
+            _ => return Err(Refusal::WrongState),
+        };
+        if before.user != by.identity.user {
+            return Err(Refusal::WrongState);
+        }
+        let mut record = Self {
+            state: State::Guest,
+            secrets: self.secrets.replaced(by.hash, now),
+            ..self
+        };
+        record.last_seen_at = record.last_seen_at.max(now);
+        record.state = State::SignedIn(match by.renewal {
+            None => before.stepped_up(by.identity, now),
+            Some(limits) => {
+                record.idle_ms = limits.idle_ms;
+                record.deadline = now.plus(Duration::from_millis(limits.absolute_ms));
+                record.persistent = limits.persistent;
+                by.identity.at(now)
+            }
+        });
+        Ok(record)
+    }
+
+    fn with_roles(self, mut roles: Vec<crate::id::Role>) -> Result<Self, Refusal> {
+        roles.sort();
+        roles.dedup();
+        let state = match self.state {
+            State::Pending(identity) => State::Pending(crate::record::Identity { roles, ..identity }),
+            State::SignedIn(identity) => State::SignedIn(crate::record::Identity { roles, ..identity }),
+            _ => return Err(Refusal::WrongState),
+        };
+        let mut record = Self { state, ..self };
+        record.secrets.rotate_soon = true;
+        Ok(record)
+    }
+
+    fn claimed(self, claim: Box<Claim>) -> Result<Self, Refusal> {
+        match self.state {
+            State::Guest => Ok(Self {
+                state: State::Claimed(claim),
+                ..self
+            }),
+            _ => Err(Refusal::WrongState),
+        }
+    }
+}

@@ -1,0 +1,108 @@
+//! A test kit for applications: sessions in memory, and a clock to advance.
+//!
+//! # Example: a request of somebody who is signed in
+//! ```
+//! # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! use std::time::Duration;
+//! use tenure::testing::TestKit;
+//!
+//! let kit = TestKit::new().await;
+//! let cookie = kit.sign_in_as("alice").await;
+//! // Send it as the `Cookie` header of a request to your application, built on `kit.sessions`.
+//! assert!(cookie.starts_with("__Host-sid=tn1_"));
+//!
+//! kit.advance(Duration::from_secs(31 * 60)).await;
+//! assert_eq!(kit.user_of(&cookie).await, None, "idle for longer than the policy allows");
+//! # Ok(()) }
+//! ```
+
+use std::time::Duration;
+
+use crate::clock::TestClock;
+use crate::cookie::Found;
+use crate::id::{Role, UserId};
+use crate::policy::Policy;
+use crate::sessions::{Check, Sessions, SignIn, Verdict};
+use crate::store::Memory;
+
+/// Sessions in memory and the clock they live by.
+#[derive(Clone, Debug)]
+pub struct TestKit {
+    /// The sessions, to build the application on.
+    pub sessions: Sessions,
+    /// The clock.
+    pub clock: TestClock,
+}
+
+impl TestKit {
+    /// With the default policy.
+    pub async fn new() -> Self {
+        Self::with_policy(Policy::default()).await
+    }
+
+    /// With a policy of one's own.
+    ///
+    /// # Panics
+    /// When the policy contradicts itself.
+    pub async fn with_policy(policy: Policy) -> Self {
+        let clock = TestClock::default();
+        let builder = Sessions::builder(Memory)
+            .policy(policy)
+            .clock(clock.clone())
+            .without_background();
+        let sessions = builder.open().await.expect("memory opens under a valid policy");
+        Self { sessions, clock }
+    }
+
+    /// Signs `user` in with a password, and gives what their browser would send as `Cookie`.
+    pub async fn sign_in_as(&self, user: &str) -> String {
+        self.sign_in(SignIn::password(user_id(user))).await
+    }
+
+    /// The same for a user with roles.
+    pub async fn sign_in_with_roles(&self, user: &str, roles: &[&str]) -> String {
+        let roles = roles
+            .iter()
+            .map(|role| Role::new(role).expect("a role's name fits"))
+            .collect();
+        self.sign_in(SignIn::password(user_id(user)).roles(roles)).await
+    }
+
+    /// Signs in as told, and gives what the browser would send as `Cookie`.
+    pub async fn sign_in(&self, sign_in: SignIn) -> String {
+        let issued = self
+            .sessions
+            .sign_in(None, sign_in)
+            .await
+            .expect("memory lets a user in");
+        format!("{}={}", self.sessions.cookie().name(), issued.token.expose())
+    }
+
+    /// Lets time pass and does the housekeeping that is due.
+    pub async fn advance(&self, by: Duration) {
+        self.clock.advance(by);
+        self.sessions
+            .maintain()
+            .await
+            .expect("memory can always be swept");
+    }
+
+    /// Who is signed in with this `Cookie` header, if anybody is. No activity.
+    pub async fn user_of(&self, cookie: &str) -> Option<UserId> {
+        let Found::One(token) = self.sessions.cookie().find([cookie.as_bytes()]) else {
+            return None;
+        };
+        let check = Check {
+            touch: false,
+            ..Check::default()
+        };
+        match self.sessions.check(token, &check).await.expect("memory answers") {
+            Verdict::Ok(active) => active.session().user().cloned(),
+            _ => None,
+        }
+    }
+}
+
+fn user_id(user: &str) -> UserId {
+    UserId::new(user).expect("a user id's name fits")
+}

@@ -1,0 +1,263 @@
+//! The session token: the secret a client presents.
+//!
+//! `tn1_` + base64url(key number 1 ‖ session id 16 ‖ generation 4 ‖ secret 32 ‖ tag 16):
+//! 96 characters with exactly one spelling.
+
+use std::fmt;
+
+use data_encoding::BASE64URL_NOPAD;
+use sha2::{Digest, Sha256};
+use subtle::ConstantTimeEq;
+use zeroize::{Zeroize, ZeroizeOnDrop};
+
+use crate::id::{Realm, SessionId};
+use crate::keys::{Keys, TAG_KEY, TAG_LEN};
+use crate::random::{self, Random};
+
+const PREFIX: &[u8] = b"tn1_";
+const RAW: usize = 1 + 16 + 4 + 32 + TAG_LEN;
+const ENCODED: usize = RAW / 3 * 4;
+
+/// How many characters a token has.
+pub const TOKEN_LEN: usize = PREFIX.len() + ENCODED;
+
+/// The 256-bit secret of a token.
+#[derive(Clone, Zeroize, ZeroizeOnDrop)]
+pub(crate) struct Secret([u8; 32]);
+
+impl Secret {
+    pub(crate) fn new(random: &dyn Random) -> Self {
+        Self(random::bytes(random))
+    }
+
+    pub(crate) fn from_bytes(bytes: [u8; 32]) -> Self {
+        Self(bytes)
+    }
+
+    pub(crate) fn as_bytes(&self) -> &[u8; 32] {
+        &self.0
+    }
+
+    pub(crate) fn hash(&self) -> SecretHash {
+        SecretHash(Sha256::digest(self.0).into())
+    }
+}
+
+/// SHA-256 of a token's secret: all that a store ever sees of it.
+#[derive(Clone, Copy, serde::Serialize, serde::Deserialize)]
+pub struct SecretHash(#[serde(with = "serde_bytes")] [u8; 32]);
+
+impl SecretHash {
+    /// The hash with these bytes, as a store keeps it.
+    pub const fn from_bytes(bytes: [u8; 32]) -> Self {
+        Self(bytes)
+    }
+
+    /// The thirty-two bytes.
+    pub const fn as_bytes(&self) -> &[u8; 32] {
+        &self.0
+    }
+}
+
+impl PartialEq for SecretHash {
+    /// In constant time (ASVS 11.2.4).
+    fn eq(&self, other: &Self) -> bool {
+        self.0.ct_eq(&other.0).into()
+    }
+}
+
+impl Eq for SecretHash {}
+
+impl fmt::Debug for SecretHash {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("SecretHash(…)")
+    }
+}
+
+/// A token as text, ready to be handed to its client.
+///
+/// # Security
+/// Whoever has it is the session. `Debug` does not show it; [`expose`](Self::expose) does.
+#[derive(Clone, Zeroize, ZeroizeOnDrop)]
+pub struct SessionToken(String);
+
+impl SessionToken {
+    /// The text. Send it to its client and nowhere else.
+    pub fn expose(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for SessionToken {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("tn1_…")
+    }
+}
+
+/// A token taken apart. Nothing about it is believed yet.
+pub(crate) struct Presented {
+    pub(crate) key: u8,
+    pub(crate) id: SessionId,
+    pub(crate) generation: u32,
+    pub(crate) secret: Secret,
+    pub(crate) tag: [u8; TAG_LEN],
+}
+
+impl Presented {
+    /// Takes `token` apart, if it has the one right form.
+    pub(crate) fn parse(token: &[u8]) -> Option<Self> {
+        let encoded = token.strip_prefix(PREFIX)?;
+        if encoded.len() != ENCODED {
+            return None;
+        }
+        let mut raw = [0; RAW];
+        BASE64URL_NOPAD.decode_mut(encoded, &mut raw).ok()?;
+        let (key, rest) = raw.split_first()?;
+        let (id, rest) = rest.split_first_chunk::<16>()?;
+        let (generation, rest) = rest.split_first_chunk::<4>()?;
+        let (secret, rest) = rest.split_first_chunk::<32>()?;
+        let presented = Self {
+            key: *key,
+            id: SessionId::from_bytes(*id),
+            generation: u32::from_be_bytes(*generation),
+            secret: Secret(*secret),
+            tag: rest.try_into().ok()?,
+        };
+        raw.zeroize();
+        Some(presented)
+    }
+
+    /// Whether this server made the token, for this purpose. Without that it is refused in
+    /// memory: no store is asked, nothing is written, nothing ends.
+    pub(crate) fn is_genuine(&self, keys: &Keys, bound_to: &Binding) -> bool {
+        let tag = bound_to.tag(keys, self.id, self.generation, &self.secret);
+        self.key == TAG_KEY && bool::from(tag.ct_eq(&self.tag))
+    }
+}
+
+/// What a token is good for: one realm and one cookie. The tag covers it, so a token of
+/// another realm or cookie is refused like a forged one.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Binding {
+    pub(crate) realm: Realm,
+    pub(crate) cookie: String,
+}
+
+impl Binding {
+    /// Writes the token of `generation` of session `id`.
+    pub(crate) fn token(&self, keys: &Keys, id: SessionId, generation: u32, secret: &Secret) -> SessionToken {
+        let mut raw = [0; RAW];
+        raw[0] = TAG_KEY;
+        raw[1..17].copy_from_slice(id.as_bytes());
+        raw[17..21].copy_from_slice(&generation.to_be_bytes());
+        raw[21..53].copy_from_slice(&secret.0);
+        raw[53..].copy_from_slice(&self.tag(keys, id, generation, secret));
+        let mut token = String::with_capacity(TOKEN_LEN);
+        token.push_str("tn1_");
+        BASE64URL_NOPAD.encode_append(&raw, &mut token);
+        raw.zeroize();
+        SessionToken(token)
+    }
+
+    fn tag(&self, keys: &Keys, id: SessionId, generation: u32, secret: &Secret) -> [u8; TAG_LEN] {
+        keys.tag(&[
+            b"session",
+            self.realm.as_str().as_bytes(),
+            self.cookie.as_bytes(),
+            id.as_bytes(),
+            &generation.to_be_bytes(),
+            &secret.0,
+        ])
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashSet;
+
+    use super::*;
+    use crate::clock::Timestamp;
+    use crate::id::Route;
+    use crate::keys::MasterKey;
+    use crate::random::SystemRandom;
+
+    fn keys() -> Keys {
+        Keys::derive(&MasterKey::from_hex(&"07".repeat(32)).unwrap())
+    }
+
+    fn binding(realm: &str, cookie: &str) -> Binding {
+        Binding {
+            realm: Realm::new(realm).unwrap(),
+            cookie: cookie.into(),
+        }
+    }
+
+    fn fresh(bound: &Binding) -> SessionToken {
+        let id = SessionId::new(Timestamp::from_millis(1), Route(1), &SystemRandom);
+        bound.token(&keys(), id, 1, &Secret::new(&SystemRandom))
+    }
+
+    #[test]
+    fn a_token_reads_back_and_is_genuine() {
+        let bound = binding("default", "__Host-sid");
+        let token = fresh(&bound);
+        assert_eq!(token.expose().len(), TOKEN_LEN);
+        let presented = Presented::parse(token.expose().as_bytes()).unwrap();
+        assert!(presented.is_genuine(&keys(), &bound));
+    }
+
+    #[test]
+    fn a_token_of_another_realm_or_cookie_is_not_genuine() {
+        let token = fresh(&binding("shop", "__Host-sid"));
+        let presented = Presented::parse(token.expose().as_bytes()).unwrap();
+        assert!(!presented.is_genuine(&keys(), &binding("admin", "__Host-sid")));
+        assert!(!presented.is_genuine(&keys(), &binding("shop", "__Host-admin")));
+    }
+
+    #[test]
+    fn changing_any_character_of_a_token_makes_it_worthless() {
+        let bound = binding("default", "__Host-sid");
+        let token = fresh(&bound);
+        for at in 0..TOKEN_LEN {
+            let mut changed = token.expose().as_bytes().to_vec();
+            changed[at] = if changed[at] == b'A' { b'B' } else { b'A' };
+            let genuine = Presented::parse(&changed).is_some_and(|p| p.is_genuine(&keys(), &bound));
+            assert!(!genuine, "character {at}");
+        }
+    }
+
+    #[test]
+    fn a_token_has_one_spelling() {
+        let token = fresh(&binding("default", "__Host-sid"));
+        let text = token.expose();
+        let standard = text.replace('-', "+").replace('_', "/");
+        let others = [
+            format!("{text}="),
+            format!(" {text}"),
+            text[..95].into(),
+            format!("{text}A"),
+            standard,
+        ];
+        for other in others {
+            assert!(Presented::parse(other.as_bytes()).is_none(), "{other}");
+        }
+        assert!(Presented::parse(b"").is_none());
+        assert!(Presented::parse(&[0xff; TOKEN_LEN]).is_none());
+    }
+
+    #[test]
+    fn asvs_7_2_3_tokens_are_unique_and_their_secret_has_256_bits() {
+        let bound = binding("default", "__Host-sid");
+        let tokens: HashSet<String> = (0..10_000).map(|_| fresh(&bound).expose().to_owned()).collect();
+        assert_eq!(tokens.len(), 10_000);
+        assert_eq!(Secret::new(&SystemRandom).as_bytes().len() * 8, 256);
+    }
+
+    #[test]
+    fn p12_no_secret_in_debug() {
+        let token = fresh(&binding("default", "__Host-sid"));
+        assert_eq!(format!("{token:?}"), "tn1_…");
+        let hash = Secret::new(&SystemRandom).hash();
+        assert_eq!(format!("{hash:?}"), "SecretHash(…)");
+    }
+}

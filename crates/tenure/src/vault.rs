@@ -1,0 +1,113 @@
+//! What is encrypted before it goes to a store, and for which place.
+
+use std::collections::BTreeMap;
+
+use crate::device::Device;
+use crate::error::Error;
+use crate::id::{OperationId, SessionId};
+use crate::keys::{Keys, joint_key};
+use crate::random::Random;
+use crate::record::Record;
+use crate::seal;
+use crate::token::Secret;
+
+const DAMAGED: Error = Error::Bug(
+    "what the store holds of this session cannot be decrypted: wrong master key, or damaged; \
+        run `tenure store verify`",
+);
+
+/// Seals a value of a session's data. It opens for this session and key only.
+pub(crate) fn seal_value(
+    keys: &Keys,
+    random: &dyn Random,
+    id: SessionId,
+    key: &str,
+    value: &[u8],
+) -> Vec<u8> {
+    seal::seal(&keys.data, &place(id, b'v', key), value, random)
+}
+
+/// Opens all values of a record.
+pub(crate) fn open_data(keys: &Keys, record: &Record) -> Result<BTreeMap<String, Vec<u8>>, Error> {
+    let open = |(key, value): (&String, &crate::record::Value)| {
+        let plain = seal::open(&keys.data, &place(record.id, b'v', key), &value.sealed).ok_or(DAMAGED)?;
+        Ok((key.clone(), plain))
+    };
+    record.data.iter().map(open).collect()
+}
+
+pub(crate) fn seal_device(keys: &Keys, random: &dyn Random, id: SessionId, device: &Device) -> Vec<u8> {
+    let plain = serde_json::to_vec(device).expect("a device has nothing that JSON cannot hold");
+    seal::seal(&keys.data, &place(id, b'd', ""), &plain, random)
+}
+
+pub(crate) fn open_device(keys: &Keys, record: &Record) -> Result<Device, Error> {
+    let plain = seal::open(&keys.data, &place(record.id, b'd', ""), &record.device).ok_or(DAMAGED)?;
+    serde_json::from_slice(&plain).map_err(|_| DAMAGED)
+}
+
+/// Seals the next secret so that it takes the previous one to open it: neither a copy of
+/// the store nor the master key alone gives it.
+pub(crate) fn seal_successor(
+    keys: &Keys,
+    random: &dyn Random,
+    previous: &Secret,
+    (id, generation): (SessionId, u32),
+    next: &Secret,
+) -> Vec<u8> {
+    let key = successor_key(keys, previous, id, generation);
+    seal::seal(&key, b"successor", next.as_bytes(), random)
+}
+
+pub(crate) fn open_successor(
+    keys: &Keys,
+    previous: &Secret,
+    (id, generation): (SessionId, u32),
+    sealed: &[u8],
+) -> Result<Secret, Error> {
+    let key = successor_key(keys, previous, id, generation);
+    let plain = seal::open(&key, b"successor", sealed).ok_or(DAMAGED)?;
+    plain.try_into().map(Secret::from_bytes).map_err(|_| DAMAGED)
+}
+
+fn successor_key(keys: &Keys, previous: &Secret, id: SessionId, generation: u32) -> [u8; 32] {
+    joint_key(
+        previous.as_bytes(),
+        &keys.successor,
+        &[id.as_bytes(), &generation.to_be_bytes()],
+    )
+}
+
+/// Seals the secret of an answer so that only a retry with the same idempotency key gets it.
+pub(crate) fn seal_receipt(
+    keys: &Keys,
+    random: &dyn Random,
+    idempotency_key: &[u8],
+    operation: OperationId,
+    (generation, secret): (u32, &Secret),
+) -> Vec<u8> {
+    let key = joint_key(idempotency_key, &keys.receipt, &[operation.as_bytes()]);
+    let mut plain = generation.to_be_bytes().to_vec();
+    plain.extend(secret.as_bytes());
+    seal::seal(&key, b"receipt", &plain, random)
+}
+
+pub(crate) fn open_receipt(
+    keys: &Keys,
+    idempotency_key: &[u8],
+    operation: OperationId,
+    sealed: &[u8],
+) -> Result<(u32, Secret), Error> {
+    let key = joint_key(idempotency_key, &keys.receipt, &[operation.as_bytes()]);
+    let plain = seal::open(&key, b"receipt", sealed).ok_or(DAMAGED)?;
+    let (generation, secret) = plain.split_first_chunk::<4>().ok_or(DAMAGED)?;
+    let secret = secret.try_into().map_err(|_| DAMAGED)?;
+    Ok((u32::from_be_bytes(*generation), Secret::from_bytes(secret)))
+}
+
+fn place(id: SessionId, what: u8, key: &str) -> Vec<u8> {
+    let mut place = id.as_bytes().to_vec();
+    place.push(what);
+    place.extend(key.as_bytes());
+    place
+}

@@ -1,0 +1,4 @@
+//! The demo shop.
+
+pub mod catalogue;
+pub mod pages;
