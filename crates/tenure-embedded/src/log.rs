@@ -109,7 +109,12 @@ pub(crate) fn receipt(conn: &Connection, operation: OperationId) -> Result<Optio
     let mut query = conn.prepare_cached("SELECT session, receipt, at, sum FROM receipts WHERE id = ?1")?;
     let found = query
         .query_row([operation.as_bytes()], |row| {
-            Ok((row.get::<_, [u8; 16]>(0)?, row.get(1)?, row.get(2)?, row.get(3)?))
+            Ok((
+                row.get::<_, [u8; 16]>(0)?,
+                row.get(1)?,
+                row.get(2)?,
+                row.get::<_, i64>(3)?,
+            ))
         })
         .optional()?;
     let Some((session, receipt, at, sum)) = found else {
@@ -159,7 +164,11 @@ pub(crate) fn user(conn: &Connection, realm: &Realm, user: &UserId) -> Result<Us
         conn.prepare_cached("SELECT epoch, disabled_at, sum FROM users WHERE realm = ?1 AND user = ?2")?;
     let found = query
         .query_row([realm.as_str(), user.as_str()], |row| {
-            Ok((row.get::<_, i64>(0)?, row.get::<_, Option<i64>>(1)?, row.get(2)?))
+            Ok((
+                row.get::<_, i64>(0)?,
+                row.get::<_, Option<i64>>(1)?,
+                row.get::<_, i64>(2)?,
+            ))
         })
         .optional()?;
     let Some((epoch, disabled_at, sum)) = found else {

@@ -2,7 +2,6 @@
 
 use rusqlite::{Connection, params};
 use tenure::clock::Timestamp;
-use tenure::store::StoreError;
 
 use crate::error::{Result, damaged};
 use crate::rows::{Sum, millis, moment};
@@ -161,9 +160,4 @@ impl Head {
 /// A sequence of the event log as the core counts it.
 pub(crate) fn sequence(of: i64) -> Result<u64> {
     u64::try_from(of).map_err(|_| damaged("an event has a negative number").into())
-}
-
-/// A sequence of the event log as SQLite counts it; one beyond that is of no event.
-pub(crate) fn row_of(sequence: u64) -> std::result::Result<i64, StoreError> {
-    i64::try_from(sequence).map_err(|_| StoreError::Configuration("a cursor beyond all events".into()))
 }

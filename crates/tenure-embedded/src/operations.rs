@@ -1,7 +1,7 @@
 //! The steps of the store, each inside a transaction, by the rules of the core.
 
-use tenure::id::{Realm, SessionId, UserId};
 use tenure::event::{EventBody, EventKind};
+use tenure::id::{Realm, SessionId, UserId};
 use tenure::record::{NewSession, Record};
 use tenure::store::rules::{self, Step, Written};
 use tenure::store::{Admission, Mutation, Operation, Outcome, Refusal, Replay, Reply, Touch, UserRecord};
@@ -19,7 +19,7 @@ pub(crate) fn create(
     admission: &Admission,
 ) -> Result<Reply> {
     let id = new.id;
-    if rows::find(txn.conn, id)?.is_some() {
+    if rows::columns(txn.conn, id)?.is_some() {
         return carry_out(txn, operation, id, Step::Replayed);
     }
     if let Some(first) = log::receipt(txn.conn, operation.id)? {

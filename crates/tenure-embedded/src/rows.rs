@@ -192,8 +192,7 @@ pub(crate) fn each_after(
 
 /// The keys of the sessions to look at, those that are due first.
 pub(crate) fn due(conn: &Connection, now: Timestamp, limit: usize) -> Result<Vec<i64>> {
-    let mut query =
-        conn.prepare_cached("SELECT key FROM sessions WHERE due <= ?1 ORDER BY due LIMIT ?2")?;
+    let mut query = conn.prepare_cached("SELECT key FROM sessions WHERE due <= ?1 ORDER BY due LIMIT ?2")?;
     let keys = query.query_map(params![millis(now), count(limit)], |row| row.get(0))?;
     Ok(keys.collect::<rusqlite::Result<_>>()?)
 }

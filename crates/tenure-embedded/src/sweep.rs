@@ -3,7 +3,6 @@
 use std::time::Duration;
 
 use rusqlite::Connection;
-use tenure::clock::Timestamp;
 use tenure::store::{Sweep, Swept};
 use tenure::{Actor, EndReason, Ending};
 
@@ -86,19 +85,19 @@ pub(crate) fn logs(txn: &mut Txn<'_>, sweep: &Sweep) -> Result<Swept> {
 /// Ends the next sessions of a restored copy, from after `key` on. Gives the last key, or
 /// none when there are no more.
 pub(crate) fn end_restored(txn: &mut Txn<'_>, key: i64, limit: usize) -> Result<Option<i64>> {
-    let ending = Ending::new(EndReason::Revoked, Actor::system())
-        .note("an older copy of the store was restored");
+    let ending =
+        Ending::new(EndReason::Revoked, Actor::system()).note("an older copy of the store was restored");
     let batch = next_batch(txn.conn, key, limit)?;
     let last = batch.last().map(|(key, _)| *key);
-    for (key, record) in batch {
+    for (_, record) in batch {
         match record {
             Ok(stored) if stored.record.ended().is_none() => {
                 operations::end(txn, stored.record, &ending)?;
             }
             Ok(_) => {}
             Err(failure) if is_damage(&failure) => {
-                tracing::error!(error = %failure.0, "a session that cannot be read is removed");
-                rows::remove(txn.conn, key)?;
+                // It cannot be checked either, so it is as good as ended.
+                tracing::error!(error = %failure.0, "a restored session cannot be ended");
             }
             Err(failure) => return Err(failure),
         }
@@ -114,10 +113,4 @@ fn next_batch(conn: &Connection, key: i64, limit: usize) -> Result<Vec<(i64, Res
         batch.len() < limit
     })?;
     Ok(batch)
-}
-
-/// Whether a moment is further ahead of the last one the store knows than a pause explains.
-pub(crate) fn is_gap(latest: Timestamp, now: Timestamp) -> bool {
-    const PLAUSIBLE: Duration = Duration::from_secs(31 * 24 * 3600);
-    now.since(latest) > PLAUSIBLE
 }

@@ -66,6 +66,11 @@ impl Changes {
         self.set.is_empty() && self.remove.is_empty()
     }
 
+    /// Whether `key` is to be set or removed.
+    pub fn mentions(&self, key: &str) -> bool {
+        self.set.contains_key(key) || self.remove.iter().any(|removed| removed == key)
+    }
+
     /// What is to be set, as JSON texts.
     pub(super) fn plain(&self) -> Result<BTreeMap<String, Vec<u8>>, Error> {
         let text = |(key, value): (&String, &serde_json::Value)| {

@@ -126,6 +126,37 @@ impl Sessions {
         self.check_in_store(presented, check, now).await
     }
 
+    /// The same session as it is now, for a handler that has changed it. No activity.
+    ///
+    /// # Errors
+    /// As [`check`](Self::check).
+    pub async fn refresh(&self, active: Active) -> Result<Verdict, Error> {
+        let now = self.core.clock.read()?;
+        let id = active.session.id();
+        let entry = match self.core.cache.get(&id) {
+            Some(entry) => entry,
+            None => match self.core.load(id, None).await? {
+                Some(entry) => entry,
+                None => return Ok(refuse(Reason::Unknown, None)),
+            },
+        };
+        let session = Arc::clone(&entry.snapshot);
+        let grace = self.realm.policy.grace();
+        let refused = session.dead(now).map(Reason::Ended).or_else(|| {
+            let admitted = session.record().admits(Some(active.generation), grace, now);
+            admitted.is_err().then_some(Reason::Superseded)
+        });
+        Ok(match refused {
+            Some(reason) => refuse(reason, Some(session)),
+            None => Verdict::Ok(Active { session, ..active }),
+        })
+    }
+
+    /// What an active session lacks of what is required, if anything.
+    pub fn requires(&self, active: &Active, require: &Require) -> Option<Reason> {
+        missing(require, &active.session, self.core.clock.now())
+    }
+
     /// What memory could not accept: the tag first, then the store's word.
     async fn check_in_store(
         &self,

@@ -65,6 +65,7 @@ struct Inner {
     events: VecDeque<Event>,
     epoch: u64,
     sequence: u64,
+    closed: bool,
 }
 
 impl MemoryStore {
@@ -80,12 +81,13 @@ impl MemoryStore {
         }
     }
 
-    fn lock(&self) -> (MutexGuard<'_, Inner>, Timestamp) {
+    fn lock(&self) -> Result<(MutexGuard<'_, Inner>, Timestamp), StoreError> {
         // The rules are pure and writing cannot fail half-way, so a panic leaves no half step.
-        (
-            self.inner.lock().unwrap_or_else(PoisonError::into_inner),
-            self.clock.now(),
-        )
+        let inner = self.inner.lock().unwrap_or_else(PoisonError::into_inner);
+        if inner.closed {
+            return Err(StoreError::Unavailable("it was closed".into()));
+        }
+        Ok((inner, self.clock.now()))
     }
 }
 
@@ -201,11 +203,7 @@ impl Inner {
                 continue;
             }
             ended.push(record.id);
-            // One that had died of a limit before is told as that.
-            let ending = record
-                .dead(now)
-                .map_or_else(|| ending.clone(), |r| Ending::new(r, Actor::system()));
-            let (record, event) = rules::end(record, ending, None, now);
+            let (record, event) = rules::end(record, ending.clone(), None, now);
             self.put(record);
             self.append(event, now);
         }
@@ -233,7 +231,7 @@ impl Store for MemoryStore {
         new: NewSession,
         admission: &Admission,
     ) -> Result<Reply, StoreError> {
-        let (mut inner, now) = self.lock();
+        let (mut inner, now) = self.lock()?;
         let id = new.id;
         if inner.sessions.contains_key(&id) {
             return Ok(inner.carry_out(operation, id, Step::Replayed, now));
@@ -251,7 +249,7 @@ impl Store for MemoryStore {
     }
 
     async fn load(&self, id: SessionId) -> Result<Option<Record>, StoreError> {
-        Ok(self.lock().0.sessions.get(&id).cloned())
+        Ok(self.lock()?.0.sessions.get(&id).cloned())
     }
 
     async fn mutate(
@@ -260,7 +258,7 @@ impl Store for MemoryStore {
         id: SessionId,
         mutation: Mutation,
     ) -> Result<Reply, StoreError> {
-        let (mut inner, now) = self.lock();
+        let (mut inner, now) = self.lock()?;
         let Some(record) = inner.sessions.get(&id).cloned() else {
             return Ok(Reply::refused(Refusal::Missing, None));
         };
@@ -276,7 +274,7 @@ impl Store for MemoryStore {
     }
 
     async fn touch(&self, touches: &[Touch]) -> Result<(), StoreError> {
-        let (mut inner, now) = self.lock();
+        let (mut inner, now) = self.lock()?;
         for touch in touches {
             let Some(record) = inner.sessions.get_mut(&touch.id) else {
                 continue;
@@ -289,16 +287,12 @@ impl Store for MemoryStore {
     }
 
     async fn replay(&self, _: Route, operation: OperationId) -> Result<Option<Replay>, StoreError> {
-        Ok(self
-            .lock()
-            .0
-            .receipts
-            .get(&operation)
-            .map(|(_, replay)| replay.clone()))
+        let (inner, _) = self.lock()?;
+        Ok(inner.receipts.get(&operation).map(|(_, replay)| replay.clone()))
     }
 
     async fn sessions_of(&self, realm: &Realm, user: &UserId) -> Result<Vec<Record>, StoreError> {
-        Ok(self.lock().0.of_user(realm, user))
+        Ok(self.lock()?.0.of_user(realm, user))
     }
 
     async fn end_sessions_of(
@@ -308,7 +302,7 @@ impl Store for MemoryStore {
         except: Option<SessionId>,
         ending: Ending,
     ) -> Result<Vec<SessionId>, StoreError> {
-        let (mut inner, now) = self.lock();
+        let (mut inner, now) = self.lock()?;
         inner
             .users
             .entry((realm.clone(), user.clone()))
@@ -318,7 +312,7 @@ impl Store for MemoryStore {
     }
 
     async fn user(&self, realm: &Realm, user: &UserId) -> Result<UserRecord, StoreError> {
-        Ok(self.lock().0.user(realm, user))
+        Ok(self.lock()?.0.user(realm, user))
     }
 
     async fn set_disabled(
@@ -328,12 +322,12 @@ impl Store for MemoryStore {
         disabled: bool,
         actor: Actor,
     ) -> Result<Vec<SessionId>, StoreError> {
-        let (mut inner, now) = self.lock();
+        let (mut inner, now) = self.lock()?;
         let record = inner.users.entry((realm.clone(), user.clone())).or_default();
         if record.disabled_at.is_some() == disabled {
             return Ok(Vec::new());
         }
-        record.epoch += 1;
+        record.epoch += u64::from(disabled);
         record.disabled_at = disabled.then_some(now);
         let kind = if disabled {
             EventKind::UserDisabled
@@ -354,7 +348,7 @@ impl Store for MemoryStore {
     }
 
     async fn page(&self, request: &PageRequest) -> Result<Page, StoreError> {
-        let (inner, _) = self.lock();
+        let (inner, _) = self.lock()?;
         let after = request
             .after
             .map_or(std::ops::Bound::Unbounded, std::ops::Bound::Excluded);
@@ -370,7 +364,7 @@ impl Store for MemoryStore {
     }
 
     async fn sweep(&self, sweep: &Sweep) -> Result<Swept, StoreError> {
-        let (mut inner, now) = self.lock();
+        let (mut inner, now) = self.lock()?;
         let mut swept = Swept::default();
         let due: Vec<SessionId> = inner
             .due
@@ -429,7 +423,7 @@ impl Store for MemoryStore {
         after: Option<Position>,
         limit: usize,
     ) -> Result<EventPage, StoreError> {
-        let (inner, _) = self.lock();
+        let (inner, _) = self.lock()?;
         let kept_from = inner.sequence - inner.events.len() as u64;
         let oldest = Position {
             epoch: inner.epoch,
@@ -445,5 +439,12 @@ impl Store for MemoryStore {
         ))
     }
 
-    async fn close(&self) {}
+    async fn close(&self) {
+        if let Ok((mut inner, _)) = self.lock() {
+            *inner = Inner {
+                closed: true,
+                ..Inner::default()
+            };
+        }
+    }
 }

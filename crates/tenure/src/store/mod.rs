@@ -1,5 +1,7 @@
 //! Where sessions are kept: the [`Store`] trait and what its operations say.
 
+#[cfg(any(test, feature = "testing"))]
+pub mod conformance;
 mod engine;
 mod error;
 mod memory;

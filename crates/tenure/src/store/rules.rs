@@ -201,8 +201,9 @@ pub fn mutate(
             .admits(Some(generation), grace, now)
             .and_then(|()| record.claimed(claim))
             .map(|record| (record, EventKind::Claimed)),
-        Mutation::Release { attempt } => match &record.state {
-            State::Claimed(claim) if claim.attempt == attempt => Ok((
+        Mutation::Release { attempt } => match (&record.state, record.dead(now)) {
+            (_, Some(reason)) => Err(Refusal::Ended(reason)),
+            (State::Claimed(claim), None) if claim.attempt == attempt => Ok((
                 Record {
                     state: State::Guest,
                     ..record
@@ -221,7 +222,7 @@ pub fn mutate(
         Mutation::EndIfDue => match record.dead(now) {
             Some(reason) if record.ended().is_none() => {
                 let (record, event) = end(record, Ending::new(reason, Actor::system()), None, now);
-                return written(record, event, Vec::new());
+                return written(remember(record, operation), event, Vec::new());
             }
             _ => return Step::Unchanged,
         },
@@ -250,8 +251,13 @@ pub fn needs_others(record: &Record, mutation: &Mutation) -> bool {
     )
 }
 
-/// Ends a record that has not ended, and says so.
+/// Ends a record that has not ended, and says so. One that had died of a limit before is told
+/// as that.
 pub fn end(record: Record, ending: Ending, next: Option<SessionId>, now: Timestamp) -> (Record, EventBody) {
+    let ending = match record.dead(now) {
+        Some(limit) => Ending::new(limit, Actor::system()),
+        None => ending,
+    };
     let ended = record.end(ending.clone(), next, now);
     let ended = Record {
         revision: ended.revision + 1,
@@ -327,12 +333,7 @@ impl Record {
             return Err(Refusal::Superseded);
         }
         let secrets = self.secrets.confirmed(now).ok_or(Refusal::Superseded)?;
-        let last_seen_at = self.last_seen_at.max(now);
-        Ok(Some(Self {
-            secrets,
-            last_seen_at,
-            ..self
-        }))
+        Ok(Some(Self { secrets, ..self }))
     }
 
     fn authenticated(self, by: Authentication, now: Timestamp) -> Result<Self, Refusal> {

@@ -41,10 +41,7 @@ impl Fixture {
 
     /// Makes a mutation in this operation.
     pub async fn mutate_as(&self, operation: &Operation, id: SessionId, mutation: Mutation) -> Reply {
-        self.store()
-            .mutate(operation, id, mutation)
-            .await
-            .expect(ANSWERS)
+        self.store().mutate(operation, id, mutation).await.expect(ANSWERS)
     }
 
     /// Makes a mutation that nothing stands against.

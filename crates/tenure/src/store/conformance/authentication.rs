@@ -28,7 +28,10 @@ pub(super) async fn a_second_factor_signs_a_pending_session_in(f: Fixture) {
     let after = f.apply(before.id, authenticate(authentication.clone())).await;
     assert_eq!(signed_in(&after).level, 2);
     assert_eq!(signed_in(&after).authenticated_at, f.now());
-    assert_eq!((after.secrets.generation, after.secrets.hash), (2, authentication.hash));
+    assert_eq!(
+        (after.secrets.generation, after.secrets.hash),
+        (3, authentication.hash)
+    );
     assert_eq!((after.id, after.created_at), (before.id, before.created_at));
     assert_eq!(f.sessions_of(&ada()).await, [after]);
 }
@@ -51,7 +54,11 @@ pub(super) async fn a_full_authentication_starts_the_limits_anew(f: Fixture) {
     assert_eq!(after.last_seen_at, f.now());
     assert_eq!(signed_in(&after).authenticated_at, f.now());
     f.wait(Duration::from_secs(1));
-    assert_eq!(f.sweep(10).await.ended, [after.id], "the store minds the new limits");
+    assert_eq!(
+        f.sweep(10).await.ended,
+        [after.id],
+        "the store minds the new limits"
+    );
 }
 
 pub(super) async fn a_longer_limit_keeps_the_session_past_the_old_one(f: Fixture) {
@@ -92,7 +99,7 @@ pub(super) async fn a_step_up_never_lowers_the_level(f: Fixture) {
             methods: vec![Method::password()],
             ..identity(&ada())
         },
-        ..f.step_up(&ada(), 2)
+        ..f.step_up(&ada(), 3)
     };
     let after = f.apply(id, authenticate(lower)).await;
     assert_eq!(signed_in(&after).level, 2);
@@ -130,7 +137,7 @@ pub(super) async fn of_authentications_at_once_under_one_token_one_wins(f: Fixtu
         assert_eq!(outcomes.iter().filter(|(o, _)| *o == lost).count(), 15);
         let won = outcomes.iter().find(|(o, _)| *o == Outcome::Applied);
         let secrets = f.record(id).await.secrets;
-        assert_eq!(secrets.generation, 2);
+        assert_eq!(secrets.generation, 3);
         assert_eq!(Some(secrets.hash), won.map(|(_, hash)| *hash));
     }
 }

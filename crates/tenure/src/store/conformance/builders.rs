@@ -127,8 +127,8 @@ impl Fixture {
             attempt: OperationId::random(self.random()),
             target: self.signed_in(user),
             carry: None,
-            epoch: 0,
             admission: admission(),
+            receipt: None,
         }
     }
 }

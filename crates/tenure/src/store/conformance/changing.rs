@@ -94,10 +94,7 @@ pub(super) async fn of_changes_at_once_against_one_version_one_wins(f: Fixture) 
     assert_eq!(replies.iter().filter(|o| **o == Outcome::Applied).count(), 1);
     assert_eq!(replies.iter().filter(|o| **o == lost).count(), 15);
     assert_eq!(f.record(id).await.data.len(), 1);
-    assert_eq!(
-        f.kinds_of(id).await,
-        [EventKind::Created, EventKind::Changed]
-    );
+    assert_eq!(f.kinds_of(id).await, [EventKind::Created, EventKind::Changed]);
 }
 
 pub(super) async fn a_key_changed_meanwhile_is_a_conflict_and_nothing_changes(f: Fixture) {

@@ -20,7 +20,7 @@ pub(super) async fn a_claim_is_kept_whole_and_the_data_with_it(f: Fixture) {
     let guest = guest_with_a_cart(&f).await;
     let wanted = Claim {
         carry: Some(vec!["cart".to_owned()]),
-        epoch: 7,
+        receipt: Some(b"a sealed answer".to_vec().into()),
         ..f.claim(&ada())
     };
     let claimed = f.apply(guest.id, claim(&wanted, 1)).await;
@@ -97,7 +97,10 @@ pub(super) async fn only_the_attempt_that_claimed_lets_the_guest_go_on(f: Fixtur
     let released = f.apply(guest.id, own.clone()).await;
     assert_eq!((&released.state, &released.data), (&State::Guest, &guest.data));
     let again = f.mutate(guest.id, own).await;
-    assert_eq!((again.outcome, again.record), (Outcome::Unchanged, Some(released)));
+    assert_eq!(
+        (again.outcome, again.record),
+        (Outcome::Unchanged, Some(released))
+    );
     f.apply(guest.id, change(set("cart", b"coffee", 1))).await;
 }
 
@@ -170,7 +173,9 @@ fn moved(claim: &Claim, guest: &Record) -> NewSession {
     let data = guest.data.iter();
     NewSession {
         previous: Some(guest.id),
-        data: data.map(|(key, v)| (key.clone(), v.sealed.clone().into())).collect(),
+        data: data
+            .map(|(key, v)| (key.clone(), v.sealed.clone().into()))
+            .collect(),
         ..claim.target.clone()
     }
 }
@@ -178,7 +183,8 @@ fn moved(claim: &Claim, guest: &Record) -> NewSession {
 pub(super) async fn a_sign_in_that_is_refused_burns_its_id(f: Fixture) {
     f.begin(f.signed_in(&ada())).await;
     f.begin(f.pending(&ada())).await;
-    f.end_sessions_of(&super::builders::user("bob"), None, revoked()).await;
+    f.end_sessions_of(&super::builders::user("bob"), None, revoked())
+        .await;
     let burn = Admission {
         burn: true,
         ..admission()
@@ -196,7 +202,11 @@ pub(super) async fn a_sign_in_that_is_refused_burns_its_id(f: Fixture) {
     for (new, limits, refusal) in [
         (f.signed_in(&ada()), &full, Refusal::SessionLimit),
         (f.pending(&ada()), &full, Refusal::PendingLimit),
-        (f.signed_in(&super::builders::user("bob")), &late, Refusal::SignedOut),
+        (
+            f.signed_in(&super::builders::user("bob")),
+            &late,
+            Refusal::SignedOut,
+        ),
     ] {
         let guest = f.begin(f.guest()).await;
         let new = NewSession {

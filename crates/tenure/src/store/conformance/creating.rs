@@ -54,7 +54,11 @@ pub(super) async fn a_session_begins_in_the_state_that_was_ordered(f: Fixture) {
     let State::SignedIn(identity) = &record.state else {
         panic!("{:?} instead of signed in", record.state)
     };
-    assert_eq!(identity.roles, [role("admin"), role("writer")], "sorted, each once");
+    assert_eq!(
+        identity.roles,
+        [role("admin"), role("writer")],
+        "sorted, each once"
+    );
     assert_eq!(identity.authenticated_at, f.now());
     assert_eq!((identity.level, identity.methods.len()), (1, 1));
 }
@@ -140,9 +144,6 @@ pub(super) async fn an_id_that_ended_is_not_created_again(f: Fixture) {
         );
         assert_eq!(f.load(new.id).await, Some(ended));
         assert_eq!(f.list(&ada()).await, []);
-        assert_eq!(
-            f.kinds_of(new.id).await,
-            [EventKind::Created, EventKind::Ended]
-        );
+        assert_eq!(f.kinds_of(new.id).await, [EventKind::Created, EventKind::Ended]);
     }
 }

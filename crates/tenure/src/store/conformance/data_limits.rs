@@ -48,10 +48,7 @@ pub(super) async fn there_is_room_for_32_kib_of_keys_and_values_and_no_more(f: F
         f.refuse(id, change(set("b", &one_more, 1))).await,
         Refusal::TooMuchData
     );
-    assert_eq!(
-        f.refuse(id, change(set("c", b"", 1))).await,
-        Refusal::TooMuchData
-    );
+    assert_eq!(f.refuse(id, change(set("c", b"", 1))).await, Refusal::TooMuchData);
     let instead = Change {
         remove: vec!["a".to_owned()],
         ..set("c", &half, 1)
@@ -84,7 +81,9 @@ pub(super) async fn changes_at_once_do_not_pass_the_limit_together(f: Fixture) {
     f.apply(id, change(set_all(keys(MAX_KEYS - 4)))).await;
     let outcomes = f
         .at_once(16, |f, i| async move {
-            f.mutate(id, change(set(&format!("late {i}"), b"", 1))).await.outcome
+            f.mutate(id, change(set(&format!("late {i}"), b"", 1)))
+                .await
+                .outcome
         })
         .await;
     let refused = Outcome::Refused(Refusal::TooManyKeys);

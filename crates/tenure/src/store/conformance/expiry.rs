@@ -4,9 +4,7 @@ use std::time::Duration;
 
 use super::builders::{ABSOLUTE_MS, IDLE_MS, change, logout, set};
 use super::fixture::Fixture;
-use super::tables::{
-    ada, every_live_state, every_mutation_that_applies, every_mutation_that_goes_on,
-};
+use super::tables::{ada, every_live_state, every_mutation_that_applies, every_mutation_that_goes_on};
 use crate::clock::Timestamp;
 use crate::reason::{Actor, EndReason};
 use crate::record::{NewSession, Record};
@@ -23,7 +21,13 @@ pub(super) async fn a_touch_moves_activity_and_nothing_else(f: Fixture) {
         let after = f.record(before.id).await;
         assert_eq!(after.last_seen_at, f.now());
         let last_seen_at = before.last_seen_at;
-        assert_eq!(Record { last_seen_at, ..after }, before);
+        assert_eq!(
+            Record {
+                last_seen_at,
+                ..after
+            },
+            before
+        );
         assert_eq!(f.events_at(before.id).await, told, "a touch is not told");
     }
 }
@@ -89,7 +93,12 @@ pub(super) async fn touches_in_one_batch_each_count_for_themselves(f: Fixture) {
     let [live, over, dead] = [
         f.begin(f.guest()).await.id,
         f.begin(f.guest()).await.id,
-        f.begin(NewSession { idle_ms: 500, ..f.guest() }).await.id,
+        f.begin(NewSession {
+            idle_ms: 500,
+            ..f.guest()
+        })
+        .await
+        .id,
     ];
     f.apply(over, logout()).await;
     let untouched = [f.record(over).await, f.record(dead).await];
@@ -207,7 +216,11 @@ pub(super) async fn a_clock_that_jumps_ahead_ends_nobody(f: Fixture) {
     let reply = f.mutate(record.id, Mutation::EndIfDue).await;
     assert_eq!(reply.outcome, Outcome::Unchanged);
     f.touch(record.id, f.now()).await;
-    assert_eq!(f.record(record.id).await, record, "nor does a jump count as activity");
+    assert_eq!(
+        f.record(record.id).await,
+        record,
+        "nor does a jump count as activity"
+    );
     f.clock().step_back(year);
     f.apply(record.id, change(set("cart", b"tea", 1))).await;
 }

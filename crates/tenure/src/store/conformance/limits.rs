@@ -60,7 +60,10 @@ async fn fifty_at_once(f: &Fixture, at_limit: AtLimit) {
     for id in pushed_out {
         assert!(!live.contains(&id));
         let told = f.end_of(id).await.body;
-        assert_eq!((told.reason, told.actor), (Some(EndReason::SessionLimit), Actor::system()));
+        assert_eq!(
+            (told.reason, told.actor),
+            (Some(EndReason::SessionLimit), Actor::system())
+        );
     }
     for id in live {
         assert_eq!(f.kinds_of(id).await, [EventKind::Created]);
@@ -68,7 +71,11 @@ async fn fifty_at_once(f: &Fixture, at_limit: AtLimit) {
 }
 
 pub(super) async fn a_refused_sign_in_leaves_all_as_it_was(f: Fixture) {
-    let [first, second] = [f.begin(f.signed_in(&ada())).await, f.begin(f.signed_in(&ada())).await];
+    let [first, second] = [
+        f.begin(f.signed_in(&ada())).await,
+        f.begin(f.signed_in(&ada())).await,
+    ];
+    f.wait(Duration::from_millis(1));
     let new = f.signed_in(&ada());
     let told = f.events_at(new.id).await;
     let two = at_most(2, AtLimit::Refuse);
@@ -197,7 +204,10 @@ pub(super) async fn second_factors_at_once_leave_as_many_as_allowed(f: Fixture) 
 }
 
 pub(super) async fn signing_in_again_pushes_nobody_out(f: Fixture) {
-    let [first, second] = [f.begin(f.signed_in(&ada())).await, f.begin(f.signed_in(&ada())).await];
+    let [first, second] = [
+        f.begin(f.signed_in(&ada())).await,
+        f.begin(f.signed_in(&ada())).await,
+    ];
     let mut again = f.authentication(&ada(), 1);
     again.admission = at_most(1, AtLimit::EndOldest);
     let reply = f.mutate(second.id, authenticate(again)).await;

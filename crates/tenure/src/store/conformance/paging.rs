@@ -42,7 +42,11 @@ pub(super) async fn pages_of_any_size_together_are_complete(f: Fixture) {
     }
     expected.sort_by_key(|record| record.id);
     for limit in [1, 2, 7, expected.len(), 1_000] {
-        assert_eq!(all(&f, &Realm::default(), limit).await, expected, "pages of {limit}");
+        assert_eq!(
+            all(&f, &Realm::default(), limit).await,
+            expected,
+            "pages of {limit}"
+        );
     }
 }
 

@@ -52,7 +52,10 @@ pub(super) async fn an_ended_session_stays_ended(f: Fixture) {
             ..f.signed_in(&ada())
         };
         let reply = f.create(&f.operation(), again, &admission()).await;
-        assert_eq!((reply.outcome, reply.record), (Outcome::Replayed, Some(ended.clone())));
+        assert_eq!(
+            (reply.outcome, reply.record),
+            (Outcome::Replayed, Some(ended.clone()))
+        );
         assert_eq!(f.load(ended.id).await, Some(ended));
     }
     assert_eq!(f.list(&ada()).await, []);

@@ -50,10 +50,7 @@ pub(super) async fn one_operation_sent_sixteen_times_at_once_changes_once(f: Fix
     assert_eq!(outcomes.iter().filter(|o| **o == Outcome::Applied).count(), 1);
     assert_eq!(outcomes.iter().filter(|o| **o == Outcome::Replayed).count(), 15);
     assert_eq!(f.record(id).await.version, 1);
-    assert_eq!(
-        f.kinds_of(id).await,
-        [EventKind::Created, EventKind::Changed]
-    );
+    assert_eq!(f.kinds_of(id).await, [EventKind::Created, EventKind::Changed]);
 }
 
 pub(super) async fn a_record_remembers_its_last_sixteen_operations(f: Fixture) {
@@ -88,7 +85,11 @@ pub(super) async fn a_receipt_is_found_by_its_operation(f: Fixture) {
     };
     assert_eq!(replay(&f, &new, operation.id).await, Some(receipt.clone()));
     f.apply(new.id, logout()).await;
-    assert_eq!(replay(&f, &new, operation.id).await, Some(receipt), "also after the end");
+    assert_eq!(
+        replay(&f, &new, operation.id).await,
+        Some(receipt),
+        "also after the end"
+    );
     let without = f.operation();
     f.mutate_as(&without, new.id, logout()).await;
     let found = f.store().replay(route, without.id).await;

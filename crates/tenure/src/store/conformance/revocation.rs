@@ -46,7 +46,9 @@ pub(super) async fn who_would_go_on_is_told_that_and_why_it_ended(f: Fixture) {
 
 pub(super) async fn a_second_end_changes_neither_time_nor_reason(f: Fixture) {
     for live in every_live_state(&f).await {
-        let ended = f.apply(live.id, end(EndReason::TokenReuse, Actor::system())).await;
+        let ended = f
+            .apply(live.id, end(EndReason::TokenReuse, Actor::system()))
+            .await;
         f.wait(Duration::from_secs(1));
         for again in [logout(), Mutation::EndIfDue] {
             let reply = f.mutate(live.id, again).await;
@@ -126,7 +128,11 @@ pub(super) async fn a_session_ended_under_racing_mutations_stays_ended(f: Fixtur
         assert!(matches!(record.state, State::Ended(_)), "{:?}", record.state);
         assert!(record.data.is_empty() && record.secrets.successor.is_none());
         let told = f.kinds_of(id).await;
-        assert_eq!(told.last(), Some(&EventKind::Ended), "nothing is told after the end");
+        assert_eq!(
+            told.last(),
+            Some(&EventKind::Ended),
+            "nothing is told after the end"
+        );
         f.end_of(id).await;
     }
 }
@@ -147,7 +153,13 @@ pub(super) async fn a_guest_ended_under_racing_claims_stays_ended(f: Fixture) {
             }
         })
         .await;
-        f.mutate(id, Mutation::Release { attempt: claimed.attempt }).await;
+        f.mutate(
+            id,
+            Mutation::Release {
+                attempt: claimed.attempt,
+            },
+        )
+        .await;
         assert!(f.record(id).await.ended().is_some());
         assert_eq!(f.kinds_of(id).await.last(), Some(&EventKind::Ended));
         f.end_of(id).await;

@@ -29,7 +29,10 @@ pub(super) async fn a_prepared_token_leaves_the_current_one_in_use(f: Fixture) {
     let before = f.begin(f.signed_in(&ada())).await;
     let mutation = f.prepare(1);
     let after = f.apply(before.id, mutation.clone()).await;
-    assert_eq!((after.secrets.generation, after.secrets.hash), (1, before.secrets.hash));
+    assert_eq!(
+        (after.secrets.generation, after.secrets.hash),
+        (1, before.secrets.hash)
+    );
     let Mutation::Prepare { successor, .. } = mutation else {
         panic!("it prepares")
     };
@@ -91,7 +94,10 @@ pub(super) async fn a_prepared_token_that_is_used_takes_over_once(f: Fixture) {
 pub(super) async fn of_confirms_at_once_one_rotates(f: Fixture) {
     let (record, _) = prepared(&f).await;
     let outcomes = f
-        .at_once(16, |f, _| async move { f.mutate(record.id, CONFIRM).await.outcome })
+        .at_once(
+            16,
+            |f, _| async move { f.mutate(record.id, CONFIRM).await.outcome },
+        )
         .await;
     assert_eq!(outcomes.iter().filter(|o| **o == Outcome::Applied).count(), 1);
     assert_eq!(outcomes.iter().filter(|o| **o == Outcome::Unchanged).count(), 15);
@@ -170,19 +176,19 @@ pub(super) async fn authentication_supersedes_every_token_without_grace(f: Fixtu
         let generation = first.secrets.generation;
         let authentication = f.step_up(&ada(), generation);
         let after = f.apply(first.id, authenticate(authentication.clone())).await;
-        assert_eq!(after.secrets.generation, generation + 1);
+        assert_eq!(after.secrets.generation, generation + 2, "see the case below");
         assert_eq!(after.secrets.hash, authentication.hash);
         assert_eq!(after.secrets.floor, after.secrets.generation);
         assert_eq!(after.secrets.superseded, None);
-        for old in 1..=generation {
+        for old in 1..generation + 2 {
             let late = change(set("cart", b"tea", old));
             assert_eq!(f.refuse(first.id, late).await, Refusal::Superseded);
         }
-        f.apply(first.id, f.prepare(generation + 1)).await;
+        f.apply(first.id, f.prepare(generation + 2)).await;
     }
 }
 
-pub(super) async fn authentication_skips_the_number_of_a_prepared_token(f: Fixture) {
+pub(super) async fn authentication_skips_the_number_that_a_prepared_token_has_or_could_have(f: Fixture) {
     let (record, _) = prepared(&f).await;
     let step_up = authenticate(f.step_up(&ada(), 1));
     let after = f.apply(record.id, step_up).await;
@@ -208,7 +214,11 @@ pub(super) async fn a_rotation_racing_an_authentication_leaves_one_token(f: Fixt
         .await;
         let told = f.kinds_of(record.id).await;
         let after = f.record(record.id).await.secrets;
-        let expected = if told.contains(&EventKind::Authenticated) { 3 } else { 2 };
+        let expected = if told.contains(&EventKind::Authenticated) {
+            3
+        } else {
+            2
+        };
         assert_eq!(told.len(), 3, "either it rotated or it was replaced: {told:?}");
         assert_eq!((after.generation, after.successor), (expected, None));
     }

@@ -59,7 +59,10 @@ pub(super) async fn a_sweep_is_bounded_and_says_whether_there_is_more(f: Fixture
         let swept = f.sweep(10).await;
         assert!(swept.ended.len() <= 10);
         ended += swept.ended.len();
-        assert!(swept.more || ended == 25, "{ended} of 25, and it says that is all");
+        assert!(
+            swept.more || ended == 25,
+            "{ended} of 25, and it says that is all"
+        );
     }
     f.sweep_out(&sweep(10)).await;
     assert!(!f.sweep(10).await.more, "there is nothing left to do");

@@ -31,7 +31,10 @@ pub(super) async fn disabling_a_user_ends_every_session_and_tells_each(f: Fixtur
     assert_eq!(f.list(&ada()).await, []);
     for id in expected {
         let told = f.end_of(id).await;
-        assert_eq!((told.at, told.body.reason), (f.now(), Some(EndReason::UserDisabled)));
+        assert_eq!(
+            (told.at, told.body.reason),
+            (f.now(), Some(EndReason::UserDisabled))
+        );
         assert_eq!(told.body.actor, Actor::api_key("admin"));
     }
     assert_eq!(f.user(&ada()).await.disabled_at, Some(f.now()));
@@ -134,7 +137,8 @@ pub(super) async fn a_user_is_disabled_in_one_realm_only(f: Fixture) {
     let there = f.begin(there).await;
     set_disabled(&f, &ada(), true).await;
     assert_eq!(f.load(there.id).await, Some(there));
-    f.begin(f.session(&other, NewState::SignedIn(identity(&ada())))).await;
+    f.begin(f.session(&other, NewState::SignedIn(identity(&ada()))))
+        .await;
 }
 
 pub(super) async fn of_sign_ins_racing_a_disabling_none_is_left(f: Fixture) {

@@ -1,0 +1,194 @@
+//! A store in a folder, before it is opened: the place and the settings.
+
+use std::fmt;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use tenure::MasterKey;
+use tenure::store::{Context, Engine, Opened, StoreError};
+use tokio::sync::oneshot;
+
+use crate::store::EmbeddedStore;
+use crate::verify::{self, Progress, Report};
+use crate::{error, open};
+
+/// What to do with a store that is older than it was: a restored backup, a copied folder, a
+/// disk set back to a snapshot. Sessions that had ended may be alive in it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum AfterRestore {
+    /// Do not serve, and say so: the operator decides.
+    #[default]
+    Refuse,
+    /// End all sessions that are alive in it, then serve.
+    EndAllSessions,
+    /// Take it as it is.
+    ///
+    /// # Security
+    /// Sessions that ended after the copy was made are alive again.
+    Accept,
+}
+
+/// What to do when the machine's clock is more than 31 days ahead of the last time the store
+/// knows: a wrong clock would end all sessions.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum AfterClockGap {
+    /// Do not serve, and say so: the operator looks at the clock.
+    #[default]
+    Refuse,
+    /// The clock is right, the store was merely not in use.
+    Accept,
+}
+
+/// Sessions in a folder of this machine: one process, durable.
+///
+/// The master key lives outside the folder. It is taken from the first of these that is
+/// there: [`master_key`](Self::master_key), the variable `TENURE_MASTER_KEY`, the file named
+/// by [`master_key_file`](Self::master_key_file), `master.key` in the
+/// [configuration folder](Self::config_dir). A new store without any gets a new key in that
+/// file; a store that exists never does.
+///
+/// Beside the key lies a small mark of how far the store had come. A store that is behind its
+/// mark, or has none, is an older copy and does not serve until the operator decides:
+/// see [`AfterRestore`]. The mark is written when the store is opened and closed, and about
+/// once a second while it changes: a copy that misses less than the last second before a
+/// crash is not recognised.
+///
+/// # Example: keys kept by the system's secret store
+/// ```
+/// use tenure::MasterKey;
+/// use tenure_embedded::Embedded;
+///
+/// # fn example(secret: &str) -> Result<Embedded, Box<dyn std::error::Error>> {
+/// let engine = Embedded::at("/var/lib/shop/sessions")
+///     .master_key(MasterKey::from_hex(secret)?)
+///     .config_dir("/etc/shop/tenure");
+/// # Ok(engine) }
+/// ```
+pub struct Embedded {
+    pub(crate) path: PathBuf,
+    pub(crate) key: Option<MasterKey>,
+    pub(crate) key_file: Option<PathBuf>,
+    pub(crate) config_dir: Option<PathBuf>,
+    pub(crate) after_restore: AfterRestore,
+    pub(crate) after_clock_gap: AfterClockGap,
+    pub(crate) max_bytes: Option<u64>,
+}
+
+impl fmt::Debug for Embedded {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Embedded")
+            .field("path", &self.path)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Embedded {
+    /// The store in this folder, which is made if there is none. Use a local disk.
+    pub fn at(path: impl Into<PathBuf>) -> Self {
+        Self {
+            path: path.into(),
+            key: None,
+            key_file: None,
+            config_dir: None,
+            after_restore: AfterRestore::default(),
+            after_clock_gap: AfterClockGap::default(),
+            max_bytes: None,
+        }
+    }
+
+    /// The master key itself.
+    #[must_use]
+    pub fn master_key(mut self, key: MasterKey) -> Self {
+        self.key = Some(key);
+        self
+    }
+
+    /// The file with the master key: 64 hexadecimal digits, readable by its owner only,
+    /// outside the store's folder.
+    #[must_use]
+    pub fn master_key_file(mut self, path: impl Into<PathBuf>) -> Self {
+        self.key_file = Some(path.into());
+        self
+    }
+
+    /// The folder for `master.key` and the marks, outside the store's folder. It must
+    /// survive a restart like the store itself. The default is `tenure` in
+    /// `$XDG_CONFIG_HOME`, or in `$HOME/.config`.
+    #[must_use]
+    pub fn config_dir(mut self, path: impl Into<PathBuf>) -> Self {
+        self.config_dir = Some(path.into());
+        self
+    }
+
+    /// What to do with an older copy of the store.
+    #[must_use]
+    pub fn after_restore(mut self, decision: AfterRestore) -> Self {
+        self.after_restore = decision;
+        self
+    }
+
+    /// What to do when the clock is far ahead of the store.
+    #[must_use]
+    pub fn after_clock_gap(mut self, decision: AfterClockGap) -> Self {
+        self.after_clock_gap = decision;
+        self
+    }
+
+    /// How large the database file may become, in bytes. The last eighth is for ending
+    /// sessions; the write-ahead log beside it takes up to about 8 MiB more.
+    #[must_use]
+    pub fn max_bytes(mut self, bytes: u64) -> Self {
+        self.max_bytes = Some(bytes);
+        self
+    }
+
+    /// Opens the store as what it is, for what only this engine can do, such as
+    /// [`EmbeddedStore::backup`].
+    ///
+    /// # Errors
+    /// Configuration when it is open elsewhere, the key is missing, misplaced or another
+    /// one, or the store is of a newer release; Corrupt when it is damaged or gone; Blocked
+    /// when the operator has to decide. Each says what to do.
+    pub async fn start(self, context: Context) -> Result<(Arc<EmbeddedStore>, MasterKey), StoreError> {
+        let (reply, answer) = oneshot::channel();
+        std::thread::Builder::new()
+            .name("tenure-open".into())
+            .spawn(move || {
+                // Whoever asked may be gone; then the store is closed again.
+                let _ = reply.send(open::open(self, context));
+            })
+            .map_err(|e| StoreError::Unavailable(format!("no thread to open with: {e}")))?;
+        let opened = answer.await.unwrap_or_else(|_| Err(error::closed()))?;
+        Ok((Arc::new(opened.0), opened.1))
+    }
+
+    /// Reads everything in the store of this folder and says what is damaged. Needs no key,
+    /// changes nothing, and may run while the store is in use. `progress` is called now and
+    /// then; it blocks for as long as reading takes.
+    ///
+    /// # Errors
+    /// Corrupt when there is no store or nothing of it can be read. Damage to parts of it is
+    /// in the [`Report`].
+    ///
+    /// # Example: say what is damaged
+    /// ```no_run
+    /// # fn example() -> Result<(), tenure::store::StoreError> {
+    /// let report = tenure_embedded::Embedded::verify("./data", |_| {})?;
+    /// for problem in &report.problems {
+    ///     eprintln!("{problem}");
+    /// }
+    /// # Ok(()) }
+    /// ```
+    pub fn verify(folder: impl AsRef<Path>, progress: impl FnMut(Progress)) -> Result<Report, StoreError> {
+        verify::verify(folder.as_ref(), progress)
+    }
+}
+
+#[async_trait]
+impl Engine for Embedded {
+    async fn open(self: Box<Self>, context: Context) -> Result<Opened, StoreError> {
+        let (store, master_key) = self.start(context).await?;
+        Ok(Opened { store, master_key })
+    }
+}

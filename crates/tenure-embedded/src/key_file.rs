@@ -1,0 +1,160 @@
+//! Where the master key comes from.
+
+use std::fs::{self, File};
+use std::io::{ErrorKind, Read, Write};
+use std::path::{Path, PathBuf};
+
+use tenure::MasterKey;
+use tenure::random::Random;
+use tenure::store::StoreError;
+use zeroize::Zeroizing;
+
+use crate::error::file;
+use crate::folder::{make_private, private_file, sync_folder_of};
+
+/// The variable that may hold the master key.
+const VARIABLE: &str = "TENURE_MASTER_KEY";
+
+/// Where to look for the master key.
+pub(crate) struct KeySource {
+    /// The key itself.
+    pub(crate) key: Option<MasterKey>,
+    /// The file that was named.
+    pub(crate) file: Option<PathBuf>,
+    /// The folder of the default file.
+    pub(crate) config_dir: PathBuf,
+}
+
+impl KeySource {
+    /// Finds the key: given, in the environment, in the named file, in the default file. A
+    /// store that is new gets a new key in the first of these files if there is none.
+    ///
+    /// # Errors
+    /// Configuration when there is no key for a store that exists, or the key lies where
+    /// others could read it.
+    pub(crate) fn find(
+        self,
+        store: &Path,
+        is_new: bool,
+        random: &dyn Random,
+    ) -> Result<MasterKey, StoreError> {
+        if let Some(key) = self.key {
+            return Ok(key);
+        }
+        if let Some(digits) = std::env::var_os(VARIABLE) {
+            let digits = Zeroizing::new(digits.into_string().unwrap_or_default());
+            return MasterKey::from_hex(&digits)
+                .map_err(|e| StoreError::Configuration(format!("in {VARIABLE}: {e}")));
+        }
+        let path = self.file.unwrap_or_else(|| self.config_dir.join("master.key"));
+        refuse_inside(store, &path)?;
+        match read(&path) {
+            Ok(Some(key)) => Ok(key),
+            Ok(None) if is_new => make(&path, random),
+            Ok(None) => Err(StoreError::Configuration(format!(
+                "the master key of {} is missing: it is neither in {VARIABLE} nor in {}. Put the key \
+                 that belongs to this store there; without it no session can be checked",
+                store.display(),
+                path.display()
+            ))),
+            Err(error) => Err(error),
+        }
+    }
+}
+
+/// The folder for keys and marks when none is named.
+///
+/// # Errors
+/// Configuration when the environment names no home.
+pub(crate) fn default_config_dir() -> Result<PathBuf, StoreError> {
+    let set = |name| {
+        std::env::var_os(name)
+            .filter(|value| !value.is_empty())
+            .map(PathBuf::from)
+    };
+    let above = set("XDG_CONFIG_HOME").or_else(|| set("HOME").map(|home| home.join(".config")));
+    above.map(|above| above.join("tenure")).ok_or_else(|| {
+        StoreError::Configuration(
+            "no place for the master key: set HOME or XDG_CONFIG_HOME, or name a folder \
+             outside the store with `config_dir`"
+                .into(),
+        )
+    })
+}
+
+/// Whoever copies the store must not get the key with it, links followed.
+pub(crate) fn refuse_inside(store: &Path, path: &Path) -> Result<(), StoreError> {
+    let real = fs::canonicalize(path).or_else(|_| {
+        let above = path.parent().filter(|above| !above.as_os_str().is_empty());
+        fs::canonicalize(above.unwrap_or(Path::new(".")))
+    });
+    match real {
+        Ok(real) if real.starts_with(store) => Err(StoreError::Configuration(format!(
+            "{} is inside the store's folder {}: whoever copies the store would get the key with it. \
+             Move it elsewhere",
+            path.display(),
+            store.display()
+        ))),
+        _ => Ok(()),
+    }
+}
+
+fn read(path: &Path) -> Result<Option<MasterKey>, StoreError> {
+    let from = match File::open(path) {
+        Ok(from) => from,
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
+        Err(error) => return Err(file("reading the master key", path, &error)),
+    };
+    refuse_readable_by_others(&from, path)?;
+    let mut digits = Zeroizing::new(String::new());
+    (&from)
+        .take(1024)
+        .read_to_string(&mut digits)
+        .map_err(|e| file("reading the master key", path, &e))?;
+    let key = MasterKey::from_hex(&digits)
+        .map_err(|e| StoreError::Configuration(format!("in {}: {e}", path.display())))?;
+    Ok(Some(key))
+}
+
+#[cfg(unix)]
+fn refuse_readable_by_others(key: &File, path: &Path) -> Result<(), StoreError> {
+    use std::os::unix::fs::PermissionsExt;
+    let about = key
+        .metadata()
+        .map_err(|e| file("reading the master key", path, &e))?;
+    if about.permissions().mode() & 0o077 == 0 {
+        return Ok(());
+    }
+    Err(StoreError::Configuration(format!(
+        "others can read the master key in {0}; run `chmod 600 {0}`",
+        path.display()
+    )))
+}
+
+#[cfg(not(unix))]
+fn refuse_readable_by_others(_: &File, _: &Path) -> Result<(), StoreError> {
+    Ok(())
+}
+
+fn make(path: &Path, random: &dyn Random) -> Result<MasterKey, StoreError> {
+    let key = MasterKey::generate(random);
+    let digits = Zeroizing::new(format!("{}\n", key.to_hex()));
+    if let Some(folder) = path.parent() {
+        make_private(folder)?;
+    }
+    let written = private_file()
+        .write(true)
+        .create_new(true)
+        .open(path)
+        .and_then(|mut to| {
+            to.write_all(digits.as_bytes())?;
+            to.sync_all()
+        });
+    match written.and_then(|()| sync_folder_of(path)) {
+        Ok(()) => {
+            tracing::info!(file = %path.display(), "made a master key; keep a copy of it apart from the store");
+            Ok(key)
+        }
+        Err(error) => Err(file("writing the master key", path, &error)),
+    }
+}

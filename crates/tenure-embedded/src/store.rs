@@ -1,0 +1,330 @@
+//! The store that sessions are kept in.
+
+use std::path::Path;
+
+use async_trait::async_trait;
+use rusqlite::Connection;
+use rusqlite::backup::{Backup, StepResult};
+use tenure::event::Position;
+use tenure::id::{OperationId, Realm, Route, SessionId, UserId};
+use tenure::record::{NewSession, Record};
+use tenure::store::{
+    Admission, EventPage, Mutation, Operation, Page, PageRequest, Replay, Reply, Store, StoreError,
+    StoreInfo, Sweep, Swept, Touch, UserRecord,
+};
+use tenure::{Actor, Ending};
+use tokio::sync::oneshot;
+
+use crate::error::{self, Result};
+use crate::folder::{private_file, sync_folder_of};
+use crate::meta::{self, Head};
+use crate::reader::Readers;
+use crate::writer::{Need, Writer};
+use crate::{log, operations, rows, sweep};
+
+/// An open store in a folder of this machine. [`Embedded`](crate::Embedded) opens it.
+///
+/// # Durability
+/// What it acknowledged is on the disk: SQLite with a write-ahead log and `synchronous=FULL`.
+/// Changes that come at the same time share a commit.
+///
+/// # Dropping
+/// [`close`](Store::close) finishes what is queued and lets go of the folder. Dropping the
+/// last handle does the same, and blocks for that long.
+pub struct EmbeddedStore {
+    inner: std::sync::Arc<Inner>,
+}
+
+/// What outlives a handle while it is being closed.
+struct Inner {
+    writer: Writer,
+    readers: Readers,
+    epoch: u64,
+}
+
+impl std::fmt::Debug for EmbeddedStore {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("EmbeddedStore")
+            .field("commits", &self.commits())
+            .finish_non_exhaustive()
+    }
+}
+
+impl Drop for EmbeddedStore {
+    fn drop(&mut self) {
+        self.inner.stop();
+    }
+}
+
+impl Inner {
+    fn stop(&self) {
+        // Readers first, so that the writer is the last to let go of the files.
+        self.readers.stop();
+        self.writer.stop();
+    }
+}
+
+impl EmbeddedStore {
+    pub(crate) fn new(writer: Writer, readers: Readers, epoch: u64) -> Self {
+        let inner = Inner {
+            writer,
+            readers,
+            epoch,
+        };
+        Self {
+            inner: std::sync::Arc::new(inner),
+        }
+    }
+
+    /// How many durable commits the store has made in its life. Operations that come at the
+    /// same time share one.
+    pub fn commits(&self) -> u64 {
+        self.inner.writer.commits()
+    }
+
+    /// Copies the store, as it is at this moment and while it goes on serving, to a new file.
+    ///
+    /// To restore it, stop the process, remove `tenure.db`, `tenure.db-wal` and
+    /// `tenure.db-shm` from the store's folder, put the copy there as `tenure.db`, and start
+    /// with [`AfterRestore`](crate::AfterRestore) set.
+    ///
+    /// # Errors
+    /// Configuration when the file exists or cannot be made; otherwise as for any read.
+    ///
+    /// # Security
+    /// The copy holds no token and no key, but it names users. The file is readable by its
+    /// owner only. Keep the master key apart from it.
+    pub async fn backup(&self, to: &Path) -> std::result::Result<(), StoreError> {
+        let to = to.to_owned();
+        self.inner.readers.run(move |conn| copy(conn, &to)).await
+    }
+
+    async fn write<T, F>(&self, need: Need, work: F) -> std::result::Result<T, StoreError>
+    where
+        T: Send + 'static,
+        F: Fn(&mut crate::txn::Txn<'_>) -> Result<T> + Send + 'static,
+    {
+        self.inner.writer.run(need, work).await
+    }
+
+    async fn sweep_in_steps(
+        &self,
+        sweep: &Sweep,
+        step: fn(&mut crate::txn::Txn<'_>, &Sweep) -> Result<Swept>,
+        total: &mut Swept,
+    ) -> std::result::Result<(), StoreError> {
+        let mut left = sweep.limit;
+        while left > 0 {
+            let part = Sweep {
+                limit: left.min(sweep::STEP),
+                ..*sweep
+            };
+            let swept = self.write(Need::Essential, move |txn| step(txn, &part)).await?;
+            total.ended.extend(swept.ended);
+            total.removed += swept.removed;
+            left -= part.limit;
+            if !swept.more {
+                return Ok(());
+            }
+        }
+        total.more = true;
+        Ok(())
+    }
+}
+
+#[async_trait]
+impl Store for EmbeddedStore {
+    fn info(&self) -> StoreInfo {
+        StoreInfo {
+            engine: "embedded",
+            partitions: 1,
+            durable: true,
+        }
+    }
+
+    async fn create(
+        &self,
+        operation: &Operation,
+        new: NewSession,
+        admission: &Admission,
+    ) -> std::result::Result<Reply, StoreError> {
+        let (operation, admission) = (operation.clone(), admission.clone());
+        self.write(Need::Ordinary, move |txn| {
+            operations::create(txn, &operation, new.clone(), &admission)
+        })
+        .await
+    }
+
+    async fn load(&self, id: SessionId) -> std::result::Result<Option<Record>, StoreError> {
+        let find = move |conn: &Connection| Ok(rows::find(conn, id)?.map(|stored| stored.record));
+        self.inner.readers.run(find).await
+    }
+
+    async fn mutate(
+        &self,
+        operation: &Operation,
+        id: SessionId,
+        mutation: Mutation,
+    ) -> std::result::Result<Reply, StoreError> {
+        let need = match mutation {
+            Mutation::End { .. } | Mutation::EndIfDue => Need::Essential,
+            _ => Need::Ordinary,
+        };
+        let operation = operation.clone();
+        self.write(need, move |txn| {
+            operations::mutate(txn, &operation, id, mutation.clone())
+        })
+        .await
+    }
+
+    async fn touch(&self, touches: &[Touch]) -> std::result::Result<(), StoreError> {
+        for part in touches.chunks(sweep::STEP) {
+            let part = part.to_vec();
+            self.write(Need::Ordinary, move |txn| operations::touch(txn, &part))
+                .await?;
+        }
+        Ok(())
+    }
+
+    async fn replay(
+        &self,
+        _: Route,
+        operation: OperationId,
+    ) -> std::result::Result<Option<Replay>, StoreError> {
+        let find = move |conn: &Connection| log::receipt(conn, operation);
+        self.inner.readers.run(find).await
+    }
+
+    async fn sessions_of(
+        &self,
+        realm: &Realm,
+        user: &UserId,
+    ) -> std::result::Result<Vec<Record>, StoreError> {
+        let (realm, user) = (realm.clone(), user.clone());
+        let find = move |conn: &Connection| rows::of_user(conn, &realm, &user);
+        self.inner.readers.run(find).await
+    }
+
+    async fn end_sessions_of(
+        &self,
+        realm: &Realm,
+        user: &UserId,
+        except: Option<SessionId>,
+        ending: Ending,
+    ) -> std::result::Result<Vec<SessionId>, StoreError> {
+        let (realm, user) = (realm.clone(), user.clone());
+        self.write(Need::Essential, move |txn| {
+            operations::end_sessions_of(txn, &realm, &user, except, &ending)
+        })
+        .await
+    }
+
+    async fn user(&self, realm: &Realm, user: &UserId) -> std::result::Result<UserRecord, StoreError> {
+        let (realm, user) = (realm.clone(), user.clone());
+        let find = move |conn: &Connection| log::user(conn, &realm, &user);
+        self.inner.readers.run(find).await
+    }
+
+    async fn set_disabled(
+        &self,
+        realm: &Realm,
+        user: &UserId,
+        disabled: bool,
+        actor: Actor,
+    ) -> std::result::Result<Vec<SessionId>, StoreError> {
+        let (realm, user) = (realm.clone(), user.clone());
+        self.write(Need::Essential, move |txn| {
+            operations::set_disabled(txn, &realm, &user, disabled, &actor)
+        })
+        .await
+    }
+
+    async fn page(&self, request: &PageRequest) -> std::result::Result<Page, StoreError> {
+        let request = request.clone();
+        let find = move |conn: &Connection| {
+            let wanted = request.limit.saturating_add(1);
+            let mut records = rows::of_realm(conn, &request.realm, request.after, wanted)?;
+            let more = records.len() > request.limit;
+            records.truncate(request.limit);
+            let next = records.last().map(|record| record.id).filter(|_| more);
+            Ok(Page { records, next })
+        };
+        self.inner.readers.run(find).await
+    }
+
+    async fn sweep(&self, sweep: &Sweep) -> std::result::Result<Swept, StoreError> {
+        let mut total = Swept::default();
+        self.sweep_in_steps(sweep, sweep::sessions, &mut total).await?;
+        self.sweep_in_steps(sweep, sweep::logs, &mut total).await?;
+        Ok(total)
+    }
+
+    async fn events(
+        &self,
+        _: u16,
+        after: Option<Position>,
+        limit: usize,
+    ) -> std::result::Result<EventPage, StoreError> {
+        let epoch = self.inner.epoch;
+        let find = move |conn: &Connection| events(conn, epoch, after, limit);
+        self.inner.readers.run(find).await
+    }
+
+    async fn close(&self) {
+        let inner = std::sync::Arc::clone(&self.inner);
+        let (done, closed) = oneshot::channel();
+        let stop = move || {
+            inner.stop();
+            // Whoever waits may be gone.
+            let _ = done.send(());
+        };
+        match std::thread::Builder::new()
+            .name("tenure-close".into())
+            .spawn(stop)
+        {
+            Ok(_) => closed.await.unwrap_or_default(),
+            Err(error) => {
+                tracing::warn!(%error, "no thread to close with; closing here");
+                self.inner.stop();
+            }
+        }
+    }
+}
+
+fn events(conn: &Connection, epoch: u64, after: Option<Position>, limit: usize) -> Result<EventPage> {
+    let snapshot = conn.unchecked_transaction()?;
+    let head = Head::read(&snapshot)?;
+    let oldest = Position {
+        epoch,
+        sequence: meta::sequence(head.kept_from)?,
+    };
+    let after = after.unwrap_or(oldest);
+    let last = meta::sequence(head.sequence)?;
+    if after.epoch != epoch || after.sequence < oldest.sequence || after.sequence > last {
+        return Ok(EventPage::Truncated { oldest });
+    }
+    let sequence = i64::try_from(after.sequence).unwrap_or(i64::MAX);
+    let events = log::after(&snapshot, epoch, sequence, limit)?;
+    if events.is_empty() && limit > 0 && after.sequence < last {
+        return Err(error::damaged("the end of the event log is missing").into());
+    }
+    Ok(EventPage::Events(events))
+}
+
+fn copy(conn: &Connection, to: &Path) -> Result<()> {
+    let failed = |error: std::io::Error| error::file("writing the backup", to, &error);
+    private_file()
+        .write(true)
+        .create_new(true)
+        .open(to)
+        .map_err(failed)?;
+    let mut target = Connection::open(to)?;
+    let backup = Backup::new(conn, &mut target)?;
+    // In one step, which is one snapshot: changes go on meanwhile, and do not start it over.
+    let StepResult::Done = backup.step(-1)? else {
+        return Err(StoreError::Unavailable("the backup was not finished; try again".into()).into());
+    };
+    drop(backup);
+    target.close().map_err(|(_, error)| error)?;
+    Ok(sync_folder_of(to).map_err(failed)?)
+}

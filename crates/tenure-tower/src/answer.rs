@@ -1,0 +1,193 @@
+//! What the layer adds to an answer, and where it sends people who have to sign in.
+
+use axum_core::response::{IntoResponse, Response};
+use http::header::{ACCEPT, CACHE_CONTROL, LOCATION, SET_COOKIE, VARY};
+use http::request::Parts;
+use http::{HeaderMap, HeaderValue, Method, StatusCode};
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+use tenure::{CookieSettings, SetCookie};
+
+use crate::error::{Failure, Remedy};
+use crate::handle::Handle;
+
+/// What of a request the answer depends on.
+pub(crate) struct Asked {
+    wants_page: bool,
+    /// The address to come back to after the sign-in; none after a request that is not
+    /// repeated by going there.
+    address: Option<String>,
+}
+
+impl Asked {
+    pub(crate) fn of(parts: &Parts) -> Self {
+        let accepts = parts
+            .headers
+            .get(ACCEPT)
+            .map(HeaderValue::as_bytes)
+            .unwrap_or_default();
+        let wants_page = accepts.windows(9).any(|window| window == b"text/html");
+        let is_navigation = parts.method == Method::GET || parts.method == Method::HEAD;
+        let address = parts
+            .uri
+            .path_and_query()
+            .map(ToString::to_string)
+            .filter(|_| is_navigation);
+        Self { wants_page, address }
+    }
+}
+
+/// Saves the session and puts its headers on the answer. What cannot be saved turns the
+/// answer into a 503: the visitor must not be told that something was done which was not.
+pub(crate) async fn finish(handle: &Handle, asked: &Asked, answer: Response) -> Response {
+    let mut answer = answer;
+    match handle.finish().await {
+        Ok(None) => {}
+        Ok(Some(state)) => {
+            let cookie = state.cookie.clone();
+            drop(state);
+            add_headers(
+                answer.headers_mut(),
+                handle.settings.sessions.cookie(),
+                cookie.as_ref(),
+            );
+        }
+        Err(error) => {
+            answer = error.into_response();
+            add_headers(answer.headers_mut(), handle.settings.sessions.cookie(), None);
+        }
+    }
+    redirected(handle, asked, answer)
+}
+
+fn add_headers(headers: &mut HeaderMap, ours: &CookieSettings, cookie: Option<&SetCookie>) {
+    if !varies_by_cookie(headers) {
+        headers.append(VARY, HeaderValue::from_static("cookie"));
+    }
+    match cookie {
+        Some(cookie) => {
+            drop_cookies_of(headers, ours.name());
+            if let Ok(value) = HeaderValue::from_str(cookie.expose()) {
+                headers.append(SET_COOKIE, value);
+            }
+            headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+        }
+        None => {
+            headers
+                .entry(CACHE_CONTROL)
+                .or_insert(HeaderValue::from_static("no-store"));
+        }
+    }
+}
+
+fn varies_by_cookie(headers: &HeaderMap) -> bool {
+    let mut names = headers
+        .get_all(VARY)
+        .iter()
+        .filter_map(|value| value.to_str().ok())
+        .flat_map(|v| v.split(','));
+    names.any(|name| name.trim() == "*" || name.trim().eq_ignore_ascii_case("cookie"))
+}
+
+/// An answer never sets the same cookie twice (RFC 6265bis, 4.1.1).
+fn drop_cookies_of(headers: &mut HeaderMap, name: &str) {
+    let is_ours = |value: &HeaderValue| {
+        value
+            .as_bytes()
+            .strip_prefix(name.as_bytes())
+            .is_some_and(|rest| rest.starts_with(b"="))
+    };
+    if !headers.get_all(SET_COOKIE).iter().any(is_ours) {
+        return;
+    }
+    let others: Vec<HeaderValue> = headers
+        .get_all(SET_COOKIE)
+        .iter()
+        .filter(|v| !is_ours(v))
+        .cloned()
+        .collect();
+    headers.remove(SET_COOKIE);
+    for value in others {
+        headers.append(SET_COOKIE, value);
+    }
+}
+
+/// Sends people to the sign-in page, or away from it.
+fn redirected(handle: &Handle, asked: &Asked, mut answer: Response) -> Response {
+    let Some(failure) = answer.extensions().get::<Failure>() else {
+        return answer;
+    };
+    let settings = &handle.settings;
+    let to = match failure.remedy {
+        Remedy::SignIn => settings
+            .sign_in_at
+            .as_ref()
+            .map(|path| sign_in_address(path, asked.address.as_deref())),
+        Remedy::GoElsewhere if failure.code == "already_signed_in" => settings.home_at.clone(),
+        _ => None,
+    };
+    if let Some(to) = to.filter(|_| asked.wants_page)
+        && let Ok(to) = HeaderValue::from_str(&to)
+    {
+        *answer.status_mut() = StatusCode::SEE_OTHER;
+        answer.headers_mut().remove(http::header::WWW_AUTHENTICATE);
+        answer.headers_mut().insert(LOCATION, to);
+    }
+    answer
+}
+
+/// What stays readable in a query value.
+const ADDRESS: &AsciiSet = &NON_ALPHANUMERIC
+    .remove(b'/')
+    .remove(b'-')
+    .remove(b'_')
+    .remove(b'.')
+    .remove(b'~');
+
+fn sign_in_address(path: &str, return_to: Option<&str>) -> String {
+    match return_to {
+        Some(address) => {
+            let separator = if path.contains('?') { '&' } else { '?' };
+            format!(
+                "{path}{separator}return_to={}",
+                utf8_percent_encode(address, ADDRESS)
+            )
+        }
+        None => path.to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_way_back_is_one_query_value() {
+        assert_eq!(
+            sign_in_address("/in", Some("/a?b=c&d")),
+            "/in?return_to=/a%3Fb%3Dc%26d"
+        );
+        assert_eq!(sign_in_address("/in?x=1", Some("/a")), "/in?x=1&return_to=/a");
+        assert_eq!(sign_in_address("/in", None), "/in");
+    }
+
+    #[test]
+    fn ck_3_a_cookie_of_the_handler_under_our_name_gives_way() {
+        let mut headers = HeaderMap::new();
+        for value in ["__Host-sid=mine", "__Host-sid2=a", "theme=b"] {
+            headers.append(SET_COOKIE, HeaderValue::from_static(value));
+        }
+        add_headers(
+            &mut headers,
+            &CookieSettings::default(),
+            Some(&CookieSettings::default().clear()),
+        );
+        let set: Vec<_> = headers
+            .get_all(SET_COOKIE)
+            .iter()
+            .map(|v| v.to_str().unwrap())
+            .collect();
+        assert_eq!(set.len(), 3);
+        assert_eq!(set.iter().filter(|v| v.starts_with("__Host-sid=")).count(), 1);
+        assert!(set[2].starts_with("__Host-sid=; "));
+    }
+}

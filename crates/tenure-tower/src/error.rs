@@ -1,0 +1,124 @@
+//! What a handler can pass on with `?`, and the answer it becomes.
+
+use axum_core::response::{IntoResponse, Response};
+use http::header::{CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
+use http::{HeaderValue, StatusCode};
+use tenure::Reason;
+
+/// Why a request could not be served as far as its session goes.
+///
+/// As an answer it is a short text with the right status. Around it, [`SessionLayer`] sends
+/// people whose sign-in is missing to the sign-in page, if it knows one; programs get the
+/// status. Pages of one's own can be made from the [`Failure`] that the answer carries.
+///
+/// [`SessionLayer`]: crate::SessionLayer
+#[derive(Clone, Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// What the core says.
+    #[error(transparent)]
+    Session(#[from] tenure::Error),
+    /// The visitor is not signed in.
+    #[error("sign in first")]
+    NotSignedIn(Reason),
+    /// The visitor is signed in, and this is for those who are not.
+    #[error("this is for visitors who are not signed in")]
+    AlreadySignedIn,
+    /// The user may not do this.
+    #[error("you may not do this")]
+    Forbidden(Reason),
+    /// The route has no [`SessionLayer`](crate::SessionLayer) around it.
+    #[error("no session layer: add `.layer(SessionLayer::new(&sessions))` around this route")]
+    NoLayer,
+}
+
+/// The kind of failure, as an extension of the answer, for pages of one's own.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Failure {
+    /// The stable code.
+    pub code: &'static str,
+    /// What the visitor can do about it.
+    pub remedy: Remedy,
+    /// Why the session is not good enough, where that is the failure.
+    pub reason: Option<Reason>,
+}
+
+/// What a visitor can do about a failure.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Remedy {
+    /// Sign in, or sign in again.
+    SignIn,
+    /// Nothing to do here; go elsewhere.
+    GoElsewhere,
+    /// Try again later. The session is untouched.
+    TryAgain,
+    /// Ask for something else.
+    ChangeRequest,
+}
+
+impl Error {
+    /// The kind of failure.
+    pub fn failure(&self) -> Failure {
+        let (code, remedy, reason) = match self {
+            Self::Session(tenure::Error::Inactive(reason) | tenure::Error::StepUp(reason)) => {
+                ("not_signed_in", Remedy::SignIn, Some(*reason))
+            }
+            Self::Session(error) if error.status() >= 500 || error.status() == 429 => {
+                (error.code(), Remedy::TryAgain, None)
+            }
+            Self::Session(error) => (error.code(), Remedy::ChangeRequest, None),
+            Self::NotSignedIn(reason) => ("not_signed_in", Remedy::SignIn, Some(*reason)),
+            Self::AlreadySignedIn => ("already_signed_in", Remedy::GoElsewhere, None),
+            Self::Forbidden(reason) => ("forbidden", Remedy::GoElsewhere, Some(*reason)),
+            Self::NoLayer => ("no_session_layer", Remedy::TryAgain, None),
+        };
+        Failure { code, remedy, reason }
+    }
+
+    /// The status of the answer.
+    pub fn status(&self) -> StatusCode {
+        match self {
+            Self::Session(error) => {
+                StatusCode::from_u16(error.status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)
+            }
+            Self::NotSignedIn(_) => StatusCode::UNAUTHORIZED,
+            Self::AlreadySignedIn | Self::Forbidden(_) => StatusCode::FORBIDDEN,
+            Self::NoLayer => StatusCode::INTERNAL_SERVER_ERROR,
+        }
+    }
+}
+
+impl IntoResponse for Error {
+    fn into_response(self) -> Response {
+        let status = self.status();
+        let text = match &self {
+            // What is wrong inside is for the log, not for the visitor (ASVS 16.5.1).
+            Self::Session(error) if status.is_server_error() => {
+                tracing::error!(%error, code = error.code(), "a request failed for its session");
+                "The service is not available right now. Your session is untouched; try again.".to_owned()
+            }
+            error => error.to_string(),
+        };
+        let mut answer = (status, text).into_response();
+        let headers = answer.headers_mut();
+        headers.insert(
+            CONTENT_TYPE,
+            HeaderValue::from_static("text/plain; charset=utf-8"),
+        );
+        if matches!(
+            status,
+            StatusCode::SERVICE_UNAVAILABLE | StatusCode::TOO_MANY_REQUESTS
+        ) {
+            let wait = match &self {
+                Self::Session(tenure::Error::Throttled { retry_after }) => retry_after.as_secs().max(1),
+                _ => 1,
+            };
+            headers.insert(RETRY_AFTER, HeaderValue::from(wait));
+        }
+        if status == StatusCode::UNAUTHORIZED {
+            headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static("Cookie"));
+        }
+        answer.extensions_mut().insert(self.failure());
+        answer
+    }
+}

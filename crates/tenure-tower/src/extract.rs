@@ -1,0 +1,190 @@
+//! Extractors that let only some visitors through.
+
+use std::sync::Arc;
+
+use axum_core::extract::FromRequestParts;
+use http::request::Parts;
+use tenure::{Active, Require, SessionId, SignIn, Snapshot, UserId};
+
+use crate::error::Error;
+use crate::session::Session;
+
+/// A signed-in user. Others are sent to the sign-in page, or answered 401.
+///
+/// Only a check makes one: a handler that takes it has checked.
+#[derive(Clone, Debug)]
+pub struct SignedIn {
+    active: Active,
+    user: UserId,
+    session: Session,
+}
+
+impl SignedIn {
+    pub(crate) async fn of(session: Session, require: &Require) -> Result<Self, Error> {
+        let (active, user) = {
+            let look = session.handle().look().await?;
+            let active = look.signed_in()?.clone();
+            let user = active.session().user().cloned();
+            (
+                active,
+                user.ok_or(Error::NotSignedIn(tenure::Reason::NotAccepted))?,
+            )
+        };
+        match session.handle().settings.sessions.requires(&active, require) {
+            None => Ok(Self {
+                active,
+                user,
+                session,
+            }),
+            Some(reason @ tenure::Reason::MissingRole) => Err(Error::Forbidden(reason)),
+            Some(reason) => Err(tenure::Error::StepUp(reason).into()),
+        }
+    }
+
+    /// Who it is.
+    pub fn user(&self) -> &UserId {
+        &self.user
+    }
+
+    /// The session as the check saw it.
+    pub fn snapshot(&self) -> &Arc<Snapshot> {
+        self.active.session()
+    }
+
+    /// The session, to read and change its data.
+    pub fn session(&self) -> &Session {
+        &self.session
+    }
+
+    /// Goes on only if the user has more than being signed in: roles, a level, a recent
+    /// authentication.
+    ///
+    /// # Errors
+    /// 403 for a missing role; the sign-in page for what signing in again can mend.
+    pub fn require(&self, require: &Require) -> Result<(), Error> {
+        match self
+            .session
+            .handle()
+            .settings
+            .sessions
+            .requires(&self.active, require)
+        {
+            None => Ok(()),
+            Some(reason @ tenure::Reason::MissingRole) => Err(Error::Forbidden(reason)),
+            Some(reason) => Err(tenure::Error::StepUp(reason).into()),
+        }
+    }
+
+    /// The user's live sessions, newest first, this one among them.
+    ///
+    /// # Errors
+    /// When the store does not answer.
+    pub async fn sessions(&self) -> Result<Vec<Arc<Snapshot>>, Error> {
+        Ok(self.session.handle().settings.sessions.list(&self.user).await?)
+    }
+
+    /// Ends one of the user's sessions. Whether it was still alive.
+    ///
+    /// # Errors
+    /// [`tenure::Error::StepUp`] when the last authentication is too long ago;
+    /// [`tenure::store::Refusal::Missing`] for a session of somebody else.
+    pub async fn end(&self, id: SessionId) -> Result<bool, Error> {
+        let ended = self
+            .session
+            .handle()
+            .settings
+            .sessions
+            .end_own(&self.active, id)
+            .await?;
+        if id == self.snapshot().id() {
+            self.session
+                .handle()
+                .look()
+                .await?
+                .forget(tenure::EndReason::Logout.into());
+        }
+        Ok(ended)
+    }
+
+    /// Ends the user's other sessions. Gives how many that were.
+    ///
+    /// # Errors
+    /// As [`end`](Self::end).
+    pub async fn end_others(&self) -> Result<u64, Error> {
+        Ok(self
+            .session
+            .handle()
+            .settings
+            .sessions
+            .end_others(&self.active)
+            .await?)
+    }
+
+    /// Ends all of the user's sessions, this one included.
+    ///
+    /// # Errors
+    /// As [`end`](Self::end).
+    pub async fn sign_out_everywhere(&self) -> Result<u64, Error> {
+        let ended = self
+            .session
+            .handle()
+            .settings
+            .sessions
+            .sign_out_everywhere(&self.active)
+            .await?;
+        self.session
+            .handle()
+            .look()
+            .await?
+            .forget(tenure::EndReason::Logout.into());
+        Ok(ended)
+    }
+
+    /// Adds a proof that the application has just checked: the level rises, the token is new.
+    ///
+    /// # Errors
+    /// The refusals of [`tenure::Sessions::step_up`].
+    pub async fn step_up(&self, proof: SignIn) -> Result<(), Error> {
+        let mut look = self.session.handle().look().await?;
+        let issued = self
+            .session
+            .handle()
+            .settings
+            .sessions
+            .step_up(&self.active, proof)
+            .await?;
+        look.adopt(&issued).await
+    }
+}
+
+impl<S: Sync> FromRequestParts<S> for SignedIn {
+    type Rejection = Error;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Error> {
+        Self::of(Session::of(parts)?, &Require::default()).await
+    }
+}
+
+/// A visitor who is not signed in, with their guest session if they have one: for sign-in and
+/// registration pages. Signed-in users are sent home, or answered 403.
+#[derive(Clone, Debug)]
+pub struct Guest(Session);
+
+impl Guest {
+    /// The session.
+    pub fn session(&self) -> &Session {
+        &self.0
+    }
+}
+
+impl<S: Sync> FromRequestParts<S> for Guest {
+    type Rejection = Error;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Error> {
+        let session = Session::of(parts)?;
+        if session.user().await?.is_some() {
+            return Err(Error::AlreadySignedIn);
+        }
+        Ok(Self(session))
+    }
+}

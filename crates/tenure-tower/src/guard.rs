@@ -1,0 +1,123 @@
+//! A guard around routes: what the user must have, said once.
+
+use std::convert::Infallible;
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use axum_core::response::{IntoResponse, Response};
+use http::Request;
+use tenure::{Require, Role};
+use tower_layer::Layer;
+use tower_service::Service;
+
+use crate::extract::SignedIn;
+use crate::session::Session;
+
+/// Lets only signed-in users through, with what is asked for besides. Put it around routes,
+/// inside the [`SessionLayer`](crate::SessionLayer).
+///
+/// # Example: an administration
+/// ```
+/// use axum::{Router, routing::get};
+/// use tenure_tower::{Guard, Role};
+///
+/// # fn example() -> Result<Router, Box<dyn std::error::Error>> {
+/// let admin = Router::new()
+///     .route("/admin", get(|| async { "the inside" }))
+///     .route_layer(Guard::signed_in().role(Role::new("admin")?).level(2));
+/// # Ok(admin) }
+/// ```
+#[derive(Clone, Debug, Default)]
+pub struct Guard {
+    require: Arc<Require>,
+}
+
+impl Guard {
+    /// Anybody who is signed in.
+    pub fn signed_in() -> Self {
+        Self::default()
+    }
+
+    /// With this role; called again, with each of them.
+    #[must_use]
+    pub fn role(self, role: Role) -> Self {
+        self.with(|require| require.roles.push(role))
+    }
+
+    /// With this assurance level at least, 1 to 3.
+    #[must_use]
+    pub fn level(self, level: u8) -> Self {
+        self.with(|require| require.level = Some(level))
+    }
+
+    /// With a full authentication not longer ago than this.
+    #[must_use]
+    pub fn max_auth_age(self, age: Duration) -> Self {
+        self.with(|require| require.max_auth_age = Some(age))
+    }
+
+    fn with(self, set: impl FnOnce(&mut Require)) -> Self {
+        let mut require = (*self.require).clone();
+        set(&mut require);
+        Self {
+            require: Arc::new(require),
+        }
+    }
+}
+
+impl<S> Layer<S> for Guard {
+    type Service = Guarded<S>;
+
+    fn layer(&self, inner: S) -> Guarded<S> {
+        Guarded {
+            inner,
+            require: Arc::clone(&self.require),
+        }
+    }
+}
+
+/// What a [`Guard`] makes of a service.
+#[derive(Clone, Debug)]
+pub struct Guarded<S> {
+    inner: S,
+    require: Arc<Require>,
+}
+
+impl<S, B> Service<Request<B>> for Guarded<S>
+where
+    S: Service<Request<B>, Error = Infallible> + Clone + Send + 'static,
+    S::Response: IntoResponse,
+    S::Future: Send + 'static,
+    B: Send + 'static,
+{
+    type Response = Response;
+    type Error = Infallible;
+    type Future = Pin<Box<dyn Future<Output = Result<Response, Infallible>> + Send>>;
+
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+        self.inner.poll_ready(cx)
+    }
+
+    fn call(&mut self, request: Request<B>) -> Self::Future {
+        let ready = self.inner.clone();
+        let mut inner = std::mem::replace(&mut self.inner, ready);
+        let require = Arc::clone(&self.require);
+        Box::pin(async move {
+            let (parts, body) = request.into_parts();
+            let checked = match Session::of(&parts) {
+                Ok(session) => SignedIn::of(session, &require).await,
+                Err(error) => Err(error),
+            };
+            match checked {
+                Ok(_) => {
+                    let Ok(answer) = inner.call(Request::from_parts(parts, body)).await;
+                    Ok(answer.into_response())
+                }
+                Err(error) => Ok(error.into_response()),
+            }
+        })
+    }
+}

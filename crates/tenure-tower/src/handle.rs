@@ -1,0 +1,256 @@
+//! The session of one request: read when it is first touched, written before the answer
+//! leaves.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use http::request::Parts;
+use tenure::{
+    Active, Changes, Check, Device, Found, NewGuest, Require, SetCookie, SignIn, Snapshot, Verdict,
+};
+use tokio::sync::{Mutex, MutexGuard};
+
+use crate::error::Error;
+use crate::layer::Settings;
+
+/// What the layer puts into the extensions of a request.
+pub(crate) struct Handle {
+    pub(crate) settings: Arc<Settings>,
+    token: Token,
+    passive: bool,
+    user_agent: Option<String>,
+    ip: Option<IpAddr>,
+    state: Mutex<State>,
+}
+
+/// What the request brought.
+enum Token {
+    Missing,
+    /// Something under the cookie's name.
+    Presented(Vec<u8>),
+    /// Several cookies of the name: none is believed.
+    Several,
+}
+
+/// What became of the session during the request.
+#[derive(Default)]
+pub(crate) struct State {
+    /// What the check said, once the session was touched.
+    verdict: Option<Verdict>,
+    /// Changes that are written before the answer leaves.
+    pub(crate) changes: Changes,
+    /// The cookie to set.
+    pub(crate) cookie: Option<SetCookie>,
+    /// Somebody looked at the session.
+    pub(crate) touched: bool,
+    /// The visitor signed out.
+    pub(crate) signed_out: bool,
+}
+
+impl Handle {
+    pub(crate) fn new(settings: Arc<Settings>, parts: &Parts) -> Self {
+        let headers = parts
+            .headers
+            .get_all(http::header::COOKIE)
+            .iter()
+            .map(|value| value.as_bytes());
+        let token = match settings.sessions.cookie().find(headers) {
+            Found::Missing => Token::Missing,
+            Found::One(value) => Token::Presented(value.to_vec()),
+            Found::Several => Token::Several,
+        };
+        let user_agent = parts.headers.get(http::header::USER_AGENT);
+        Self {
+            token,
+            passive: (settings.passive)(parts),
+            user_agent: user_agent.map(|value| String::from_utf8_lossy(value.as_bytes()).into_owned()),
+            ip: (settings.client_ip)(parts),
+            state: Mutex::default(),
+            settings,
+        }
+    }
+
+    /// The session as the request found it; checks its token the first time.
+    pub(crate) async fn look(&self) -> Result<Look<'_>, Error> {
+        let mut state = self.state.lock().await;
+        state.touched = true;
+        if state.verdict.is_none() {
+            let verdict = self.check().await?;
+            if let Some(active) = verdict.active()
+                && let Some(token) = active.renewed()
+            {
+                state.cookie = Some(self.settings.sessions.set_cookie(active.session(), token));
+            }
+            if let Verdict::Inactive(inactive) = &verdict
+                && inactive.forget
+            {
+                state.cookie = Some(self.settings.sessions.cookie().clear());
+            }
+            state.verdict = Some(verdict);
+        }
+        Ok(Look { handle: self, state })
+    }
+
+    async fn check(&self) -> Result<Verdict, Error> {
+        let inactive = |reason, forget| {
+            Verdict::Inactive(tenure::Inactive {
+                reason,
+                forget,
+                session: None,
+            })
+        };
+        let token = match &self.token {
+            Token::Missing => return Ok(inactive(tenure::Reason::NoToken, false)),
+            Token::Several => {
+                tracing::warn!("a request brought several session cookies; none of them is believed");
+                return Ok(inactive(tenure::Reason::Malformed, true));
+            }
+            Token::Presented(token) => token,
+        };
+        let check = Check {
+            guest: true,
+            pending: true,
+            touch: !self.passive,
+            can_set_cookie: true,
+            require: Require::default(),
+            ip: self.ip,
+        };
+        Ok(self.settings.sessions.check(token, &check).await?)
+    }
+
+    /// The state at the end of the request, if anybody touched the session.
+    pub(crate) async fn finish(&self) -> Result<Option<MutexGuard<'_, State>>, Error> {
+        {
+            let state = self.state.lock().await;
+            if !state.touched && state.changes.is_empty() {
+                return Ok(None);
+            }
+        }
+        let mut look = self.look().await?;
+        look.save().await?;
+        Ok(Some(look.state))
+    }
+
+    pub(crate) fn device(&self) -> Device {
+        Device::from_request(self.user_agent.as_deref(), self.ip)
+    }
+}
+
+/// A session that was looked at, held for as long as something is done with it.
+pub(crate) struct Look<'h> {
+    handle: &'h Handle,
+    pub(crate) state: MutexGuard<'h, State>,
+}
+
+impl Look<'_> {
+    pub(crate) fn verdict(&self) -> &Verdict {
+        self.state
+            .verdict
+            .as_ref()
+            .expect("looking at a session checks its token first")
+    }
+
+    pub(crate) fn active(&self) -> Option<&Active> {
+        self.verdict().active()
+    }
+
+    /// The active session, signed in or guest.
+    pub(crate) fn session(&self) -> Option<&Arc<Snapshot>> {
+        self.active().map(Active::session)
+    }
+
+    /// The active session of a signed-in user.
+    pub(crate) fn signed_in(&self) -> Result<&Active, Error> {
+        match self.verdict() {
+            Verdict::Inactive(inactive) => Err(Error::NotSignedIn(inactive.reason)),
+            verdict => verdict
+                .active()
+                .filter(|active| active.session().state() == "signed_in")
+                .ok_or(Error::NotSignedIn(tenure::Reason::NotAccepted)),
+        }
+    }
+
+    /// The active session; a guest session begins when there is none.
+    pub(crate) async fn active_or_guest(&mut self, data: Changes) -> Result<(Active, bool), Error> {
+        if let Some(active) = self.active() {
+            return Ok((active.clone(), false));
+        }
+        let new = NewGuest {
+            data,
+            device: self.handle.device(),
+            ..NewGuest::default()
+        };
+        let issued = self.handle.settings.sessions.create_guest(new).await?;
+        self.adopt(&issued).await?;
+        let active = self
+            .active()
+            .cloned()
+            .ok_or(tenure::Error::Bug("a guest that has just begun is not active"))?;
+        Ok((active, true))
+    }
+
+    /// Goes on with a session whose token was just made.
+    pub(crate) async fn adopt(&mut self, issued: &tenure::Issued) -> Result<(), Error> {
+        let check = Check {
+            touch: false,
+            ..Check::any()
+        };
+        let token = issued.token.expose().as_bytes();
+        self.state.verdict = Some(self.handle.settings.sessions.check(token, &check).await?);
+        self.state.cookie = Some(issued.set_cookie.clone());
+        Ok(())
+    }
+
+    /// The session was changed: later readers see it as it is now.
+    pub(crate) async fn refresh(&mut self) -> Result<(), Error> {
+        let Some(active) = self.active().cloned() else {
+            return Ok(());
+        };
+        let refreshed = self.handle.settings.sessions.refresh(active).await?;
+        self.state.verdict = Some(refreshed);
+        Ok(())
+    }
+
+    /// Writes the changes that wait.
+    pub(crate) async fn save(&mut self) -> Result<(), Error> {
+        if self.state.changes.is_empty() {
+            return Ok(());
+        }
+        let changes = std::mem::take(&mut self.state.changes);
+        let (active, began) = self.active_or_guest(changes.clone()).await?;
+        if !began {
+            self.handle.settings.sessions.change(&active, changes).await?;
+            self.refresh().await?;
+        }
+        Ok(())
+    }
+
+    pub(crate) async fn sign_in(&mut self, sign_in: SignIn) -> Result<(), Error> {
+        // What a guest has done before goes along; without a guest it is written afterwards.
+        if self.active().is_some() {
+            self.save().await?;
+        }
+        let sign_in = sign_in.device(self.handle.device());
+        let presented = self.state.verdict.clone();
+        let issued = self
+            .handle
+            .settings
+            .sessions
+            .sign_in(presented.as_ref(), sign_in)
+            .await?;
+        self.adopt(&issued).await?;
+        self.save().await
+    }
+
+    pub(crate) fn forget(&mut self, reason: tenure::Reason) {
+        let inactive = tenure::Inactive {
+            reason,
+            forget: true,
+            session: None,
+        };
+        self.state.verdict = Some(Verdict::Inactive(inactive));
+        self.state.cookie = Some(self.handle.settings.sessions.cookie().clear());
+        self.state.changes = Changes::default();
+        self.state.signed_out = true;
+    }
+}

@@ -1,0 +1,173 @@
+//! The layer that gives each request its session.
+
+use std::convert::Infallible;
+use std::fmt;
+use std::future::Future;
+use std::net::IpAddr;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use axum_core::response::{IntoResponse, Response};
+use http::Request;
+use http::request::Parts;
+use tenure::Sessions;
+use tower_layer::Layer;
+use tower_service::Service;
+
+use crate::answer::{self, Asked};
+use crate::handle::Handle;
+
+/// The header by which a page says that a request is background polling and no activity.
+/// Whoever sends it can only make a session die sooner.
+const PASSIVE: &str = "tenure-passive";
+
+/// Gives each request its session: checked when a handler first touches it, saved before the
+/// answer leaves, also when that is an error.
+///
+/// A request that does not touch its session costs no store call and sets no cookie
+/// (promise P9). One that did gets `Vary: Cookie`, and `Cache-Control: no-store` unless the
+/// handler said otherwise and no cookie is set. A store that fails gives 503 and leaves the
+/// cookie alone (promise P5).
+///
+/// # Example: around an axum application
+/// ```
+/// # async fn example() -> Result<(), Box<dyn std::error::Error>> {
+/// use tenure_tower::{Memory, SessionLayer, Sessions};
+///
+/// let sessions = Sessions::open(Memory).await?;
+/// let app: axum::Router = axum::Router::new().layer(SessionLayer::new(&sessions).sign_in_at("/sign-in"));
+/// # Ok(()) }
+/// ```
+#[derive(Clone)]
+pub struct SessionLayer {
+    settings: Arc<Settings>,
+}
+
+#[derive(Clone)]
+pub(crate) struct Settings {
+    pub(crate) sessions: Sessions,
+    pub(crate) sign_in_at: Option<String>,
+    pub(crate) home_at: Option<String>,
+    pub(crate) passive: Arc<dyn Fn(&Parts) -> bool + Send + Sync>,
+    pub(crate) client_ip: Arc<dyn Fn(&Parts) -> Option<IpAddr> + Send + Sync>,
+}
+
+impl SessionLayer {
+    /// A layer over `sessions`.
+    pub fn new(sessions: &Sessions) -> Self {
+        let settings = Settings {
+            sessions: sessions.clone(),
+            sign_in_at: None,
+            home_at: None,
+            passive: Arc::new(|parts| parts.headers.contains_key(PASSIVE)),
+            client_ip: Arc::new(|_| None),
+        };
+        Self {
+            settings: Arc::new(settings),
+        }
+    }
+
+    /// Where people sign in. A page that needs a sign-in redirects there with the address it
+    /// was asked for in `return_to`; everything else answers 401.
+    #[must_use]
+    pub fn sign_in_at(self, path: impl Into<String>) -> Self {
+        self.with(|settings| settings.sign_in_at = Some(path.into()))
+    }
+
+    /// Where people go who are signed in and ask for a page that is for others only, such as
+    /// the sign-in page.
+    #[must_use]
+    pub fn home_at(self, path: impl Into<String>) -> Self {
+        self.with(|settings| settings.home_at = Some(path.into()))
+    }
+
+    /// Which requests are no activity; those with a `Tenure-Passive` header if nothing is
+    /// said.
+    #[must_use]
+    pub fn passive_when(self, is_passive: impl Fn(&Parts) -> bool + Send + Sync + 'static) -> Self {
+        self.with(|settings| settings.passive = Arc::new(is_passive))
+    }
+
+    /// Where a request comes from: shown in the list of devices, and used to bound what one
+    /// network can do. Unknown if nothing is said.
+    ///
+    /// # Security
+    /// Believe a forwarding header only from a proxy of your own.
+    #[must_use]
+    pub fn client_ip(self, of: impl Fn(&Parts) -> Option<IpAddr> + Send + Sync + 'static) -> Self {
+        self.with(|settings| settings.client_ip = Arc::new(of))
+    }
+
+    fn with(self, set: impl FnOnce(&mut Settings)) -> Self {
+        let mut settings = (*self.settings).clone();
+        set(&mut settings);
+        Self {
+            settings: Arc::new(settings),
+        }
+    }
+}
+
+impl fmt::Debug for SessionLayer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SessionLayer")
+            .field("sessions", &self.settings.sessions)
+            .finish_non_exhaustive()
+    }
+}
+
+impl<S> Layer<S> for SessionLayer {
+    type Service = SessionService<S>;
+
+    fn layer(&self, inner: S) -> Self::Service {
+        SessionService {
+            inner,
+            settings: Arc::clone(&self.settings),
+        }
+    }
+}
+
+/// What [`SessionLayer`] makes of a service.
+#[derive(Clone)]
+pub struct SessionService<S> {
+    inner: S,
+    settings: Arc<Settings>,
+}
+
+impl<S> fmt::Debug for SessionService<S> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SessionService")
+            .field("sessions", &self.settings.sessions)
+            .finish_non_exhaustive()
+    }
+}
+
+impl<S, B> Service<Request<B>> for SessionService<S>
+where
+    S: Service<Request<B>, Error = Infallible> + Clone + Send + 'static,
+    S::Response: IntoResponse,
+    S::Future: Send + 'static,
+    B: Send + 'static,
+{
+    type Response = Response;
+    type Error = Infallible;
+    type Future = Pin<Box<dyn Future<Output = Result<Response, Infallible>> + Send>>;
+
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+        self.inner.poll_ready(cx)
+    }
+
+    fn call(&mut self, request: Request<B>) -> Self::Future {
+        // The service that was found ready is the one to call.
+        let ready = self.inner.clone();
+        let mut inner = std::mem::replace(&mut self.inner, ready);
+        let (mut parts, body) = request.into_parts();
+        let handle = Arc::new(Handle::new(Arc::clone(&self.settings), &parts));
+        let asked = Asked::of(&parts);
+        parts.extensions.insert(Arc::clone(&handle));
+        Box::pin(async move {
+            let Ok(answer) = inner.call(Request::from_parts(parts, body)).await;
+            Ok(answer::finish(&handle, &asked, answer.into_response()).await)
+        })
+    }
+}

@@ -1,0 +1,204 @@
+//! The session of a request, as a handler has it.
+
+use std::fmt;
+use std::future::Future;
+use std::sync::Arc;
+
+use axum_core::extract::FromRequestParts;
+use http::request::Parts;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use tenure::{Changes, Key, Reason, SessionId, SignIn, Snapshot, UserId};
+
+use crate::error::Error;
+use crate::handle::Handle;
+
+/// The session of the request: a guest's or a user's, or none yet.
+///
+/// Taking it as an argument costs nothing; the session is read when something is asked of
+/// it. One begins when there is something to keep.
+#[derive(Clone)]
+pub struct Session {
+    handle: Arc<Handle>,
+}
+
+impl fmt::Debug for Session {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Session(…)")
+    }
+}
+
+impl Session {
+    pub(crate) fn of(parts: &Parts) -> Result<Self, Error> {
+        let handle = parts.extensions.get::<Arc<Handle>>().cloned();
+        handle.map(|handle| Self { handle }).ok_or(Error::NoLayer)
+    }
+
+    pub(crate) fn handle(&self) -> &Arc<Handle> {
+        &self.handle
+    }
+
+    /// The session as it is now, with what this request waits to write left out; none for a
+    /// visitor without one.
+    ///
+    /// # Errors
+    /// When the store does not answer.
+    pub async fn snapshot(&self) -> Result<Option<Arc<Snapshot>>, Error> {
+        Ok(self.handle.look().await?.session().cloned())
+    }
+
+    /// Why the visitor has no active session: what their cookie was good for.
+    ///
+    /// # Errors
+    /// When the store does not answer.
+    pub async fn inactive_reason(&self) -> Result<Option<Reason>, Error> {
+        let look = self.handle.look().await?;
+        Ok(if look.active().is_some() {
+            None
+        } else {
+            look.verdict().reason()
+        })
+    }
+
+    /// Its public name.
+    ///
+    /// # Errors
+    /// When the store does not answer.
+    pub async fn id(&self) -> Result<Option<SessionId>, Error> {
+        Ok(self.snapshot().await?.map(|session| session.id()))
+    }
+
+    /// The signed-in user, if there is one.
+    ///
+    /// # Errors
+    /// When the store does not answer.
+    pub async fn user(&self) -> Result<Option<UserId>, Error> {
+        let look = self.handle.look().await?;
+        Ok(look
+            .signed_in()
+            .ok()
+            .and_then(|active| active.session().user().cloned()))
+    }
+
+    /// The value of a key, with what this request has set.
+    ///
+    /// # Errors
+    /// When the store does not answer, or the value does not read as `T`.
+    pub async fn get<T: DeserializeOwned>(&self, key: Key<T>) -> Result<Option<T>, Error> {
+        let mut look = self.handle.look().await?;
+        if look.state.changes.mentions(key.name()) {
+            look.save().await?;
+        }
+        let Some(session) = look.session() else {
+            return Ok(None);
+        };
+        Ok(key.read(session)?)
+    }
+
+    /// Sets a key. It is written before the answer leaves, also when that is an error; if it
+    /// cannot be written the answer is a 503.
+    ///
+    /// # Errors
+    /// When JSON cannot hold the value.
+    pub async fn set<T: Serialize>(&self, key: Key<T>, value: T) -> Result<(), Error> {
+        let value = key.write(&value)?;
+        let mut look = self.handle.look().await?;
+        look.state.changes = std::mem::take(&mut look.state.changes).set(key.name(), value);
+        Ok(())
+    }
+
+    /// Removes a key, as [`set`](Self::set) sets one.
+    ///
+    /// # Errors
+    /// When the store does not answer.
+    pub async fn remove<T>(&self, key: Key<T>) -> Result<(), Error> {
+        let mut look = self.handle.look().await?;
+        if look.session().is_some() || !look.state.changes.is_empty() {
+            look.state.changes = std::mem::take(&mut look.state.changes).remove(key.name());
+        }
+        Ok(())
+    }
+
+    /// Changes the value of a key under the eyes of all other requests: read, changed and
+    /// written back until nobody came in between. `change` may run several times. Written at
+    /// once; a guest session begins if there is none.
+    ///
+    /// # Errors
+    /// When the store does not answer, the session ended meanwhile, or the value does not read
+    /// as `T`.
+    pub async fn update<T, R>(&self, key: Key<T>, change: impl FnMut(&mut T) -> R) -> Result<R, Error>
+    where
+        T: Serialize + DeserializeOwned + Default,
+    {
+        let mut look = self.handle.look().await?;
+        look.save().await?;
+        let (active, _) = look.active_or_guest(Changes::default()).await?;
+        let (result, _) = self.handle.settings.sessions.update(&active, key, change).await?;
+        look.refresh().await?;
+        Ok(result)
+    }
+
+    /// Signs the user in whose proof the application has just checked: a guest becomes their
+    /// session and its data comes along; the same user is authenticated anew.
+    ///
+    /// # Errors
+    /// [`tenure::Error::AnotherUser`] when somebody else is signed in; the refusals of
+    /// [`tenure::Sessions::sign_in`].
+    pub async fn sign_in(&self, sign_in: SignIn) -> Result<(), Error> {
+        self.handle.look().await?.sign_in(sign_in).await
+    }
+
+    /// Ends the session and lets the browser forget its cookie. Fine for a visitor without
+    /// one, too.
+    ///
+    /// # Errors
+    /// When the store does not answer: then it is not ended for sure, and the cookie stays.
+    pub async fn sign_out(&self) -> Result<(), Error> {
+        let mut look = self.handle.look().await?;
+        if let Some(active) = look.active() {
+            self.handle.settings.sessions.sign_out(active).await?;
+        }
+        look.forget(tenure::EndReason::Logout.into());
+        Ok(())
+    }
+
+    /// Waits until this session is over: for handlers that hold a WebSocket or an event stream
+    /// open. The future needs nothing of the request.
+    ///
+    /// # Errors
+    /// When the visitor has no session.
+    ///
+    /// # Example: close when it is over
+    /// ```
+    /// # use tenure_tower::{Error, Session};
+    /// async fn stream(s: Session) -> Result<(), Error> {
+    ///     let ended = s.ended().await?;
+    ///     tokio::spawn(async move {
+    ///         let why = ended.await;
+    ///         // close the socket here
+    /// #       drop(why);
+    ///     });
+    ///     Ok(())
+    /// }
+    /// ```
+    pub async fn ended(
+        &self,
+    ) -> Result<impl Future<Output = Result<Reason, tenure::Error>> + Send + use<>, Error> {
+        let look = self.handle.look().await?;
+        let reason = || look.verdict().reason().unwrap_or(Reason::NoToken);
+        let id = look
+            .session()
+            .map(|session| session.id())
+            .ok_or_else(|| Error::NotSignedIn(reason()))?;
+        let sessions = self.handle.settings.sessions.clone();
+        Ok(async move { sessions.ended(id).await })
+    }
+}
+
+impl<S: Sync> FromRequestParts<S> for Session {
+    type Rejection = Error;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Error> {
+        Self::of(parts)
+    }
+}
