@@ -8,7 +8,7 @@ use axum_core::extract::FromRequestParts;
 use http::request::Parts;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
-use tenure::{Changes, Key, Reason, SessionId, SignIn, Snapshot, UserId};
+use tenure::{Changes, Inactive, Key, Reason, SessionId, SignIn, Snapshot, UserId, Verdict};
 
 use crate::error::Error;
 use crate::handle::Handle;
@@ -47,16 +47,15 @@ impl Session {
         Ok(self.handle.look().await?.session().cloned())
     }
 
-    /// Why the visitor has no active session: what their cookie was good for.
+    /// What the visitor's cookie was good for, when they have no active session.
     ///
     /// # Errors
     /// When the store does not answer.
-    pub async fn inactive_reason(&self) -> Result<Option<Reason>, Error> {
+    pub async fn inactive(&self) -> Result<Option<Inactive>, Error> {
         let look = self.handle.look().await?;
-        Ok(if look.active().is_some() {
-            None
-        } else {
-            look.verdict().reason()
+        Ok(match look.verdict() {
+            Verdict::Inactive(inactive) => Some(inactive.clone()),
+            _ => None,
         })
     }
 

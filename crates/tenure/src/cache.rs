@@ -48,12 +48,21 @@ pub(crate) struct Ticket(u64);
 #[derive(Default)]
 struct Shard {
     entries: HashMap<SessionId, Arc<Entry>, BuildHasherDefault<IdHasher>>,
-    /// How many changes of a session are under way.
-    changing: HashMap<SessionId, u32>,
+    /// The sessions with changes under way.
+    changing: HashMap<SessionId, UnderWay>,
     /// Counts what happened, to void tickets.
     epoch: u64,
     users: Ring,
     guests: Ring,
+}
+
+/// Changes of one session that are under way.
+#[derive(Default)]
+struct UnderWay {
+    count: u32,
+    /// Something else happened to the session meanwhile: nobody knows which answer is the
+    /// newest, so none of them is kept.
+    disturbed: bool,
 }
 
 /// Second-chance order of one class.
@@ -120,7 +129,7 @@ impl Cache {
     pub(crate) fn begin(self: &Arc<Self>, id: SessionId) -> Changing {
         let mut shard = self.write(&id);
         shard.remove(&id);
-        *shard.changing.entry(id).or_default() += 1;
+        shard.changing.entry(id).or_default().count += 1;
         Changing {
             cache: Arc::clone(self),
             id,
@@ -137,9 +146,13 @@ impl Cache {
     pub(crate) fn clear(&self) {
         for shard in &self.shards {
             let mut shard = shard.write().unwrap_or_else(PoisonError::into_inner);
+            let mut changing = std::mem::take(&mut shard.changing);
+            changing
+                .values_mut()
+                .for_each(|under_way| under_way.disturbed = true);
             *shard = Shard {
                 epoch: shard.epoch + 1,
-                changing: std::mem::take(&mut shard.changing),
+                changing,
                 ..Shard::default()
             };
         }
@@ -195,9 +208,12 @@ impl Entry {
 }
 
 impl Shard {
-    /// Takes `id` out and voids the tickets.
+    /// Takes `id` out, voids the tickets and what changes under way will answer.
     fn remove(&mut self, id: &SessionId) {
         self.epoch += 1;
+        if let Some(under_way) = self.changing.get_mut(id) {
+            under_way.disturbed = true;
+        }
         self.take(id);
     }
 
@@ -275,17 +291,17 @@ impl Drop for Changing {
 }
 
 impl Shard {
-    /// One change of `id` less; whether it was the last.
+    /// One change of `id` less; whether nothing else happened to it while that was under way.
     fn release(&mut self, id: &SessionId) -> bool {
         self.epoch += 1;
-        let Some(count) = self.changing.get_mut(id) else {
-            return true;
+        let Some(under_way) = self.changing.get_mut(id) else {
+            return false;
         };
-        *count -= 1;
-        if *count == 0 {
+        under_way.count -= 1;
+        let alone = !under_way.disturbed;
+        if under_way.count == 0 {
             self.changing.remove(id);
-            return true;
         }
-        false
+        alone
     }
 }

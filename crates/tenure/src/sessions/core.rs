@@ -85,7 +85,9 @@ impl Core {
         detached(async move {
             let changing = core.cache.begin(id);
             let store = Arc::clone(&core.store);
-            let reply = repeated(|| store.mutate(&operation, id, mutation.clone())).await;
+            let reply = core
+                .repeated(|| store.mutate(&operation, id, mutation.clone()))
+                .await;
             match reply {
                 Ok(reply) => {
                     let snapshot = reply
@@ -117,11 +119,33 @@ impl Core {
     ) -> Result<Reply, Error> {
         let core = Arc::clone(self);
         detached(async move {
-            let reply = repeated(|| core.store.create(&operation, new.clone(), &admission)).await?;
+            let reply = core
+                .repeated(|| core.store.create(&operation, new.clone(), &admission))
+                .await?;
             core.settle(&reply);
             Ok(reply)
         })
         .await
+    }
+
+    /// Repeats an operation whose outcome is unknown. It carries its id, so it happens once.
+    /// Which other sessions it ended may have been in the answer that was lost, so memory
+    /// forgets all.
+    pub(super) async fn repeated<T, F: Future<Output = Result<T, StoreError>>>(
+        &self,
+        operation: impl Fn() -> F,
+    ) -> Result<T, StoreError> {
+        let mut tries = 1;
+        let answer = loop {
+            match operation().await {
+                Err(StoreError::Unknown(_)) if tries < TRIES => tries += 1,
+                answer => break answer,
+            }
+        };
+        if tries > 1 {
+            self.cache.clear();
+        }
+        answer
     }
 
     /// Forgets sessions that were ended, and tells those who wait for it.
@@ -164,17 +188,4 @@ pub(super) async fn detached<T: Send + 'static>(
     tokio::spawn(work)
         .await
         .unwrap_or(Err(Error::Bug("a change broke off; see the log for the panic")))
-}
-
-/// Repeats an operation whose outcome is unknown. It carries its id, so it happens once.
-pub(super) async fn repeated<T, F: Future<Output = Result<T, StoreError>>>(
-    operation: impl Fn() -> F,
-) -> Result<T, StoreError> {
-    let mut tries = 1;
-    loop {
-        match operation().await {
-            Err(StoreError::Unknown(_)) if tries < TRIES => tries += 1,
-            done => return done,
-        }
-    }
 }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::core::{Core, detached, repeated};
+use super::core::{Core, detached};
 use super::create::granted;
 use super::verdict::{Active, Reason};
 use super::{Sessions, Snapshot};
@@ -102,8 +102,9 @@ impl Sessions {
     ) -> Result<u64, Error> {
         let (core, realm, user) = (Arc::clone(&self.core), self.realm_name().clone(), user.clone());
         detached(async move {
-            let ended =
-                repeated(|| core.store.end_sessions_of(&realm, &user, except, ending.clone())).await?;
+            let ended = core
+                .repeated(|| core.store.end_sessions_of(&realm, &user, except, ending.clone()))
+                .await?;
             core.settle_ended(&ended);
             Ok(ended.len() as u64)
         })
@@ -164,7 +165,9 @@ impl Sessions {
     async fn set_disabled(&self, user: &UserId, disabled: bool, actor: Actor) -> Result<u64, Error> {
         let (core, realm, user) = (Arc::clone(&self.core), self.realm_name().clone(), user.clone());
         detached(async move {
-            let ended = repeated(|| core.store.set_disabled(&realm, &user, disabled, actor.clone())).await?;
+            let ended = core
+                .repeated(|| core.store.set_disabled(&realm, &user, disabled, actor.clone()))
+                .await?;
             core.settle_ended(&ended);
             Ok(ended.len() as u64)
         })

@@ -26,7 +26,8 @@ pub(super) async fn disabling_a_user_ends_every_session_and_tells_each(f: Fixtur
     let bobs = f.begin(f.signed_in(&user("bob"))).await;
     f.wait(Duration::from_secs(1));
     let mut ended = set_disabled(&f, &ada(), true).await;
-    (ended.sort(), expected.sort());
+    ended.sort();
+    expected.sort();
     assert_eq!(ended, expected);
     assert_eq!(f.list(&ada()).await, []);
     for id in expected {

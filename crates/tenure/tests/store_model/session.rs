@@ -1,0 +1,100 @@
+//! A session as anybody can see it.
+
+use std::collections::BTreeMap;
+
+use tenure::EndReason;
+use tenure::id::{OperationId, Role, UserId};
+use tenure::record::{Record, State};
+
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) enum Phase {
+    Guest,
+    Claimed(OperationId),
+    Pending,
+    SignedIn,
+    Ended { reason: EndReason, at: u64 },
+}
+
+/// A session as anybody can see it. Times are milliseconds.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Session {
+    pub(crate) phase: Phase,
+    pub(crate) user: Option<UserId>,
+    pub(crate) created: u64,
+    pub(crate) last_seen: u64,
+    pub(crate) idle: u64,
+    pub(crate) deadline: u64,
+    pub(crate) generation: u32,
+    pub(crate) prepared: bool,
+    pub(crate) replaced: Option<(u32, u64)>,
+    pub(crate) rotate_soon: bool,
+    pub(crate) level: u8,
+    pub(crate) roles: Vec<Role>,
+    pub(crate) data: BTreeMap<String, (u64, Vec<u8>)>,
+    pub(crate) version: u64,
+    pub(crate) revision: u64,
+}
+
+impl Session {
+    pub(crate) fn seen(record: &Record) -> Self {
+        let phase = match &record.state {
+            State::Guest => Phase::Guest,
+            State::Claimed(claim) => Phase::Claimed(claim.attempt),
+            State::Pending(_) => Phase::Pending,
+            State::SignedIn(_) => Phase::SignedIn,
+            State::Ended(ended) => Phase::Ended {
+                reason: ended.ending.reason,
+                at: ended.at.as_millis(),
+            },
+        };
+        let secrets = &record.secrets;
+        let replaced = secrets.superseded.as_ref();
+        let value = |value: &tenure::record::Value| (value.version, value.sealed.clone());
+        Self {
+            phase,
+            user: record.user().cloned(),
+            created: record.created_at.as_millis(),
+            last_seen: record.last_seen_at.as_millis(),
+            idle: record.idle_ms,
+            deadline: record.deadline.as_millis(),
+            generation: secrets.generation,
+            prepared: secrets.successor.is_some(),
+            replaced: replaced.map(|old| (old.generation, old.since.as_millis())),
+            rotate_soon: secrets.rotate_soon,
+            level: record.identity().map_or(0, |identity| identity.level),
+            roles: record.identity().map(|i| i.roles.clone()).unwrap_or_default(),
+            data: record.data.iter().map(|(k, v)| (k.clone(), value(v))).collect(),
+            version: record.version,
+            revision: record.revision,
+        }
+    }
+
+    pub(crate) fn has_ended(&self) -> bool {
+        matches!(self.phase, Phase::Ended { .. })
+    }
+
+    /// The limit that it is past.
+    pub(crate) fn past(&self, now: u64) -> Option<EndReason> {
+        let idle_end = self.last_seen + self.idle;
+        if now < idle_end && now < self.deadline {
+            None
+        } else if idle_end < self.deadline {
+            Some(EndReason::IdleTimeout)
+        } else {
+            Some(EndReason::AbsoluteTimeout)
+        }
+    }
+
+    pub(crate) fn is_live(&self, now: u64) -> bool {
+        !self.has_ended() && self.past(now).is_none()
+    }
+
+    pub(crate) fn accepts(&self, generation: u32, grace: u64, now: u64) -> bool {
+        let current = generation == self.generation;
+        let next = self.prepared && generation == self.generation + 1;
+        let previous = self
+            .replaced
+            .is_some_and(|(old, since)| old == generation && now < since + grace);
+        current || next || previous
+    }
+}

@@ -1,0 +1,174 @@
+//! Signing in and out, and who one is here.
+
+use std::sync::Arc;
+
+use axum::extract::{Form, Query, Request, State};
+use axum::http::{Method as HttpMethod, StatusCode, Uri};
+use axum::middleware::Next;
+use axum::response::{IntoResponse, Redirect, Response};
+use serde::Deserialize;
+use tenure_tower::{Error, Session, SignedIn, tenure};
+
+use crate::pages::{Account, Method, PEOPLE, SignIn, SignedOut, SignedOutReason, local_path};
+use crate::people::{People, person_of};
+use crate::view::{jiff_now, moment, page, say, shell, visitor};
+
+#[derive(Deserialize)]
+pub(crate) struct Way {
+    #[serde(default)]
+    return_to: String,
+}
+
+#[derive(Deserialize)]
+pub(crate) struct Login {
+    name: String,
+    password: String,
+    #[serde(default)]
+    return_to: String,
+    #[serde(default)]
+    remember: Option<String>,
+}
+
+#[derive(Deserialize)]
+pub(crate) struct Why {
+    #[serde(default)]
+    reason: String,
+}
+
+pub(crate) async fn form(session: Session, Query(way): Query<Way>) -> Result<Response, Error> {
+    let shell = shell(&session, "/sign-in").await?;
+    let user = session.user().await?;
+    // Somebody who is signed in comes here to confirm that it is still them.
+    let name = user
+        .as_ref()
+        .and_then(person_of)
+        .map(|person| person.name.to_owned())
+        .unwrap_or_default();
+    let error = user.map(|_| "Please confirm that it is you: this needs a fresh sign-in.".to_owned());
+    let return_to = local_path(&way.return_to).to_owned();
+    Ok(page(
+        StatusCode::OK,
+        &SignIn {
+            shell,
+            return_to,
+            name,
+            error,
+            people: &PEOPLE,
+        },
+    ))
+}
+
+pub(crate) async fn sign_in(
+    State(people): State<Arc<People>>,
+    session: Session,
+    Form(login): Form<Login>,
+) -> Result<Response, Error> {
+    let return_to = local_path(&login.return_to).to_owned();
+    let Some(proof) = people.check(&login.name, login.password).await else {
+        let shell = shell(&session, "/sign-in").await?;
+        let error = Some("That name and password do not go together.".to_owned());
+        let form = SignIn {
+            shell,
+            return_to,
+            name: login.name,
+            error,
+            people: &PEOPLE,
+        };
+        return Ok(page(StatusCode::UNAUTHORIZED, &form));
+    };
+    match session.sign_in(proof.remember(login.remember.is_some())).await {
+        Ok(()) => {}
+        Err(Error::Session(tenure::Error::AnotherUser)) => {
+            say(&session, "Somebody else is signed in here. Sign out first.").await?;
+            return Ok(Redirect::to("/account").into_response());
+        }
+        Err(error) => return Err(error),
+    }
+    let name = session
+        .user()
+        .await?
+        .as_ref()
+        .and_then(person_of)
+        .map_or("friend", |person| person.full_name);
+    say(
+        &session,
+        format!("Welcome, {name}. Your session has a new id and a new cookie."),
+    )
+    .await?;
+    Ok(Redirect::to(&return_to).into_response())
+}
+
+pub(crate) async fn sign_out(session: Session) -> Result<Redirect, Error> {
+    session.sign_out().await?;
+    Ok(Redirect::to("/signed-out?reason=logout"))
+}
+
+pub(crate) async fn signed_out(session: Session, Query(why): Query<Why>) -> Result<Response, Error> {
+    let reason = SignedOutReason::from_code(&why.reason);
+    ended(&session, reason, "/", StatusCode::OK).await
+}
+
+pub(crate) async fn account(me: SignedIn) -> Result<Response, Error> {
+    let shell = shell(me.session(), "/account").await?;
+    let session = me.snapshot();
+    let now = jiff_now(Some(session));
+    let used = |used: &tenure::MethodUse| Method {
+        method: used.method.as_str().to_owned(),
+        at: moment(used.at, now),
+    };
+    let account = Account {
+        name: visitor(Some(session)).name().unwrap_or_default().to_owned(),
+        user: me.user().to_string(),
+        level: session.level(),
+        methods: session.methods().iter().map(used).collect(),
+        signed_in: moment(session.authenticated_at().unwrap_or(session.created_at()), now),
+        idle_ends: moment(session.idle_expires_at(), now),
+        ends: moment(session.expires_at(), now),
+        remembered: session.is_persistent(),
+        devices: me.sessions().await?.len(),
+        shell,
+    };
+    Ok(page(StatusCode::OK, &account))
+}
+
+/// Whoever comes with the cookie of a session that has ended is told so, once: the answer
+/// makes the browser forget it.
+pub(crate) async fn tell_of_the_end(
+    session: Session,
+    uri: Uri,
+    request: Request,
+    next: Next,
+) -> Result<Response, Error> {
+    let inactive = session.inactive().await?.filter(|inactive| inactive.forget);
+    let was_signed_in = inactive
+        .as_ref()
+        .and_then(|i| i.session.as_ref())
+        .is_some_and(|s| s.user().is_some());
+    let Some(inactive) = inactive.filter(|_| was_signed_in && !uri.path().starts_with("/sign")) else {
+        return Ok(next.run(request).await);
+    };
+    let back = if request.method() == HttpMethod::GET {
+        uri.path()
+    } else {
+        "/"
+    };
+    let reason = SignedOutReason::from_code(inactive.reason.as_str());
+    ended(&session, reason, back, StatusCode::UNAUTHORIZED).await
+}
+
+async fn ended(
+    session: &Session,
+    reason: SignedOutReason,
+    return_to: &str,
+    status: StatusCode,
+) -> Result<Response, Error> {
+    let shell = shell(session, return_to).await?;
+    Ok(page(
+        status,
+        &SignedOut {
+            shell,
+            reason,
+            return_to: local_path(return_to).to_owned(),
+        },
+    ))
+}
