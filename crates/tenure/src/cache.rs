@@ -92,11 +92,7 @@ impl Cache {
     pub(crate) fn new(bytes: usize) -> Self {
         let room = bytes / SHARDS;
         let shards = (0..SHARDS).map(|_| RwLock::default()).collect();
-        Self {
-            shards,
-            users_room: room - room / 4,
-            guests_room: room / 4,
-        }
+        Self { shards, users_room: room - room / 4, guests_room: room / 4 }
     }
 
     pub(crate) fn get(&self, id: &SessionId) -> Option<Arc<Entry>> {
@@ -130,11 +126,7 @@ impl Cache {
         let mut shard = self.write(&id);
         shard.remove(&id);
         shard.changing.entry(id).or_default().count += 1;
-        Changing {
-            cache: Arc::clone(self),
-            id,
-            settled: false,
-        }
+        Changing { cache: Arc::clone(self), id, settled: false }
     }
 
     /// Takes out a session that was changed together with another.
@@ -147,14 +139,8 @@ impl Cache {
         for shard in &self.shards {
             let mut shard = shard.write().unwrap_or_else(PoisonError::into_inner);
             let mut changing = std::mem::take(&mut shard.changing);
-            changing
-                .values_mut()
-                .for_each(|under_way| under_way.disturbed = true);
-            *shard = Shard {
-                epoch: shard.epoch + 1,
-                changing,
-                ..Shard::default()
-            };
+            changing.values_mut().for_each(|under_way| under_way.disturbed = true);
+            *shard = Shard { epoch: shard.epoch + 1, changing, ..Shard::default() };
         }
     }
 
@@ -166,11 +152,7 @@ impl Cache {
         }
         shard.take(&id);
         let (guest, bytes) = (entry.guest, entry.bytes);
-        let ring = if guest {
-            &mut shard.guests
-        } else {
-            &mut shard.users
-        };
+        let ring = if guest { &mut shard.guests } else { &mut shard.users };
         ring.order.push_back(id);
         ring.bytes += bytes;
         shard.entries.insert(id, entry);
@@ -197,13 +179,7 @@ impl Cache {
 impl Entry {
     fn new(snapshot: Arc<Snapshot>) -> Self {
         let (bytes, guest) = (snapshot.footprint(), snapshot.user().is_none());
-        Self {
-            snapshot,
-            genuine: OnceLock::new(),
-            bytes,
-            guest,
-            used: AtomicBool::new(false),
-        }
+        Self { snapshot, genuine: OnceLock::new(), bytes, guest, used: AtomicBool::new(false) }
     }
 }
 
@@ -221,18 +197,13 @@ impl Shard {
         let Some(entry) = self.entries.remove(id) else {
             return;
         };
-        let ring = if entry.guest {
-            &mut self.guests
-        } else {
-            &mut self.users
-        };
+        let ring = if entry.guest { &mut self.guests } else { &mut self.users };
         ring.bytes -= entry.bytes;
         // Its place in the order is left behind and passed over later; keep that bounded.
         if ring.order.len() > 64 + 2 * self.entries.len() {
             let entries = &self.entries;
             let mut seen = std::collections::HashSet::new();
-            ring.order
-                .retain(|id| entries.contains_key(id) && seen.insert(*id));
+            ring.order.retain(|id| entries.contains_key(id) && seen.insert(*id));
         }
     }
 

@@ -39,10 +39,7 @@ impl Timestamp {
 
 impl fmt::Display for Timestamp {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match i64::try_from(self.0)
-            .ok()
-            .and_then(|ms| jiff::Timestamp::from_millisecond(ms).ok())
-        {
+        match i64::try_from(self.0).ok().and_then(|ms| jiff::Timestamp::from_millisecond(ms).ok()) {
             Some(at) => write!(f, "{at:.3}"),
             None => write!(f, "{} ms", self.0),
         }
@@ -67,11 +64,7 @@ impl std::str::FromStr for Timestamp {
 
 impl Serialize for Timestamp {
     fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
-        if to.is_human_readable() {
-            to.collect_str(self)
-        } else {
-            to.serialize_u64(self.0)
-        }
+        if to.is_human_readable() { to.collect_str(self) } else { to.serialize_u64(self.0) }
     }
 }
 
@@ -100,10 +93,7 @@ pub trait Clock: Send + Sync + 'static {
 #[derive(Clone, Copy, Debug, Default)]
 pub struct SystemClock;
 
-#[expect(
-    clippy::disallowed_methods,
-    reason = "this is the one place that reads the machine's clocks"
-)]
+#[expect(clippy::disallowed_methods, reason = "this is the one place that reads the machine's clocks")]
 impl Clock for SystemClock {
     fn wall(&self) -> Timestamp {
         let since_epoch = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
@@ -205,10 +195,7 @@ impl SteadyClock {
     /// Starts from what `clock` shows now.
     pub fn new(clock: Arc<dyn Clock>) -> Self {
         let offset = signed(clock.wall().0) - signed(millis(clock.running()));
-        Self {
-            clock,
-            offset: AtomicI64::new(offset),
-        }
+        Self { clock, offset: AtomicI64::new(offset) }
     }
 
     /// The steady time.

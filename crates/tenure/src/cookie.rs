@@ -37,11 +37,7 @@ pub struct InvalidCookieName(pub String);
 
 impl Default for CookieSettings {
     fn default() -> Self {
-        Self {
-            name: "__Host-sid".into(),
-            same_site: SameSite::Lax,
-            secure: true,
-        }
+        Self { name: "__Host-sid".into(), same_site: SameSite::Lax, secure: true }
     }
 }
 
@@ -56,10 +52,7 @@ impl CookieSettings {
         if !is_token(rest) || name.len() > MAX_NAME {
             return Err(InvalidCookieName(name.into()));
         }
-        Ok(Self {
-            name: name.into(),
-            ..Self::default()
-        })
+        Ok(Self { name: name.into(), ..Self::default() })
     }
 
     /// Sets `SameSite=Strict`.
@@ -84,15 +77,8 @@ impl CookieSettings {
         if !is_token(name) || prefixed || name.len() > MAX_NAME {
             return Err(InvalidCookieName(name.into()));
         }
-        tracing::warn!(
-            cookie = name,
-            "session cookies go over plain HTTP: for development only"
-        );
-        Ok(Self {
-            name: name.into(),
-            same_site: SameSite::Lax,
-            secure: false,
-        })
+        tracing::warn!(cookie = name, "session cookies go over plain HTTP: for development only");
+        Ok(Self { name: name.into(), same_site: SameSite::Lax, secure: false })
     }
 
     /// The cookie's name.
@@ -103,10 +89,7 @@ impl CookieSettings {
     /// The value of a `Set-Cookie` header that hands `token` to its client. With `max_age`
     /// the browser keeps it over a restart; without, it does not (NIST SP 800-63B-4 §5.1).
     pub fn set(&self, token: &SessionToken, max_age: Option<Duration>) -> SetCookie {
-        self.write(
-            token.expose(),
-            max_age.map(|age| age.as_secs().min(MAX_COOKIE_AGE)),
-        )
+        self.write(token.expose(), max_age.map(|age| age.as_secs().min(MAX_COOKIE_AGE)))
     }
 
     /// The value of a `Set-Cookie` header that makes the browser forget the cookie: the same
@@ -139,9 +122,7 @@ impl CookieSettings {
         for header in headers {
             for pair in header.split(|b| *b == b';') {
                 let pair = pair.trim_ascii();
-                let Some(value) = pair
-                    .strip_prefix(self.name.as_bytes())
-                    .and_then(|p| p.strip_prefix(b"="))
+                let Some(value) = pair.strip_prefix(self.name.as_bytes()).and_then(|p| p.strip_prefix(b"="))
                 else {
                     continue;
                 };
@@ -198,10 +179,7 @@ impl fmt::Debug for SetCookie {
 }
 
 fn is_token(text: &str) -> bool {
-    !text.is_empty()
-        && text
-            .bytes()
-            .all(|b| b.is_ascii_alphanumeric() || b == b'_' || b == b'-')
+    !text.is_empty() && text.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_' || b == b'-')
 }
 
 #[cfg(test)]
@@ -215,28 +193,14 @@ mod tests {
     #[test]
     fn asvs_3_3_1_the_cookie_has_every_attribute_once() {
         let cleared = CookieSettings::default().clear();
-        assert_eq!(
-            cleared.expose(),
-            "__Host-sid=; Path=/; Max-Age=0; Secure; HttpOnly; SameSite=Lax"
-        );
+        assert_eq!(cleared.expose(), "__Host-sid=; Path=/; Max-Age=0; Secure; HttpOnly; SameSite=Lax");
         let strict = CookieSettings::new("__Host-admin").unwrap().strict().clear();
-        assert_eq!(
-            strict.expose(),
-            "__Host-admin=; Path=/; Max-Age=0; Secure; HttpOnly; SameSite=Strict"
-        );
+        assert_eq!(strict.expose(), "__Host-admin=; Path=/; Max-Age=0; Secure; HttpOnly; SameSite=Strict");
     }
 
     #[test]
     fn ck_11_a_name_without_its_prefix_is_refused() {
-        for bad in [
-            "sid",
-            "__Host-",
-            "__host-sid",
-            "__Secure-sid",
-            "__Host-a b",
-            "__Host-a;b",
-            "__Host-ä",
-        ] {
+        for bad in ["sid", "__Host-", "__host-sid", "__Secure-sid", "__Host-a b", "__Host-a;b", "__Host-ä"] {
             assert!(CookieSettings::new(bad).is_err(), "{bad}");
         }
         assert!(CookieSettings::insecure_without_https("__Host-sid").is_err());
@@ -245,10 +209,7 @@ mod tests {
 
     #[test]
     fn ck_10_the_name_is_compared_case_sensitively_and_whole() {
-        assert_eq!(
-            find(&["__host-sid=a; x__Host-sid=b; __Host-sid2=c; __Host-sid"]),
-            Found::Missing
-        );
+        assert_eq!(find(&["__host-sid=a; x__Host-sid=b; __Host-sid2=c; __Host-sid"]), Found::Missing);
         assert_eq!(find(&["a=b; __Host-sid=tok;c=d"]), Found::One(b"tok"));
     }
 

@@ -45,14 +45,7 @@ impl Device {
             UNKNOWN => "other",
             _ => "desktop",
         };
-        Self {
-            label,
-            browser: browser.into(),
-            os: os.into(),
-            kind: kind.into(),
-            ip,
-            user_agent,
-        }
+        Self { label, browser: browser.into(), os: os.into(), kind: kind.into(), ip, user_agent }
     }
 }
 
@@ -90,10 +83,7 @@ const SYSTEMS: &[(&str, &str)] = &[
 ];
 
 fn first(user_agent: &str, marks: &[(&str, &'static str)]) -> &'static str {
-    marks
-        .iter()
-        .find(|(mark, _)| user_agent.contains(mark))
-        .map_or(UNKNOWN, |(_, name)| name)
+    marks.iter().find(|(mark, _)| user_agent.contains(mark)).map_or(UNKNOWN, |(_, name)| name)
 }
 
 fn clean(text: &str) -> String {
@@ -149,11 +139,7 @@ mod tests {
         ];
         for (user_agent, label, kind) in cases {
             let device = Device::from_request(Some(user_agent), None);
-            assert_eq!(
-                (device.label.as_str(), device.kind.as_str()),
-                (label, kind),
-                "{user_agent}"
-            );
+            assert_eq!((device.label.as_str(), device.kind.as_str()), (label, kind), "{user_agent}");
         }
     }
 

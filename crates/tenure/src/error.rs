@@ -143,19 +143,13 @@ impl From<Refusal> for Error {
 
 impl From<InvalidName> for Error {
     fn from(invalid: InvalidName) -> Self {
-        Self::Invalid {
-            code: "invalid_name",
-            detail: invalid.to_string(),
-        }
+        Self::Invalid { code: "invalid_name", detail: invalid.to_string() }
     }
 }
 
 impl From<InvalidSessionId> for Error {
     fn from(invalid: InvalidSessionId) -> Self {
-        Self::Invalid {
-            code: "invalid_session_id",
-            detail: invalid.to_string(),
-        }
+        Self::Invalid { code: "invalid_session_id", detail: invalid.to_string() }
     }
 }
 

@@ -70,11 +70,7 @@ impl FromStr for SessionId {
 
 impl Serialize for SessionId {
     fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
-        if to.is_human_readable() {
-            to.collect_str(self)
-        } else {
-            to.serialize_bytes(&self.0)
-        }
+        if to.is_human_readable() { to.collect_str(self) } else { to.serialize_bytes(&self.0) }
     }
 }
 
@@ -223,8 +219,7 @@ fn printable(text: &str) -> bool {
 }
 
 fn plain(text: &str) -> bool {
-    text.bytes()
-        .all(|b| b.is_ascii_alphanumeric() || b"._:-".contains(&b))
+    text.bytes().all(|b| b.is_ascii_alphanumeric() || b"._:-".contains(&b))
 }
 
 name!(
@@ -264,9 +259,7 @@ impl serde::de::Visitor<'_> for FixedBytes {
     }
 
     fn visit_bytes<E: serde::de::Error>(self, bytes: &[u8]) -> Result<[u8; 16], E> {
-        bytes
-            .try_into()
-            .map_err(|_| E::invalid_length(bytes.len(), &self))
+        bytes.try_into().map_err(|_| E::invalid_length(bytes.len(), &self))
     }
 }
 
@@ -288,12 +281,7 @@ mod tests {
     #[test]
     fn an_id_has_one_spelling() {
         let id = SessionId::new(Timestamp::from_millis(1), Route(0xabcd), &SystemRandom).to_string();
-        for other in [
-            id.to_uppercase(),
-            format!("{id}0"),
-            id.replace("ses_", ""),
-            "ses_".into(),
-        ] {
+        for other in [id.to_uppercase(), format!("{id}0"), id.replace("ses_", ""), "ses_".into()] {
             assert_eq!(other.parse::<SessionId>(), Err(InvalidSessionId), "{other}");
         }
     }

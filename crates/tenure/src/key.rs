@@ -28,14 +28,8 @@ impl<T> Key<T> {
     /// # Panics
     /// For a name that no session can hold; in a constant that is a compile error.
     pub const fn new(name: &'static str) -> Self {
-        assert!(
-            !name.is_empty() && name.len() <= crate::record::MAX_KEY_LEN,
-            "a key has 1 to 64 bytes"
-        );
-        Self {
-            name,
-            value: PhantomData,
-        }
+        assert!(!name.is_empty() && name.len() <= crate::record::MAX_KEY_LEN, "a key has 1 to 64 bytes");
+        Self { name, value: PhantomData }
     }
 
     /// The name.
@@ -53,9 +47,7 @@ impl<T: DeserializeOwned> Key<T> {
         let Some((text, _)) = session.value(self.name) else {
             return Ok(None);
         };
-        serde_json::from_slice(text)
-            .map(Some)
-            .map_err(|error| self.unreadable(&error))
+        serde_json::from_slice(text).map(Some).map_err(|error| self.unreadable(&error))
     }
 }
 
@@ -73,10 +65,7 @@ impl<T> Key<T> {
     /// The place and kind of the fault: an error of serde may quote the value.
     fn unreadable(&self, error: &serde_json::Error) -> Error {
         let detail = format!("{:?} at column {}", error.classify(), error.column());
-        Error::Data {
-            key: self.name.into(),
-            detail,
-        }
+        Error::Data { key: self.name.into(), detail }
     }
 }
 

@@ -58,11 +58,7 @@ impl MasterKey {
     /// none of them leads back to the master key (HKDF-SHA256, RFC 5869).
     pub fn derive(&self, purpose: &str) -> [u8; 32] {
         let mut key = [0; 32];
-        expand(
-            &Hkdf::<Sha256>::new(None, &self.0),
-            &[b"tenure/1/", purpose.as_bytes()],
-            &mut key,
-        );
+        expand(&Hkdf::<Sha256>::new(None, &self.0), &[b"tenure/1/", purpose.as_bytes()], &mut key);
         key
     }
 }
@@ -101,10 +97,7 @@ impl Keys {
     }
 
     pub(crate) fn route(&self, realm: &Realm, user: &UserId) -> Route {
-        let hash = mac(
-            &self.route,
-            &[realm.as_str().as_bytes(), user.as_str().as_bytes()],
-        );
+        let hash = mac(&self.route, &[realm.as_str().as_bytes(), user.as_str().as_bytes()]);
         Route(u16::from_be_bytes([hash[0], hash[1]]))
     }
 }
@@ -117,8 +110,7 @@ pub(crate) fn joint_key(client: &[u8], server: &[u8; 32], info: &[&[u8]]) -> [u8
 }
 
 fn expand(from: &Hkdf<Sha256>, info: &[&[u8]], into: &mut [u8; 32]) {
-    from.expand_multi_info(info, into)
-        .expect("32 bytes are within HKDF-SHA256's limit of 8,160");
+    from.expand_multi_info(info, into).expect("32 bytes are within HKDF-SHA256's limit of 8,160");
 }
 
 fn keyed(key: &[u8; 32]) -> Hmac<Sha256> {
@@ -148,10 +140,7 @@ mod tests {
     #[test]
     fn a_master_key_is_64_hexadecimal_digits() {
         let hex = "0F".repeat(32);
-        assert_eq!(
-            MasterKey::from_hex(&format!(" {hex}\n")).unwrap().to_hex(),
-            hex.to_lowercase()
-        );
+        assert_eq!(MasterKey::from_hex(&format!(" {hex}\n")).unwrap().to_hex(), hex.to_lowercase());
         for bad in ["", "0f", &"0f".repeat(33), &"xx".repeat(32)] {
             assert!(MasterKey::from_hex(bad).is_err(), "{bad}");
         }

@@ -8,7 +8,8 @@ use std::time::Duration;
 /// How many networks are told apart. Beyond, the newcomers share one allowance.
 const NETWORKS: usize = 10_000;
 
-/// Allows each network a number of events a minute, all at once or spread.
+/// Allows each network a number of events a minute, all at once or spread. Whom nobody can
+/// place is not limited: one stranger would use up the allowance of all.
 pub(crate) struct Limiter {
     spacing: Duration,
     burst: Duration,
@@ -27,11 +28,7 @@ enum Network {
 impl Limiter {
     pub(crate) fn per_minute(events: u32) -> Self {
         let burst = Duration::from_secs(60);
-        Self {
-            spacing: burst / events.max(1),
-            burst,
-            whole_at: Mutex::default(),
-        }
+        Self { spacing: burst / events.max(1), burst, whole_at: Mutex::default() }
     }
 
     /// Takes one event from the allowance of `ip` at `now`.
@@ -53,8 +50,8 @@ impl Limiter {
         now: Duration,
         then: impl Fn(&mut Duration, Duration),
     ) -> Result<(), Duration> {
+        let Some(mut network) = ip.map(Network::of) else { return Ok(()) };
         let mut networks = self.whole_at.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut network = Network::of(ip);
         if networks.len() >= NETWORKS && !networks.contains_key(&network) {
             networks.retain(|_, whole_at| *whole_at > now);
             if networks.len() >= NETWORKS {
@@ -73,18 +70,17 @@ impl Limiter {
 }
 
 impl Network {
-    fn of(ip: Option<IpAddr>) -> Self {
-        match ip.map(|ip| ip.to_canonical()) {
-            Some(IpAddr::V4(ip)) => {
+    fn of(ip: IpAddr) -> Self {
+        match ip.to_canonical() {
+            IpAddr::V4(ip) => {
                 let [a, b, c, _] = ip.octets();
                 Self::V4([a, b, c])
             }
-            Some(IpAddr::V6(ip)) => {
+            IpAddr::V6(ip) => {
                 let mut network = [0; 8];
                 network.copy_from_slice(&ip.octets()[..8]);
                 Self::V6(network)
             }
-            None => Self::Others,
         }
     }
 }

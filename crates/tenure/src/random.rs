@@ -19,10 +19,7 @@ pub struct SystemRandom;
 impl Random for SystemRandom {
     /// # Panics
     /// When the operating system refuses to give random bytes: there is no safe way on.
-    #[expect(
-        clippy::disallowed_methods,
-        reason = "this is the one place that draws randomness"
-    )]
+    #[expect(clippy::disallowed_methods, reason = "this is the one place that draws randomness")]
     fn fill(&self, into: &mut [u8]) {
         getrandom::fill(into).expect("the operating system gives random bytes");
     }
@@ -56,9 +53,7 @@ impl Random for SeededRandom {
         let mut state = self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
         for chunk in into.chunks_mut(32) {
             state.1 += 1;
-            let block = Sha256::new()
-                .chain_update(state.0.to_be_bytes())
-                .chain_update(state.1.to_be_bytes());
+            let block = Sha256::new().chain_update(state.0.to_be_bytes()).chain_update(state.1.to_be_bytes());
             chunk.copy_from_slice(&block.finalize()[..chunk.len()]);
         }
     }

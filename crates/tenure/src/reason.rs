@@ -79,10 +79,7 @@ impl Actor {
     /// A back end, by the name of its API key. Characters that could forge a log line are
     /// replaced, and the name is cut at 64 characters.
     pub fn api_key(name: &str) -> Self {
-        let clean = name
-            .chars()
-            .take(64)
-            .map(|c| if c.is_control() { '_' } else { c });
+        let clean = name.chars().take(64).map(|c| if c.is_control() { '_' } else { c });
         Self(format!("api_key:{}", clean.collect::<String>()))
     }
 
@@ -115,11 +112,7 @@ pub struct Ending {
 impl Ending {
     /// An end without a note.
     pub fn new(reason: EndReason, actor: Actor) -> Self {
-        Self {
-            reason,
-            actor,
-            note: None,
-        }
+        Self { reason, actor, note: None }
     }
 
     /// With what a person wrote about it; cut at [`MAX_NOTE`] bytes, control characters
@@ -144,12 +137,7 @@ mod tests {
 
     #[test]
     fn the_word_in_json_is_the_word_in_code() {
-        for reason in [
-            EndReason::Logout,
-            EndReason::SignedIn,
-            EndReason::TokenReuse,
-            EndReason::UserErased,
-        ] {
+        for reason in [EndReason::Logout, EndReason::SignedIn, EndReason::TokenReuse, EndReason::UserErased] {
             assert_eq!(serde_json::to_value(reason).unwrap(), reason.as_str());
         }
     }

@@ -15,13 +15,7 @@ pub const SEAL_OVERHEAD: usize = NONCE + 16;
 pub(crate) fn seal(key: &[u8; 32], context: &[u8], text: &[u8], random: &dyn Random) -> Vec<u8> {
     let nonce: [u8; NONCE] = random::bytes(random);
     let cipher = XChaCha20Poly1305::new(key.into());
-    let sealed = cipher.encrypt(
-        &XNonce::from(nonce),
-        Payload {
-            msg: text,
-            aad: context,
-        },
-    );
+    let sealed = cipher.encrypt(&XNonce::from(nonce), Payload { msg: text, aad: context });
     let mut out = nonce.to_vec();
     out.extend(sealed.expect("a text within Tenure's limits is within the cipher's of 256 GiB"));
     out
@@ -31,15 +25,7 @@ pub(crate) fn seal(key: &[u8; 32], context: &[u8], text: &[u8], random: &dyn Ran
 pub(crate) fn open(key: &[u8; 32], context: &[u8], sealed: &[u8]) -> Option<Vec<u8>> {
     let (nonce, sealed) = sealed.split_first_chunk::<NONCE>()?;
     let cipher = XChaCha20Poly1305::new(key.into());
-    cipher
-        .decrypt(
-            &XNonce::from(*nonce),
-            Payload {
-                msg: sealed,
-                aad: context,
-            },
-        )
-        .ok()
+    cipher.decrypt(&XNonce::from(*nonce), Payload { msg: sealed, aad: context }).ok()
 }
 
 #[cfg(test)]
@@ -64,9 +50,6 @@ mod tests {
 
     #[test]
     fn the_same_text_never_seals_alike() {
-        assert_ne!(
-            seal(&[1; 32], b"", b"text", &SystemRandom),
-            seal(&[1; 32], b"", b"text", &SystemRandom)
-        );
+        assert_ne!(seal(&[1; 32], b"", b"text", &SystemRandom), seal(&[1; 32], b"", b"text", &SystemRandom));
     }
 }

@@ -46,10 +46,7 @@ impl TestKit {
     /// When the policy contradicts itself.
     pub async fn with_policy(policy: Policy) -> Self {
         let clock = TestClock::default();
-        let builder = Sessions::builder(Memory)
-            .policy(policy)
-            .clock(clock.clone())
-            .without_background();
+        let builder = Sessions::builder(Memory).policy(policy).clock(clock.clone()).without_background();
         let sessions = builder.open().await.expect("memory opens under a valid policy");
         Self { sessions, clock }
     }
@@ -61,30 +58,20 @@ impl TestKit {
 
     /// The same for a user with roles.
     pub async fn sign_in_with_roles(&self, user: &str, roles: &[&str]) -> String {
-        let roles = roles
-            .iter()
-            .map(|role| Role::new(role).expect("a role's name fits"))
-            .collect();
+        let roles = roles.iter().map(|role| Role::new(role).expect("a role's name fits")).collect();
         self.sign_in(SignIn::password(user_id(user)).roles(roles)).await
     }
 
     /// Signs in as told, and gives what the browser would send as `Cookie`.
     pub async fn sign_in(&self, sign_in: SignIn) -> String {
-        let issued = self
-            .sessions
-            .sign_in(None, sign_in)
-            .await
-            .expect("memory lets a user in");
+        let issued = self.sessions.sign_in(None, sign_in).await.expect("memory lets a user in");
         format!("{}={}", self.sessions.cookie().name(), issued.token.expose())
     }
 
     /// Lets time pass and does the housekeeping that is due.
     pub async fn advance(&self, by: Duration) {
         self.clock.advance(by);
-        self.sessions
-            .maintain()
-            .await
-            .expect("memory can always be swept");
+        self.sessions.maintain().await.expect("memory can always be swept");
     }
 
     /// Who is signed in with this `Cookie` header, if anybody is. No activity.
@@ -92,10 +79,7 @@ impl TestKit {
         let Found::One(token) = self.sessions.cookie().find([cookie.as_bytes()]) else {
             return None;
         };
-        let check = Check {
-            touch: false,
-            ..Check::default()
-        };
+        let check = Check { touch: false, ..Check::default() };
         match self.sessions.check(token, &check).await.expect("memory answers") {
             Verdict::Ok(active) => active.session().user().cloned(),
             _ => None,

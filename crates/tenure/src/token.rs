@@ -100,6 +100,8 @@ pub(crate) struct Presented {
     pub(crate) id: SessionId,
     pub(crate) generation: u32,
     pub(crate) secret: Secret,
+    /// The hash of the secret, for comparing with what a store keeps.
+    pub(crate) hash: SecretHash,
     pub(crate) tag: [u8; TAG_LEN],
 }
 
@@ -116,11 +118,13 @@ impl Presented {
         let (id, rest) = rest.split_first_chunk::<16>()?;
         let (generation, rest) = rest.split_first_chunk::<4>()?;
         let (secret, rest) = rest.split_first_chunk::<32>()?;
+        let secret = Secret(*secret);
         let presented = Self {
             key: *key,
             id: SessionId::from_bytes(*id),
             generation: u32::from_be_bytes(*generation),
-            secret: Secret(*secret),
+            hash: secret.hash(),
+            secret,
             tag: rest.try_into().ok()?,
         };
         raw.zeroize();
@@ -186,10 +190,7 @@ mod tests {
     }
 
     fn binding(realm: &str, cookie: &str) -> Binding {
-        Binding {
-            realm: Realm::new(realm).unwrap(),
-            cookie: cookie.into(),
-        }
+        Binding { realm: Realm::new(realm).unwrap(), cookie: cookie.into() }
     }
 
     fn fresh(bound: &Binding) -> SessionToken {
@@ -231,13 +232,8 @@ mod tests {
         let token = fresh(&binding("default", "__Host-sid"));
         let text = token.expose();
         let standard = text.replace('-', "+").replace('_', "/");
-        let others = [
-            format!("{text}="),
-            format!(" {text}"),
-            text[..95].into(),
-            format!("{text}A"),
-            standard,
-        ];
+        let others =
+            [format!("{text}="), format!(" {text}"), text[..95].into(), format!("{text}A"), standard];
         for other in others {
             assert!(Presented::parse(other.as_bytes()).is_none(), "{other}");
         }

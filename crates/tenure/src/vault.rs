@@ -71,11 +71,7 @@ pub(crate) fn open_successor(
 }
 
 fn successor_key(keys: &Keys, previous: &Secret, id: SessionId, generation: u32) -> [u8; 32] {
-    joint_key(
-        previous.as_bytes(),
-        &keys.successor,
-        &[id.as_bytes(), &generation.to_be_bytes()],
-    )
+    joint_key(previous.as_bytes(), &keys.successor, &[id.as_bytes(), &generation.to_be_bytes()])
 }
 
 /// Seals the secret of an answer so that only a retry with the same idempotency key gets it.

@@ -110,14 +110,8 @@ const DAY: u64 = 24 * HOUR;
 impl Default for Policy {
     fn default() -> Self {
         Self {
-            session: Limits {
-                idle_seconds: 30 * MINUTE,
-                absolute_seconds: 12 * HOUR,
-            },
-            remembered: Some(Limits {
-                idle_seconds: 14 * DAY,
-                absolute_seconds: 30 * DAY,
-            }),
+            session: Limits { idle_seconds: 30 * MINUTE, absolute_seconds: 12 * HOUR },
+            remembered: Some(Limits { idle_seconds: 14 * DAY, absolute_seconds: 30 * DAY }),
             pending: PendingPolicy::default(),
             guest: GuestPolicy::default(),
             rotation: RotationPolicy::default(),
@@ -133,30 +127,19 @@ impl Default for Policy {
 
 impl Default for PendingPolicy {
     fn default() -> Self {
-        Self {
-            absolute_seconds: 10 * MINUTE,
-            max_per_user: 5,
-        }
+        Self { absolute_seconds: 10 * MINUTE, max_per_user: 5 }
     }
 }
 
 impl Default for GuestPolicy {
     fn default() -> Self {
-        Self {
-            idle_seconds: 2 * HOUR,
-            absolute_seconds: DAY,
-            max: 1_000_000,
-            new_per_minute: 120,
-        }
+        Self { idle_seconds: 2 * HOUR, absolute_seconds: DAY, max: 1_000_000, new_per_minute: 120 }
     }
 }
 
 impl Default for RotationPolicy {
     fn default() -> Self {
-        Self {
-            interval_seconds: 15 * MINUTE,
-            grace_seconds: 10,
-        }
+        Self { interval_seconds: 15 * MINUTE, grace_seconds: 10 }
     }
 }
 
@@ -183,45 +166,19 @@ impl Policy {
         if let Some(limits) = self.remembered {
             check_limits("remembered", limits)?;
         }
-        let guest = Limits {
-            idle_seconds: self.guest.idle_seconds,
-            absolute_seconds: self.guest.absolute_seconds,
-        };
+        let guest =
+            Limits { idle_seconds: self.guest.idle_seconds, absolute_seconds: self.guest.absolute_seconds };
         check_limits("guest", guest)?;
-        require(
-            "pending.absolute_seconds",
-            self.pending.absolute_seconds > 0,
-            "must be at least 1",
-        )?;
-        require(
-            "pending.max_per_user",
-            self.pending.max_per_user > 0,
-            "must be at least 1",
-        )?;
+        require("pending.absolute_seconds", self.pending.absolute_seconds > 0, "must be at least 1")?;
+        require("pending.max_per_user", self.pending.max_per_user > 0, "must be at least 1")?;
         let shortest = self.session.idle_seconds.min(self.guest.idle_seconds);
         let fits = self.touch_threshold_seconds * 2 <= shortest;
-        require(
-            "touch_threshold_seconds",
-            fits,
-            "must be at most half of the shortest idle limit",
-        )?;
+        require("touch_threshold_seconds", fits, "must be at most half of the shortest idle limit")?;
         let rotation = self.rotation;
-        require(
-            "rotation.grace_seconds",
-            (1..=30).contains(&rotation.grace_seconds),
-            "must be 1 to 30",
-        )?;
+        require("rotation.grace_seconds", (1..=30).contains(&rotation.grace_seconds), "must be 1 to 30")?;
         let apart = rotation.interval_seconds >= 2 * rotation.grace_seconds;
-        require(
-            "rotation.interval_seconds",
-            apart,
-            "must be at least twice rotation.grace_seconds",
-        )?;
-        require(
-            "max_sessions",
-            (1..=MAX_SESSIONS).contains(&self.max_sessions),
-            "must be 1 to 1000",
-        )?;
+        require("rotation.interval_seconds", apart, "must be at least twice rotation.grace_seconds")?;
+        require("max_sessions", (1..=MAX_SESSIONS).contains(&self.max_sessions), "must be 1 to 1000")?;
         for (role, strict) in &self.roles {
             let limits = strict.limits(self.session);
             check_limits(&format!("roles.{role}"), limits)?;
@@ -241,10 +198,7 @@ impl Policy {
         let may_remember = strict.iter().all(|role| role.remember != Some(false));
         let remembered = self.remembered.filter(|_| remember && may_remember);
         let base = remembered.unwrap_or(self.session);
-        (
-            strict.iter().fold(base, |limits, role| role.limits(limits)),
-            remembered.is_some(),
-        )
+        (strict.iter().fold(base, |limits, role| role.limits(limits)), remembered.is_some())
     }
 
     /// Under which conditions a user with these roles gets a session.
@@ -261,9 +215,7 @@ impl Policy {
     }
 
     pub(crate) fn grace(&self) -> Grace {
-        Grace {
-            ms: self.rotation.grace_seconds * 1_000,
-        }
+        Grace { ms: self.rotation.grace_seconds * 1_000 }
     }
 
     pub(crate) fn touch_threshold(&self) -> Duration {
@@ -273,31 +225,17 @@ impl Policy {
 
 impl RolePolicy {
     fn limits(&self, base: Limits) -> Limits {
-        let absolute_seconds = self
-            .absolute_seconds
-            .map_or(base.absolute_seconds, |s| s.min(base.absolute_seconds));
-        let idle_seconds = self
-            .idle_seconds
-            .map_or(base.idle_seconds, |s| s.min(base.idle_seconds));
-        Limits {
-            idle_seconds: idle_seconds.min(absolute_seconds),
-            absolute_seconds,
-        }
+        let absolute_seconds =
+            self.absolute_seconds.map_or(base.absolute_seconds, |s| s.min(base.absolute_seconds));
+        let idle_seconds = self.idle_seconds.map_or(base.idle_seconds, |s| s.min(base.idle_seconds));
+        Limits { idle_seconds: idle_seconds.min(absolute_seconds), absolute_seconds }
     }
 }
 
 fn check_limits(name: &str, limits: Limits) -> Result<(), InvalidPolicy> {
-    require(
-        &format!("{name}.idle_seconds"),
-        limits.idle_seconds > 0,
-        "must be at least 1",
-    )?;
+    require(&format!("{name}.idle_seconds"), limits.idle_seconds > 0, "must be at least 1")?;
     let ordered = limits.idle_seconds <= limits.absolute_seconds;
-    require(
-        &format!("{name}.idle_seconds"),
-        ordered,
-        "must be at most absolute_seconds",
-    )?;
+    require(&format!("{name}.idle_seconds"), ordered, "must be at most absolute_seconds")?;
     let bounded = limits.absolute_seconds <= MAX_COOKIE_AGE;
     require(
         &format!("{name}.absolute_seconds"),
@@ -307,14 +245,7 @@ fn check_limits(name: &str, limits: Limits) -> Result<(), InvalidPolicy> {
 }
 
 fn require(field: &str, holds: bool, problem: &str) -> Result<(), InvalidPolicy> {
-    if holds {
-        Ok(())
-    } else {
-        Err(InvalidPolicy {
-            field: field.into(),
-            problem: problem.into(),
-        })
-    }
+    if holds { Ok(()) } else { Err(InvalidPolicy { field: field.into(), problem: problem.into() }) }
 }
 
 #[cfg(test)]
@@ -325,22 +256,15 @@ mod tests {
     fn the_default_policy_and_every_preset_can_hold() {
         Policy::default().validate().unwrap();
         for preset in Preset::ALL {
-            preset
-                .policy()
-                .validate()
-                .unwrap_or_else(|e| panic!("{preset}: {e}"));
+            preset.policy().validate().unwrap_or_else(|e| panic!("{preset}: {e}"));
         }
     }
 
     #[test]
     fn a_policy_that_contradicts_itself_is_refused_by_field() {
         let cases: [(&str, fn(&mut Policy)); 6] = [
-            ("session.idle_seconds", |p| {
-                p.session.idle_seconds = p.session.absolute_seconds + 1
-            }),
-            ("session.absolute_seconds", |p| {
-                p.session.absolute_seconds = 401 * DAY
-            }),
+            ("session.idle_seconds", |p| p.session.idle_seconds = p.session.absolute_seconds + 1),
+            ("session.absolute_seconds", |p| p.session.absolute_seconds = 401 * DAY),
             ("touch_threshold_seconds", |p| p.touch_threshold_seconds = HOUR),
             ("rotation.grace_seconds", |p| p.rotation.grace_seconds = 31),
             ("rotation.interval_seconds", |p| p.rotation.interval_seconds = 19),
@@ -364,10 +288,7 @@ mod tests {
             ..RolePolicy::default()
         };
         let roles = BTreeMap::from([(admin.clone(), strict(300, 2)), (clerk.clone(), strict(600, 1))]);
-        let policy = Policy {
-            roles,
-            ..Policy::default()
-        };
+        let policy = Policy { roles, ..Policy::default() };
         let (limits, persistent) = policy.limits(&[clerk.clone(), admin.clone()], true);
         assert_eq!((limits.idle_seconds, persistent), (300, false));
         assert_eq!(policy.admission(&[clerk, admin]).max_sessions, 1);

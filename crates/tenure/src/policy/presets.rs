@@ -43,13 +43,7 @@ pub struct Deviation {
 
 impl Preset {
     /// All presets.
-    pub const ALL: [Self; 5] = [
-        Self::NistAal1,
-        Self::NistAal2,
-        Self::NistAal3,
-        Self::AsvsL2,
-        Self::AsvsL3,
-    ];
+    pub const ALL: [Self; 5] = [Self::NistAal1, Self::NistAal2, Self::NistAal3, Self::AsvsL2, Self::AsvsL3];
 
     /// The name, as on the command line.
     pub const fn as_str(self) -> &'static str {
@@ -65,10 +59,7 @@ impl Preset {
     /// The policy.
     pub fn policy(self) -> Policy {
         let bounds = self.bounds();
-        let session = Limits {
-            idle_seconds: bounds.idle,
-            absolute_seconds: bounds.absolute,
-        };
+        let session = Limits { idle_seconds: bounds.idle, absolute_seconds: bounds.absolute };
         Policy {
             session,
             remembered: bounds.remember.then_some(session),
@@ -104,46 +95,16 @@ impl Preset {
             bounds.strength,
             bounds.source,
         );
-        at_most(
-            "session.idle_seconds",
-            session.idle_seconds,
-            bounds.idle,
-            "should",
-            bounds.source,
-        );
+        at_most("session.idle_seconds", session.idle_seconds, bounds.idle, "should", bounds.source);
         if let Some(limits) = policy.remembered {
             let absolute = limits.absolute_seconds;
-            at_most(
-                "remembered.absolute_seconds",
-                absolute,
-                bounds.absolute,
-                bounds.strength,
-                bounds.source,
-            );
-            at_most(
-                "remembered.idle_seconds",
-                limits.idle_seconds,
-                bounds.idle,
-                "should",
-                bounds.source,
-            );
+            at_most("remembered.absolute_seconds", absolute, bounds.absolute, bounds.strength, bounds.source);
+            at_most("remembered.idle_seconds", limits.idle_seconds, bounds.idle, "should", bounds.source);
         }
         let recent = policy.recent_authentication_seconds;
-        at_most(
-            "recent_authentication_seconds",
-            recent,
-            bounds.recent,
-            "should",
-            "OWASP ASVS 5.0 7.5.2",
-        );
+        at_most("recent_authentication_seconds", recent, bounds.recent, "should", "OWASP ASVS 5.0 7.5.2");
         let sessions = u64::from(policy.max_sessions);
-        at_most(
-            "max_sessions",
-            sessions,
-            u64::from(bounds.max_sessions),
-            "should",
-            "OWASP ASVS 5.0 7.1.2",
-        );
+        at_most("max_sessions", sessions, u64::from(bounds.max_sessions), "should", "OWASP ASVS 5.0 7.1.2");
         if policy.remembered.is_some() && !bounds.remember {
             found.push(Deviation {
                 field: "remembered",
@@ -173,24 +134,12 @@ impl Preset {
             Self::NistAal3 => nist(12 * HOUR, 15 * MINUTE, "must", "NIST SP 800-63B-4 §2.3.3", false),
             Self::AsvsL2 => Bounds {
                 max_sessions: 20,
-                ..nist(
-                    8 * HOUR,
-                    30 * MINUTE,
-                    "should",
-                    "OWASP Session Management Cheat Sheet",
-                    true,
-                )
+                ..nist(8 * HOUR, 30 * MINUTE, "should", "OWASP Session Management Cheat Sheet", true)
             },
             Self::AsvsL3 => Bounds {
                 max_sessions: 5,
                 recent: 5 * MINUTE,
-                ..nist(
-                    4 * HOUR,
-                    5 * MINUTE,
-                    "should",
-                    "OWASP Session Management Cheat Sheet",
-                    false,
-                )
+                ..nist(4 * HOUR, 5 * MINUTE, "should", "OWASP Session Management Cheat Sheet", false)
             },
         }
     }
@@ -224,14 +173,7 @@ impl FromStr for Preset {
 
 impl fmt::Display for Deviation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self {
-            field,
-            found,
-            wanted,
-            strength,
-            source,
-            ..
-        } = self;
+        let Self { field, found, wanted, strength, source, .. } = self;
         write!(f, "{field} is {found}, {strength} be {wanted} ({source})")?;
         match &self.reason {
             Some(reason) => write!(f, "; reason given: {reason}"),
@@ -256,15 +198,10 @@ mod tests {
     fn nist_t1_each_deviation_is_told_with_its_source_and_reason() {
         let mut policy = Preset::NistAal3.policy();
         policy.session.absolute_seconds = 13 * HOUR;
-        policy
-            .deviation_reasons
-            .insert("session.absolute_seconds".into(), "night shifts".into());
+        policy.deviation_reasons.insert("session.absolute_seconds".into(), "night shifts".into());
         let found = Preset::NistAal3.check(&policy);
         assert_eq!(found.len(), 1);
-        assert_eq!(
-            (found[0].field, found[0].strength),
-            ("session.absolute_seconds", "must")
-        );
+        assert_eq!((found[0].field, found[0].strength), ("session.absolute_seconds", "must"));
         assert_eq!(found[0].reason.as_deref(), Some("night shifts"));
         assert!(found[0].to_string().contains("§2.3.3"));
     }

@@ -86,12 +86,7 @@ mod tests {
         let bytes = record().encode();
         let mut newer = bytes.clone();
         newer[0] = RECORD_FORMAT + 1;
-        assert_eq!(
-            Record::decode(&newer),
-            Err(CorruptRecord {
-                found: Some(RECORD_FORMAT + 1)
-            })
-        );
+        assert_eq!(Record::decode(&newer), Err(CorruptRecord { found: Some(RECORD_FORMAT + 1) }));
         assert_eq!(Record::decode(&[]), Err(CorruptRecord { found: None }));
         for cut in 1..bytes.len() {
             assert!(Record::decode(&bytes[..cut]).is_err(), "cut at {cut}");

@@ -55,23 +55,14 @@ impl Change {
         for (key, wanted) in &self.expect {
             let found = data.get(key).map_or(0, |value| value.version);
             if found != *wanted {
-                return Err(Refusal::Conflict {
-                    key: key.clone(),
-                    version: found,
-                });
+                return Err(Refusal::Conflict { key: key.clone(), version: found });
             }
         }
         for key in &self.remove {
             data.remove(key);
         }
         for (key, sealed) in &self.set {
-            data.insert(
-                key.clone(),
-                Value {
-                    version: version + 1,
-                    sealed: sealed.to_vec(),
-                },
-            );
+            data.insert(key.clone(), Value { version: version + 1, sealed: sealed.to_vec() });
         }
         fits(&data)?;
         Ok(data)
@@ -87,12 +78,7 @@ pub(crate) fn fits(data: &BTreeMap<String, Value>) -> Result<(), Refusal> {
         return Err(Refusal::KeyTooLong);
     }
     let plain = |value: &Value| value.sealed.len().saturating_sub(SEAL_OVERHEAD);
-    if data
-        .iter()
-        .map(|(key, value)| key.len() + plain(value))
-        .sum::<usize>()
-        > MAX_DATA
-    {
+    if data.iter().map(|(key, value)| key.len() + plain(value)).sum::<usize>() > MAX_DATA {
         return Err(Refusal::TooMuchData);
     }
     Ok(())

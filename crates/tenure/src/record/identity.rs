@@ -16,9 +16,7 @@ impl Method {
     /// Takes `word` if it is one: 1 to 32 of `a-z 0-9 _`.
     pub fn new(word: &str) -> Option<Self> {
         let fits = (1..=32).contains(&word.len());
-        let plain = word
-            .bytes()
-            .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_');
+        let plain = word.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_');
         (fits && plain).then(|| Self(word.into()))
     }
 
@@ -101,18 +99,8 @@ impl NewIdentity {
         let mut roles = self.roles;
         roles.sort();
         roles.dedup();
-        let methods = self
-            .methods
-            .into_iter()
-            .map(|method| MethodUse { method, at: now })
-            .collect();
-        Identity {
-            user: self.user,
-            roles,
-            level: self.level,
-            methods,
-            authenticated_at: now,
-        }
+        let methods = self.methods.into_iter().map(|method| MethodUse { method, at: now }).collect();
+        Identity { user: self.user, roles, level: self.level, methods, authenticated_at: now }
     }
 }
 

@@ -96,17 +96,10 @@ impl Secrets {
     /// What the token of `generation` with this secret is worth.
     pub fn standing(&self, generation: u32, hash: &SecretHash, grace: Grace, now: Timestamp) -> Standing {
         if generation == self.generation {
-            return if *hash == self.hash {
-                Standing::Current
-            } else {
-                Standing::Unknown
-            };
+            return if *hash == self.hash { Standing::Current } else { Standing::Unknown };
         }
         if generation > self.generation {
-            let successor = self
-                .successor
-                .as_ref()
-                .filter(|_| generation == self.generation + 1);
+            let successor = self.successor.as_ref().filter(|_| generation == self.generation + 1);
             return match successor {
                 Some(successor) if successor.hash == *hash => Standing::Successor,
                 _ => Standing::Unknown,
@@ -117,11 +110,7 @@ impl Secrets {
         }
         match &self.superseded {
             Some(old) if old.generation == generation && grace.covers(old.since, now) => {
-                if old.hash == *hash {
-                    Standing::InGrace
-                } else {
-                    Standing::Unknown
-                }
+                if old.hash == *hash { Standing::InGrace } else { Standing::Unknown }
             }
             _ => Standing::Reused,
         }
@@ -138,20 +127,13 @@ impl Secrets {
     /// Whether a rotation may be prepared. While the grace of the last one runs it may not:
     /// an answer of that one may still be on its way, and must not arrive after the next.
     pub fn may_rotate(&self, grace: Grace, now: Timestamp) -> bool {
-        !self
-            .superseded
-            .as_ref()
-            .is_some_and(|old| grace.covers(old.since, now))
+        !self.superseded.as_ref().is_some_and(|old| grace.covers(old.since, now))
     }
 
     /// The successor was presented: it takes over, and its sealed copy is wiped.
     pub(crate) fn confirmed(mut self, now: Timestamp) -> Option<Self> {
         let successor = self.successor.take()?;
-        let old = Superseded {
-            generation: self.generation,
-            hash: self.hash,
-            since: now,
-        };
+        let old = Superseded { generation: self.generation, hash: self.hash, since: now };
         Some(Self {
             generation: self.generation + 1,
             hash: successor.hash,
@@ -166,11 +148,7 @@ impl Secrets {
     /// A sign-in or step-up: a new token at once, no grace for any older one.
     pub(crate) fn replaced(self, hash: SecretHash, now: Timestamp) -> Self {
         let generation = Self::replacement_of(self.generation);
-        Self {
-            generation,
-            floor: generation,
-            ..Self::first(hash, now)
-        }
+        Self { generation, floor: generation, ..Self::first(hash, now) }
     }
 
     /// The generation that a sign-in or step-up gives after `generation`. The one between is

@@ -149,13 +149,7 @@ impl NewSession {
     pub fn record(self, now: Timestamp) -> Result<Record, Refusal> {
         let version = u64::from(!self.data.is_empty());
         let sealed = |(key, sealed): (String, serde_bytes::ByteBuf)| {
-            (
-                key,
-                Value {
-                    version,
-                    sealed: sealed.into_vec(),
-                },
-            )
+            (key, Value { version, sealed: sealed.into_vec() })
         };
         let values: BTreeMap<String, Value> = self.data.into_iter().map(sealed).collect();
         data::fits(&values)?;
@@ -226,11 +220,7 @@ impl Record {
             return None;
         }
         let idle_came_first = self.idle_expires_at() < self.deadline;
-        Some(if idle_came_first {
-            EndReason::IdleTimeout
-        } else {
-            EndReason::AbsoluteTimeout
-        })
+        Some(if idle_came_first { EndReason::IdleTimeout } else { EndReason::AbsoluteTimeout })
     }
 
     /// Whether it counts as a live session of its user at `now`.
@@ -265,12 +255,7 @@ impl Record {
             State::Guest | State::Claimed(_) => None,
             State::Ended(_) => return self,
         };
-        self.state = State::Ended(Ended {
-            at: now,
-            ending,
-            next,
-            identity,
-        });
+        self.state = State::Ended(Ended { at: now, ending, next, identity });
         self.secrets.successor = None;
         self.data.clear();
         self

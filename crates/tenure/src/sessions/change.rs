@@ -74,10 +74,8 @@ impl Changes {
     /// What is to be set, as JSON texts.
     pub(super) fn plain(&self) -> Result<BTreeMap<String, Vec<u8>>, Error> {
         let text = |(key, value): (&String, &serde_json::Value)| {
-            let unreadable = |error: serde_json::Error| Error::Data {
-                key: key.clone(),
-                detail: error.to_string(),
-            };
+            let unreadable =
+                |error: serde_json::Error| Error::Data { key: key.clone(), detail: error.to_string() };
             Ok((key.clone(), serde_json::to_vec(value).map_err(unreadable)?))
         };
         self.set.iter().map(text).collect()
@@ -93,13 +91,7 @@ impl Sessions {
     /// expectation does not hold; [`Refusal::TooMuchData`], [`Refusal::TooManyKeys`],
     /// [`Refusal::KeyTooLong`] beyond the limits. Nothing is changed then.
     pub async fn change(&self, active: &Active, changes: Changes) -> Result<Arc<Snapshot>, Error> {
-        self.make(
-            active.session.id(),
-            Some(active.generation),
-            Actor::application(),
-            changes,
-        )
-        .await
+        self.make(active.session.id(), Some(active.generation), Actor::application(), changes).await
     }
 
     /// Changes the data of any session of the realm.
@@ -145,27 +137,15 @@ impl Sessions {
             let mut value = key.read(&current)?.unwrap_or_default();
             let version = current.value(key.name()).map_or(0, |(_, version)| version);
             let result = change(&mut value);
-            let changes = Changes::default()
-                .set(key.name(), key.write(&value)?)
-                .expect(key.name(), version);
-            match self
-                .try_make(
-                    current.id(),
-                    Some(active.generation),
-                    Actor::application(),
-                    &changes,
-                )
-                .await?
+            let changes = Changes::default().set(key.name(), key.write(&value)?).expect(key.name(), version);
+            match self.try_make(current.id(), Some(active.generation), Actor::application(), &changes).await?
             {
                 Ok(snapshot) => return Ok((result, snapshot)),
                 Err((Refusal::Conflict { .. }, Some(newer))) => current = newer,
                 Err((refusal, _)) => return Err(refusal.into()),
             }
         }
-        Err(Error::Contended {
-            key: key.name().into(),
-            tries: TRIES,
-        })
+        Err(Error::Contended { key: key.name().into(), tries: TRIES })
     }
 
     async fn make(
@@ -175,9 +155,7 @@ impl Sessions {
         actor: Actor,
         changes: Changes,
     ) -> Result<Arc<Snapshot>, Error> {
-        self.try_make(id, generation, actor, &changes)
-            .await?
-            .map_err(|(refusal, _)| refusal.into())
+        self.try_make(id, generation, actor, &changes).await?.map_err(|(refusal, _)| refusal.into())
     }
 
     /// The session after the change, or why it was refused and how the session is now.
@@ -195,21 +173,11 @@ impl Sessions {
             expect: changes.expect.clone(),
             if_version: changes.if_version,
         };
-        let operation = Operation {
-            id: OperationId::random(&*self.core.random),
-            actor,
-            receipt: None,
-        };
+        let operation = Operation { id: OperationId::random(&*self.core.random), actor, receipt: None };
         let grace = self.policy().grace();
-        let reply = self
-            .core
-            .mutate(operation, id, Mutation::Change { change, grace })
-            .await?;
+        let reply = self.core.mutate(operation, id, Mutation::Change { change, grace }).await?;
         if let Outcome::Refused(refusal) = reply.outcome {
-            let now = reply
-                .record
-                .map(|record| self.core.snapshot(record))
-                .transpose()?;
+            let now = reply.record.map(|record| self.core.snapshot(record)).transpose()?;
             return Ok(Err((refusal, now)));
         }
         let record = granted(reply)?.record.ok_or(Refusal::Missing)?;

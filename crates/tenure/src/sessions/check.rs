@@ -1,26 +1,26 @@
 //! Checking a token: the one path that every request takes.
 
 use std::net::IpAddr;
-use std::sync::{Arc, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
-use super::core::{Core, MAX_TOUCHES};
 use super::verdict::{Active, Inactive, Reason, Verdict};
 use super::{Sessions, Snapshot};
 use crate::cache::{Entry, Genuine};
 use crate::clock::Timestamp;
 use crate::error::Error;
-use crate::id::{OperationId, Role, SessionId};
+use crate::id::Role;
 use crate::reason::{Actor, EndReason, Ending};
 use crate::record::{Standing, State};
-use crate::store::{Mutation, Operation, Outcome, StoreError};
+use crate::store::{Mutation, StoreError};
 use crate::token::Presented;
 
 /// How long a check may be relied upon by whom it was made for.
 const BOUND: Duration = Duration::from_secs(1);
 
-/// How long a check waits for the store.
-const PATIENCE: Duration = Duration::from_secs(5);
+/// Buffered activity is written well within this. A session that is nearer to its idle limit
+/// has its activity written at once.
+const WRITTEN_WITHIN: Duration = Duration::from_secs(10);
 
 /// How often a check starts again because the session changed under it.
 const TRIES: u32 = 4;
@@ -73,11 +73,7 @@ impl Default for Check {
 impl Check {
     /// Accepts guests and pending sessions too.
     pub fn any() -> Self {
-        Self {
-            guest: true,
-            pending: true,
-            ..Self::default()
-        }
+        Self { guest: true, pending: true, ..Self::default() }
     }
 }
 
@@ -113,9 +109,7 @@ impl Sessions {
         {
             match self.weigh(&entry.snapshot, &presented, now) {
                 Weight::Accept { in_grace } => {
-                    return self
-                        .accept(&entry.snapshot, presented, in_grace, check, now)
-                        .await;
+                    return self.accept(&entry.snapshot, presented, in_grace, check, now).await;
                 }
                 Weight::Refuse(reason) if entry.snapshot.end_reason().is_some() => {
                     return Ok(refuse(reason, Some(Arc::clone(&entry.snapshot))));
@@ -189,11 +183,7 @@ impl Sessions {
                 Weight::Reuse => return self.end_for_reuse(snapshot).await,
                 Weight::Confirm => {
                     let generation = presented.generation;
-                    match self
-                        .core
-                        .automatic(presented.id, Mutation::Confirm { generation })
-                        .await
-                    {
+                    match self.core.automatic(presented.id, Mutation::Confirm { generation }).await {
                         // Without room or connection the prepared token stays prepared, and as
                         // good as the current one.
                         Err(Error::Store(error)) if is_passing(&error) => {
@@ -213,24 +203,14 @@ impl Sessions {
         if let Some(known) = known
             && (known.key, known.tag) == (presented.key, presented.tag)
             && *known.binding == **binding
-            && entry.is_some_and(|entry| {
-                let secrets = &entry.snapshot.record().secrets;
-                secrets.generation == presented.generation && secrets.hash == presented.secret.hash()
-            })
+            && entry.is_some_and(|entry| is_current(&entry.snapshot, presented))
         {
             return true;
         }
         let genuine = presented.is_genuine(&self.core.keys, binding);
         if let Some(entry) = entry.filter(|entry| genuine && is_current(&entry.snapshot, presented)) {
             let (key, tag) = (presented.key, presented.tag);
-            entry
-                .genuine
-                .set(Genuine {
-                    key,
-                    tag,
-                    binding: Arc::clone(binding),
-                })
-                .ok();
+            entry.genuine.set(Genuine { key, tag, binding: Arc::clone(binding) }).ok();
         }
         genuine
     }
@@ -250,10 +230,7 @@ impl Sessions {
             return Weight::Unfinished;
         }
         let grace = self.realm.policy.grace();
-        match record
-            .secrets
-            .standing(presented.generation, &presented.secret.hash(), grace, now)
-        {
+        match record.secrets.standing(presented.generation, &presented.hash, grace, now) {
             Standing::Current => Weight::Accept { in_grace: false },
             Standing::InGrace => Weight::Accept { in_grace: true },
             Standing::Successor => Weight::Confirm,
@@ -279,22 +256,20 @@ impl Sessions {
         if !accepted {
             return Ok(refuse(Reason::NotAccepted, Some(Arc::clone(snapshot))));
         }
+        let nearly_due = snapshot.idle_expires_at().since(now) < WRITTEN_WITHIN;
         if check.touch && snapshot.see(now, self.realm.policy.touch_threshold()) {
             self.core.touch(snapshot.id(), now);
+            if nearly_due {
+                // The sweep reads the store: it must not find an idle session there. It does not
+                // run while activity cannot be written.
+                self.core.flush_touches().await.ok();
+            }
         }
         let left = snapshot.idle_expires_at().since(now);
-        let Presented {
-            generation, secret, ..
-        } = presented;
+        let Presented { generation, secret, .. } = presented;
         let session = Arc::clone(snapshot);
-        let mut active = Active {
-            session,
-            generation,
-            secret,
-            in_grace,
-            renewed: None,
-            cache_for: left.min(BOUND),
-        };
+        let mut active =
+            Active { session, generation, secret, in_grace, renewed: None, cache_for: left.min(BOUND) };
         if check.can_set_cookie && !in_grace {
             self.renew(&mut active, now).await;
         }
@@ -308,86 +283,16 @@ impl Sessions {
     async fn end_for_reuse(&self, snapshot: &Arc<Snapshot>) -> Result<Verdict, Error> {
         tracing::warn!(session = %snapshot.id(), "a replaced token was presented: the session ends");
         let ending = Ending::new(EndReason::TokenReuse, Actor::system());
-        let reply = self
-            .core
-            .automatic(snapshot.id(), Mutation::End { ending, next: None })
-            .await?;
-        let ended = reply
-            .record
-            .and_then(|record| record.ended().map(|ended| ended.ending.reason));
+        let reply = self.core.automatic(snapshot.id(), Mutation::End { ending, next: None }).await?;
+        let ended = reply.record.and_then(|record| record.ended().map(|ended| ended.ending.reason));
         let reason = ended.map_or(Reason::Unknown, Reason::Ended);
         Ok(refuse(reason, Some(Arc::clone(snapshot))))
     }
 }
 
-impl Core {
-    /// The session, from the store.
-    pub(super) async fn load(&self, id: SessionId, ip: Option<IpAddr>) -> Result<Option<Arc<Entry>>, Error> {
-        if self.is_gone(&id) {
-            return Ok(None);
-        }
-        let running = self.clock.running();
-        self.misses
-            .look(ip, running)
-            .map_err(|retry_after| Error::Throttled { retry_after })?;
-        let ticket = self.cache.ticket(&id);
-        let loading = tokio::time::timeout(PATIENCE, self.store.load(id));
-        let slow = || StoreError::Unavailable(format!("no answer within {} s", PATIENCE.as_secs()));
-        let record = loading.await.map_err(|_| slow())??;
-        if record.as_ref().is_none_or(|record| record.ended().is_some()) {
-            self.misses.take(ip, running).ok();
-        }
-        match record {
-            Some(record) => Ok(Some(self.cache.insert(self.snapshot(record)?, ticket))),
-            None => {
-                self.remember_gone(id);
-                Ok(None)
-            }
-        }
-    }
-
-    /// A change that Tenure makes by itself.
-    pub(super) async fn automatic(
-        self: &Arc<Self>,
-        id: SessionId,
-        mutation: Mutation,
-    ) -> Result<crate::store::Reply, Error> {
-        let operation = Operation {
-            id: OperationId::random(&*self.random),
-            actor: Actor::system(),
-            receipt: None,
-        };
-        self.mutate(operation, id, mutation).await
-    }
-
-    fn end_if_due_soon(self: &Arc<Self>, id: SessionId) {
-        let core = Arc::clone(self);
-        tokio::spawn(async move {
-            // The sweep does it otherwise.
-            let outcome = core
-                .automatic(id, Mutation::EndIfDue)
-                .await
-                .map(|reply| reply.outcome);
-            if !matches!(outcome, Ok(Outcome::Applied | Outcome::Unchanged)) {
-                tracing::debug!(session = %id, "the end of a session past its limit is left to the sweep");
-            }
-        });
-    }
-
-    fn touch(self: &Arc<Self>, id: SessionId, at: Timestamp) {
-        let mut touches = self.touches.lock().unwrap_or_else(PoisonError::into_inner);
-        let last = touches.entry(id).or_insert(at);
-        *last = (*last).max(at);
-        if touches.len() >= MAX_TOUCHES {
-            let core = Arc::clone(self);
-            tokio::spawn(async move { core.flush_touches().await.ok() });
-        }
-    }
-}
-
 fn is_current(snapshot: &Snapshot, presented: &Presented) -> bool {
     let secrets = &snapshot.record().secrets;
-    secrets.generation == presented.generation && secrets.hash == presented.secret.hash()
+    secrets.generation == presented.generation && secrets.hash == presented.hash
 }
 
 fn is_passing(error: &StoreError) -> bool {
@@ -403,10 +308,7 @@ fn missing(require: &Require, session: &Snapshot, now: Timestamp) -> Option<Reas
     }
     let since = session.authenticated_at().map(|at| now.since(at));
     let stale = |max: Duration| since.is_none_or(|age| age > max);
-    require
-        .max_auth_age
-        .is_some_and(stale)
-        .then_some(Reason::StaleAuthentication)
+    require.max_auth_age.is_some_and(stale).then_some(Reason::StaleAuthentication)
 }
 
 fn refuse(reason: Reason, session: Option<Arc<Snapshot>>) -> Verdict {

@@ -2,6 +2,7 @@
 
 use std::collections::{HashMap, HashSet};
 use std::future::Future;
+use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use super::Snapshot;
@@ -40,6 +41,7 @@ pub(super) struct Core {
     pub(super) guests: Limiter,
     pub(super) misses: Limiter,
     pub(super) watchers: Watchers,
+    pub(super) closed: AtomicBool,
     gone: Mutex<HashSet<SessionId>>,
 }
 
@@ -55,18 +57,14 @@ impl Core {
             guests: Limiter::per_minute(policy.guest.new_per_minute),
             misses: Limiter::per_minute(MISSES_PER_MINUTE),
             watchers: Watchers::default(),
+            closed: AtomicBool::new(false),
             gone: Mutex::default(),
         }
     }
 
     /// Opens a record and adds activity that is not written yet.
     pub(super) fn snapshot(&self, record: Record) -> Result<Arc<Snapshot>, Error> {
-        let pending = self
-            .touches
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .get(&record.id)
-            .copied();
+        let pending = self.touches.lock().unwrap_or_else(PoisonError::into_inner).get(&record.id).copied();
         let snapshot = Snapshot::open(&self.keys, record)?;
         if let Some(at) = pending {
             snapshot.seen_at_least(at);
@@ -85,16 +83,10 @@ impl Core {
         detached(async move {
             let changing = core.cache.begin(id);
             let store = Arc::clone(&core.store);
-            let reply = core
-                .repeated(|| store.mutate(&operation, id, mutation.clone()))
-                .await;
+            let reply = core.repeated(|| store.mutate(&operation, id, mutation.clone())).await;
             match reply {
                 Ok(reply) => {
-                    let snapshot = reply
-                        .record
-                        .clone()
-                        .map(|record| core.snapshot(record))
-                        .transpose();
+                    let snapshot = reply.record.clone().map(|record| core.snapshot(record)).transpose();
                     changing.finish(snapshot.ok().flatten());
                     core.settle(&reply);
                     Ok(reply)
@@ -119,9 +111,7 @@ impl Core {
     ) -> Result<Reply, Error> {
         let core = Arc::clone(self);
         detached(async move {
-            let reply = core
-                .repeated(|| core.store.create(&operation, new.clone(), &admission))
-                .await?;
+            let reply = core.repeated(|| core.store.create(&operation, new.clone(), &admission)).await?;
             core.settle(&reply);
             Ok(reply)
         })
@@ -166,10 +156,7 @@ impl Core {
     /// Whether the store said before that there is no such session. Ids are made by the
     /// server and never come again, so that stays true.
     pub(super) fn is_gone(&self, id: &SessionId) -> bool {
-        self.gone
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .contains(id)
+        self.gone.lock().unwrap_or_else(PoisonError::into_inner).contains(id)
     }
 
     pub(super) fn remember_gone(&self, id: SessionId) {
@@ -185,7 +172,5 @@ impl Core {
 pub(super) async fn detached<T: Send + 'static>(
     work: impl Future<Output = Result<T, Error>> + Send + 'static,
 ) -> Result<T, Error> {
-    tokio::spawn(work)
-        .await
-        .unwrap_or(Err(Error::Bug("a change broke off; see the log for the panic")))
+    tokio::spawn(work).await.unwrap_or(Err(Error::Bug("a change broke off; see the log for the panic")))
 }

@@ -39,11 +39,8 @@ impl Sessions {
     /// [`Error::Throttled`] when the device's network begins too many,
     /// [`crate::store::Refusal::GuestLimit`] when there are too many.
     pub async fn create_guest(&self, new: NewGuest) -> Result<Issued, Error> {
-        let attempt = self.attempt(
-            "guest",
-            new.actor.unwrap_or_else(Actor::application),
-            new.idempotency_key,
-        );
+        let attempt =
+            self.attempt("guest", new.actor.unwrap_or_else(Actor::application), new.idempotency_key);
         let route = attempt.route(self);
         if let Some(issued) = self.first_answer(&attempt, route).await? {
             return Ok(issued);
@@ -51,19 +48,13 @@ impl Sessions {
         self.admit_guest(new.device.ip)?;
         let id = SessionId::new(self.core.clock.read()?, route, &*self.core.random);
         let guest = self.policy().guest;
-        let limits = Limits {
-            idle_seconds: guest.idle_seconds,
-            absolute_seconds: guest.absolute_seconds,
-        };
+        let limits = Limits { idle_seconds: guest.idle_seconds, absolute_seconds: guest.absolute_seconds };
         let session = NewSession {
             data: self.sealed(id, &new.data.plain()?),
             ..self.begin(id, NewState::Guest, limits, &attempt, &new.device)
         };
         let operation = attempt.operation(self, 1);
-        let reply = self
-            .core
-            .create(operation, session, self.policy().admission(&[]))
-            .await?;
+        let reply = self.core.create(operation, session, self.policy().admission(&[])).await?;
         self.issue(&attempt, granted(reply)?, 1).await
     }
 

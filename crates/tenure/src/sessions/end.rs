@@ -21,9 +21,7 @@ impl Sessions {
     /// # Errors
     /// [`Error::Store`]: then it is not ended for sure; answer 503.
     pub async fn sign_out(&self, active: &Active) -> Result<(), Error> {
-        self.end(active.session.id(), Ending::new(EndReason::Logout, Actor::user()))
-            .await
-            .map(drop)
+        self.end(active.session.id(), Ending::new(EndReason::Logout, Actor::user())).await.map(drop)
     }
 
     /// Ends a session of the realm. Whether this was what ended it: false when it had ended
@@ -38,10 +36,7 @@ impl Sessions {
             actor: ending.actor.clone(),
             receipt: None,
         };
-        let reply = self
-            .core
-            .mutate(operation, id, Mutation::End { ending, next: None })
-            .await?;
+        let reply = self.core.mutate(operation, id, Mutation::End { ending, next: None }).await?;
         granted(reply).map(|reply| reply.outcome == Outcome::Applied)
     }
 
@@ -52,20 +47,11 @@ impl Sessions {
     /// was presented (ASVS 7.5.2); [`Refusal::Missing`] for a session of somebody else.
     pub async fn end_own(&self, active: &Active, id: SessionId) -> Result<bool, Error> {
         let user = self.recently_authenticated(active)?;
-        let other = self
-            .core
-            .store
-            .load(id)
-            .await?
-            .filter(|record| record.realm == *self.realm_name());
+        let other = self.core.store.load(id).await?.filter(|record| record.realm == *self.realm_name());
         if other.as_ref().and_then(|record| record.user()) != Some(user) {
             return Err(Refusal::Missing.into());
         }
-        let reason = if id == active.session.id() {
-            EndReason::Logout
-        } else {
-            EndReason::Revoked
-        };
+        let reason = if id == active.session.id() { EndReason::Logout } else { EndReason::Revoked };
         self.end(id, Ending::new(reason, Actor::user())).await
     }
 
@@ -85,8 +71,7 @@ impl Sessions {
     /// As [`end_own`](Self::end_own).
     pub async fn sign_out_everywhere(&self, active: &Active) -> Result<u64, Error> {
         let user = self.recently_authenticated(active)?;
-        self.end_all_of(user, None, Ending::new(EndReason::Logout, Actor::user()))
-            .await
+        self.end_all_of(user, None, Ending::new(EndReason::Logout, Actor::user())).await
     }
 
     /// Ends all sessions of a user, but one if it is named, and stops sign-ins that are under
@@ -102,9 +87,8 @@ impl Sessions {
     ) -> Result<u64, Error> {
         let (core, realm, user) = (Arc::clone(&self.core), self.realm_name().clone(), user.clone());
         detached(async move {
-            let ended = core
-                .repeated(|| core.store.end_sessions_of(&realm, &user, except, ending.clone()))
-                .await?;
+            let ended =
+                core.repeated(|| core.store.end_sessions_of(&realm, &user, except, ending.clone())).await?;
             core.settle_ended(&ended);
             Ok(ended.len() as u64)
         })
@@ -119,11 +103,7 @@ impl Sessions {
     pub async fn end_realm(&self, ending: Ending) -> Result<u64, Error> {
         let (mut ended, mut after) = (0, None);
         loop {
-            let request = PageRequest {
-                realm: self.realm_name().clone(),
-                after,
-                limit: BATCH,
-            };
+            let request = PageRequest { realm: self.realm_name().clone(), after, limit: BATCH };
             let page = self.core.store.page(&request).await?;
             for record in &page.records {
                 let operation = Operation {
@@ -131,10 +111,7 @@ impl Sessions {
                     actor: ending.actor.clone(),
                     receipt: None,
                 };
-                let mutation = Mutation::End {
-                    ending: ending.clone(),
-                    next: None,
-                };
+                let mutation = Mutation::End { ending: ending.clone(), next: None };
                 let reply = self.core.mutate(operation, record.id, mutation).await?;
                 ended += u64::from(reply.outcome == Outcome::Applied);
             }
@@ -165,9 +142,8 @@ impl Sessions {
     async fn set_disabled(&self, user: &UserId, disabled: bool, actor: Actor) -> Result<u64, Error> {
         let (core, realm, user) = (Arc::clone(&self.core), self.realm_name().clone(), user.clone());
         detached(async move {
-            let ended = core
-                .repeated(|| core.store.set_disabled(&realm, &user, disabled, actor.clone()))
-                .await?;
+            let ended =
+                core.repeated(|| core.store.set_disabled(&realm, &user, disabled, actor.clone())).await?;
             core.settle_ended(&ended);
             Ok(ended.len() as u64)
         })
@@ -175,10 +151,7 @@ impl Sessions {
     }
 
     fn recently_authenticated<'a>(&self, active: &'a Active) -> Result<&'a UserId, Error> {
-        let user = active
-            .session
-            .user()
-            .ok_or(Error::Inactive(Reason::NotAccepted))?;
+        let user = active.session.user().ok_or(Error::Inactive(Reason::NotAccepted))?;
         if active.in_grace {
             return Err(Refusal::Superseded.into());
         }
@@ -191,12 +164,7 @@ impl Sessions {
 
     /// The session `id`, if it is one of this realm.
     pub(super) async fn of_realm(&self, id: SessionId) -> Result<Arc<Snapshot>, Error> {
-        let record = self
-            .core
-            .store
-            .load(id)
-            .await?
-            .filter(|record| record.realm == *self.realm_name());
+        let record = self.core.store.load(id).await?.filter(|record| record.realm == *self.realm_name());
         self.core.snapshot(record.ok_or(Refusal::Missing)?)
     }
 
@@ -218,7 +186,8 @@ impl Core {
         /// How often the session is looked at when nothing tells of it.
         const LOOK: Duration = Duration::from_secs(1);
         loop {
-            let told = self.watchers.watch(id);
+            let watch = self.watchers.watch(id);
+            let told = watch.told();
             let now = self.clock.read()?;
             let entry = match self.cache.get(&id) {
                 Some(entry) => Some(entry),
@@ -232,9 +201,7 @@ impl Core {
             }
             let left = entry.snapshot.idle_expires_at().since(now);
             drop(entry);
-            tokio::time::timeout(left.clamp(Duration::from_millis(1), LOOK), told.told())
-                .await
-                .ok();
+            tokio::time::timeout(left.clamp(Duration::from_millis(1), LOOK), told).await.ok();
         }
     }
 }

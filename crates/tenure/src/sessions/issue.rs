@@ -46,11 +46,7 @@ impl IdempotencyKey {
     /// [`InvalidIdempotencyKey`] otherwise. Randomness cannot be seen; length can.
     pub fn new(text: &str) -> Result<Self, InvalidIdempotencyKey> {
         let fits = (16..=128).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_graphic());
-        if fits {
-            Ok(Self(text.into()))
-        } else {
-            Err(InvalidIdempotencyKey)
-        }
+        if fits { Ok(Self(text.into())) } else { Err(InvalidIdempotencyKey) }
     }
 }
 
@@ -81,11 +77,7 @@ impl Attempt {
                 (generation, &self.secret),
             )
         };
-        Operation {
-            id: self.id,
-            actor: self.actor.clone(),
-            receipt: self.key.as_ref().map(seal),
-        }
+        Operation { id: self.id, actor: self.actor.clone(), receipt: self.key.as_ref().map(seal) }
     }
 
     /// A route for a session without a user, the same for each retry.
@@ -117,12 +109,7 @@ impl Sessions {
                 OperationId::from_bytes(id)
             }
         };
-        Attempt {
-            id,
-            key,
-            actor,
-            secret: Secret::new(&*self.core.random),
-        }
+        Attempt { id, key, actor, secret: Secret::new(&*self.core.random) }
     }
 
     /// The first answer to `attempt`, if it is a retry.
@@ -137,9 +124,7 @@ impl Sessions {
         let Some(replay) = self.core.store.replay(route, attempt.id).await? else {
             return Ok(None);
         };
-        self.answer_again(attempt, replay.session, &replay.receipt)
-            .await
-            .map(Some)
+        self.answer_again(attempt, replay.session, &replay.receipt).await.map(Some)
     }
 
     async fn answer_again(&self, attempt: &Attempt, id: SessionId, receipt: &[u8]) -> Result<Issued, Error> {
@@ -158,9 +143,7 @@ impl Sessions {
         reply: Reply,
         generation: u32,
     ) -> Result<Issued, Error> {
-        let record = reply
-            .record
-            .ok_or(Error::Bug("the store carried something out and gives no record"))?;
+        let record = reply.record.ok_or(Error::Bug("the store carried something out and gives no record"))?;
         if let Some(receipt) = &reply.receipt {
             return self.answer_again(attempt, record.id, receipt).await;
         }
@@ -168,24 +151,15 @@ impl Sessions {
     }
 
     pub(super) fn issued(&self, session: Arc<Snapshot>, generation: u32, secret: &Secret) -> Issued {
-        let token = self
-            .realm
-            .binding
-            .token(&self.core.keys, session.id(), generation, secret);
+        let token = self.realm.binding.token(&self.core.keys, session.id(), generation, secret);
         let set_cookie = self.set_cookie(&session, &token);
-        Issued {
-            session,
-            token,
-            set_cookie,
-        }
+        Issued { session, token, set_cookie }
     }
 
     /// The `Set-Cookie` header that hands `token` to the client of `session`. A remembered
     /// session's cookie lives as long as the session can.
     pub fn set_cookie(&self, session: &Snapshot, token: &SessionToken) -> SetCookie {
         let left = session.expires_at().since(self.core.clock.now());
-        self.realm
-            .cookie
-            .set(token, session.is_persistent().then_some(left))
+        self.realm.cookie.set(token, session.is_persistent().then_some(left))
     }
 }

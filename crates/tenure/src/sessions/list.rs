@@ -52,11 +52,7 @@ impl Sessions {
     /// # Errors
     /// [`Error::Store`].
     pub async fn page(&self, after: Option<SessionId>, limit: usize) -> Result<SessionPage, Error> {
-        let request = PageRequest {
-            realm: self.realm_name().clone(),
-            after,
-            limit,
-        };
+        let request = PageRequest { realm: self.realm_name().clone(), after, limit };
         let page = self.core.store.page(&request).await?;
         let now = self.core.clock.read()?;
         let mut sessions = Vec::with_capacity(page.records.len());
@@ -66,9 +62,6 @@ impl Sessions {
                 sessions.push(session);
             }
         }
-        Ok(SessionPage {
-            sessions,
-            next: page.next,
-        })
+        Ok(SessionPage { sessions, next: page.next })
     }
 }

@@ -1,5 +1,6 @@
 //! Housekeeping: writing activity, telling ends, forgetting what was kept long enough.
 
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
@@ -39,11 +40,7 @@ impl Sessions {
     pub async fn maintain(&self) -> Result<Maintained, Error> {
         let touched = self.core.flush_touches().await?;
         let (ended, removed) = self.core.sweep().await?;
-        Ok(Maintained {
-            touched,
-            ended,
-            removed,
-        })
+        Ok(Maintained { touched, ended, removed })
     }
 
     /// Writes what is buffered and closes the store. Later calls fail.
@@ -51,6 +48,7 @@ impl Sessions {
     /// # Errors
     /// [`Error::Store`] when buffered activity could not be written; it is closed all the same.
     pub async fn close(&self) -> Result<(), Error> {
+        self.core.closed.store(true, Ordering::Relaxed);
         let flushed = self.core.flush_touches().await;
         self.core.store.close().await;
         self.core.cache.clear();
@@ -67,7 +65,9 @@ impl Core {
             ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
             for tick in 0_u32.. {
                 ticks.tick().await;
-                let Some(core) = core.upgrade() else { return };
+                let Some(core) = core.upgrade().filter(|core| !core.closed.load(Ordering::Relaxed)) else {
+                    return;
+                };
                 if let Err(error) = core.flush_touches().await {
                     tracing::warn!(%error, "activity was not written; it is kept and tried again");
                 } else if tick % SWEEP_EVERY == 0
@@ -79,19 +79,20 @@ impl Core {
         });
     }
 
+    /// Writes buffered activity. Until that is done it stays in the buffer, where readers of
+    /// the store look for it.
     pub(super) async fn flush_touches(&self) -> Result<u64, Error> {
-        let taken = std::mem::take(&mut *self.touches.lock().unwrap_or_else(PoisonError::into_inner));
-        if taken.is_empty() {
+        let waiting = || self.touches.lock().unwrap_or_else(PoisonError::into_inner);
+        let touches: Vec<Touch> = waiting().iter().map(|(&id, &at)| Touch { id, at }).collect();
+        if touches.is_empty() {
             return Ok(0);
         }
-        let touches: Vec<Touch> = taken.iter().map(|(&id, &at)| Touch { id, at }).collect();
-        if let Err(error) = self.store.touch(&touches).await {
-            let mut waiting = self.touches.lock().unwrap_or_else(PoisonError::into_inner);
-            for (id, at) in taken {
-                let last = waiting.entry(id).or_insert(at);
-                *last = (*last).max(at);
+        self.store.touch(&touches).await?;
+        let mut waiting = waiting();
+        for written in &touches {
+            if waiting.get(&written.id) == Some(&written.at) {
+                waiting.remove(&written.id);
             }
-            return Err(error.into());
         }
         Ok(touches.len() as u64)
     }

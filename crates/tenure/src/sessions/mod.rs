@@ -8,6 +8,7 @@ mod create;
 mod end;
 mod issue;
 mod list;
+mod load;
 mod maintain;
 mod rotate;
 mod sign_in;
@@ -88,10 +89,7 @@ impl Sessions {
     /// # Errors
     /// [`Error::Policy`] when `policy` contradicts itself.
     pub fn realm(&self, realm: Realm, cookie: CookieSettings, policy: Policy) -> Result<Self, Error> {
-        Ok(Self {
-            core: Arc::clone(&self.core),
-            realm: Arc::new(RealmSettings::new(realm, cookie, policy)?),
-        })
+        Ok(Self { core: Arc::clone(&self.core), realm: Arc::new(RealmSettings::new(realm, cookie, policy)?) })
     }
 
     /// The realm's session cookie.
@@ -123,15 +121,8 @@ impl Sessions {
 impl RealmSettings {
     fn new(realm: Realm, cookie: CookieSettings, policy: Policy) -> Result<Self, Error> {
         policy.validate()?;
-        let binding = Arc::new(Binding {
-            realm,
-            cookie: cookie.name().into(),
-        });
-        Ok(Self {
-            binding,
-            cookie,
-            policy,
-        })
+        let binding = Arc::new(Binding { realm, cookie: cookie.name().into() });
+        Ok(Self { binding, cookie, policy })
     }
 }
 

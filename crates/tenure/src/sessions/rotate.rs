@@ -69,19 +69,11 @@ impl Sessions {
             Some(secret) => (Arc::clone(&active.session), secret),
             None => {
                 let id = OperationId::random(&*self.core.random);
-                let operation = Operation {
-                    id,
-                    actor: Actor::system(),
-                    receipt: None,
-                };
-                self.prepare(active, operation, &Secret::new(&*self.core.random))
-                    .await?
+                let operation = Operation { id, actor: Actor::system(), receipt: None };
+                self.prepare(active, operation, &Secret::new(&*self.core.random)).await?
             }
         };
-        let token = self
-            .realm
-            .binding
-            .token(&self.core.keys, session.id(), active.generation + 1, &secret);
+        let token = self.realm.binding.token(&self.core.keys, session.id(), active.generation + 1, &secret);
         Ok((session, token))
     }
 
@@ -92,29 +84,11 @@ impl Sessions {
         secret: &Secret,
     ) -> Result<(Arc<Snapshot>, Secret), Error> {
         let (core, id, generation) = (&self.core, active.session.id(), active.generation);
-        let sealed = vault::seal_successor(
-            &core.keys,
-            &*core.random,
-            &active.secret,
-            (id, generation + 1),
-            secret,
-        );
-        let successor = Successor {
-            hash: secret.hash(),
-            sealed,
-        };
+        let sealed =
+            vault::seal_successor(&core.keys, &*core.random, &active.secret, (id, generation + 1), secret);
+        let successor = Successor { hash: secret.hash(), sealed };
         let grace = self.policy().grace();
-        let reply = core
-            .mutate(
-                operation,
-                id,
-                Mutation::Prepare {
-                    generation,
-                    successor,
-                    grace,
-                },
-            )
-            .await?;
+        let reply = core.mutate(operation, id, Mutation::Prepare { generation, successor, grace }).await?;
         let record = granted(reply)?.record.ok_or(Refusal::Missing)?;
         let secret = self.prepared(active, &record)?.ok_or(Refusal::Superseded)?;
         Ok((core.snapshot(record)?, secret))

@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::create::granted;
 use super::issue::{Attempt, IdempotencyKey, Issued};
 use super::verdict::{Active, Inactive, Reason, Verdict};
-use super::{Sessions, Snapshot};
+use super::{Changes, Sessions, Snapshot};
 use crate::clock::Timestamp;
 use crate::device::Device;
 use crate::error::Error;
@@ -27,6 +27,7 @@ pub struct SignIn {
     pending: bool,
     remember: bool,
     carry: Option<Vec<String>>,
+    data: Changes,
     device: Device,
     actor: Actor,
     idempotency_key: Option<IdempotencyKey>,
@@ -48,6 +49,7 @@ impl SignIn {
             pending: false,
             remember: false,
             carry: None,
+            data: Changes::default(),
             device: Device::default(),
             actor: Actor::application(),
             idempotency_key: None,
@@ -88,6 +90,14 @@ impl SignIn {
     #[must_use]
     pub fn carry(mut self, keys: Vec<String>) -> Self {
         self.carry = Some(keys);
+        self
+    }
+
+    /// What to keep in a session that begins anew. A guest that signs in brings its own data,
+    /// and a session that is authenticated again keeps what it has.
+    #[must_use]
+    pub fn data(mut self, data: Changes) -> Self {
+        self.data = data;
         self
     }
 
@@ -146,9 +156,7 @@ impl Sessions {
         }
         match presented {
             Some(Verdict::Inactive(Inactive {
-                reason: Reason::Superseded,
-                session: Some(session),
-                ..
+                reason: Reason::Superseded, session: Some(session), ..
             })) => self.sign_in_after(session.id(), &attempt, &sign_in).await,
             None | Some(Verdict::Inactive(_)) => self.sign_in_anew(&attempt, &sign_in).await,
             Some(Verdict::Ok(active) | Verdict::StepUp(active, _) | Verdict::Forbidden(active, _)) => {
@@ -156,8 +164,7 @@ impl Sessions {
                     None => self.sign_in_guest(active, &attempt, &sign_in).await,
                     Some(user) if *user == sign_in.user => {
                         let now = active.session.record();
-                        self.authenticate(now, active.generation, &attempt, &sign_in, true)
-                            .await
+                        self.authenticate(now, active.generation, &attempt, &sign_in, true).await
                     }
                     Some(_) => Err(Error::AnotherUser),
                 }
@@ -179,22 +186,12 @@ impl Sessions {
         if let Some(issued) = self.first_answer(&attempt, active.session.id().route()).await? {
             return Ok(issued);
         }
-        self.authenticate(
-            active.session.record(),
-            active.generation,
-            &attempt,
-            &proof,
-            false,
-        )
-        .await
+        self.authenticate(active.session.record(), active.generation, &attempt, &proof, false).await
     }
 
     async fn sign_in_anew(&self, attempt: &Attempt, sign_in: &SignIn) -> Result<Issued, Error> {
         let (new, admission) = self.session_of_user(attempt, sign_in)?;
-        let reply = self
-            .core
-            .create(attempt.operation(self, 1), new, admission)
-            .await?;
+        let reply = self.core.create(attempt.operation(self, 1), new, admission).await?;
         self.issue(attempt, granted(reply)?, 1).await
     }
 
@@ -209,33 +206,17 @@ impl Sessions {
             return Err(Refusal::UserDisabled.into());
         }
         let (target, admission) = self.session_of_user(attempt, sign_in)?;
-        let target = NewSession {
-            previous: Some(guest.session.id()),
-            ..target
-        };
-        let admission = Admission {
-            epoch: Some(user.epoch),
-            burn: true,
-            ..admission
-        };
+        let target = NewSession { previous: Some(guest.session.id()), ..target };
+        let admission = Admission { epoch: Some(user.epoch), burn: true, ..admission };
         let operation = attempt.operation(self, 1);
         let receipt = operation.receipt.clone().map(serde_bytes::ByteBuf::from);
-        let claim = Claim {
-            attempt: attempt.id,
-            target,
-            carry: sign_in.carry.clone(),
-            admission,
-            receipt,
-        };
+        let claim = Claim { attempt: attempt.id, target, carry: sign_in.carry.clone(), admission, receipt };
         let mutation = Mutation::Claim {
             generation: guest.generation,
             claim: Box::new(claim),
             grace: self.policy().grace(),
         };
-        let claiming = Operation {
-            receipt: None,
-            ..operation
-        };
+        let claiming = Operation { receipt: None, ..operation };
         let reply = self.core.mutate(claiming, guest.session.id(), mutation).await?;
         match reply.outcome {
             Outcome::Refused(
@@ -271,9 +252,7 @@ impl Sessions {
             && moved.dead(self.core.clock.now()).is_none()
         {
             let generation = moved.secrets.generation;
-            return self
-                .authenticate(&moved, generation, attempt, sign_in, true)
-                .await;
+            return self.authenticate(&moved, generation, attempt, sign_in, true).await;
         }
         self.sign_in_anew(attempt, sign_in).await
     }
@@ -316,20 +295,10 @@ impl Sessions {
         if let Some(carry) = &claim.carry {
             data.retain(|key, _| carry.contains(key));
         }
-        let target = NewSession {
-            data: self.sealed(claim.target.id, &data),
-            ..claim.target.clone()
-        };
+        let target = NewSession { data: self.sealed(claim.target.id, &data), ..claim.target.clone() };
         let receipt = claim.receipt.clone().map(serde_bytes::ByteBuf::into_vec);
-        let operation = Operation {
-            id: claim.attempt,
-            actor: Actor::system(),
-            receipt,
-        };
-        let reply = self
-            .core
-            .create(operation, target, claim.admission.clone())
-            .await?;
+        let operation = Operation { id: claim.attempt, actor: Actor::system(), receipt };
+        let reply = self.core.create(operation, target, claim.admission.clone()).await?;
         let burnt = reply.record.as_ref().is_some_and(Record::is_burnt);
         let refusal = match &reply.outcome {
             Outcome::Refused(refusal) => Some(refusal.clone()),
@@ -337,26 +306,11 @@ impl Sessions {
             _ => None,
         };
         if let Some(refusal) = refusal {
-            self.core
-                .automatic(
-                    claimed.id,
-                    Mutation::Release {
-                        attempt: claim.attempt,
-                    },
-                )
-                .await?;
+            self.core.automatic(claimed.id, Mutation::Release { attempt: claim.attempt }).await?;
             return Err(refusal.into());
         }
         let ending = Ending::new(EndReason::SignedIn, Actor::system());
-        self.core
-            .automatic(
-                claimed.id,
-                Mutation::End {
-                    ending,
-                    next: Some(claim.target.id),
-                },
-            )
-            .await?;
+        self.core.automatic(claimed.id, Mutation::End { ending, next: Some(claim.target.id) }).await?;
         Ok(reply)
     }
 
@@ -378,24 +332,23 @@ impl Sessions {
         let admission = self.policy().admission(&sign_in.roles);
         if sign_in.pending {
             let seconds = self.policy().pending.absolute_seconds;
-            let limits = Limits {
-                idle_seconds: seconds,
-                absolute_seconds: seconds,
-            };
+            let limits = Limits { idle_seconds: seconds, absolute_seconds: seconds };
             let state = NewState::Pending(sign_in.identity());
             return Ok((self.begin(id, state, limits, attempt, &sign_in.device), admission));
         }
         let (limits, persistent) = self.policy().limits(&sign_in.roles, sign_in.remember);
         let state = NewState::SignedIn(sign_in.identity());
-        let new = self.begin(id, state, limits, attempt, &sign_in.device);
-        Ok((NewSession { persistent, ..new }, admission))
+        let new = NewSession {
+            persistent,
+            data: self.sealed(id, &sign_in.data.plain()?),
+            ..self.begin(id, state, limits, attempt, &sign_in.device)
+        };
+        Ok((new, admission))
     }
 
     /// How long ago the session's user last authenticated in full.
     pub(super) fn auth_age(&self, session: &Arc<Snapshot>) -> Option<Duration> {
-        session
-            .authenticated_at()
-            .map(|at| self.core.clock.now().since(at))
+        session.authenticated_at().map(|at| self.core.clock.now().since(at))
     }
 
     /// Replaces the roles in all sessions of a user. They act at the next check, and each
@@ -407,15 +360,8 @@ impl Sessions {
         let mut changed = 0;
         for record in self.core.store.sessions_of(self.realm_name(), user).await? {
             let id = OperationId::random(&*self.core.random);
-            let operation = Operation {
-                id,
-                actor: actor.clone(),
-                receipt: None,
-            };
-            let reply = self
-                .core
-                .mutate(operation, record.id, Mutation::SetRoles(roles.to_vec()))
-                .await?;
+            let operation = Operation { id, actor: actor.clone(), receipt: None };
+            let reply = self.core.mutate(operation, record.id, Mutation::SetRoles(roles.to_vec())).await?;
             changed += u64::from(reply.outcome == Outcome::Applied);
         }
         Ok(changed)

@@ -34,12 +34,7 @@ impl Snapshot {
         let data = vault::open_data(keys, &record)?;
         let device = vault::open_device(keys, &record)?;
         let seen = AtomicU64::new(record.last_seen_at.as_millis());
-        Ok(Arc::new(Self {
-            record,
-            data,
-            device,
-            seen,
-        }))
+        Ok(Arc::new(Self { record, data, device, seen }))
     }
 
     pub(crate) fn record(&self) -> &Record {
@@ -118,9 +113,7 @@ impl Snapshot {
 
     /// When the idle limit ends it, if nothing happens.
     pub fn idle_expires_at(&self) -> Timestamp {
-        self.last_seen_at()
-            .plus(Duration::from_millis(self.record.idle_ms))
-            .min(self.record.deadline)
+        self.last_seen_at().plus(Duration::from_millis(self.record.idle_ms)).min(self.record.deadline)
     }
 
     /// When the absolute limit ends it, whatever happens.
@@ -176,9 +169,7 @@ impl Snapshot {
         if let Some(reason) = self.end_reason() {
             return Some(reason);
         }
-        let idle = self
-            .last_seen_at()
-            .plus(Duration::from_millis(self.record.idle_ms));
+        let idle = self.last_seen_at().plus(Duration::from_millis(self.record.idle_ms));
         match (now >= idle, now >= self.record.deadline) {
             (false, false) => None,
             (true, false) => Some(EndReason::IdleTimeout),

@@ -93,11 +93,7 @@ pub struct Inactive {
 impl Inactive {
     pub(crate) fn new(reason: Reason, session: Option<Arc<Snapshot>>) -> Self {
         let forget = !matches!(reason, Reason::Superseded | Reason::NotAccepted | Reason::NoToken);
-        Self {
-            reason,
-            forget,
-            session,
-        }
+        Self { reason, forget, session }
     }
 }
 

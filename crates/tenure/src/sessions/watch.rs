@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::sync::Notify;
+use tokio::sync::futures::Notified;
 
 use crate::id::SessionId;
 
@@ -21,11 +22,7 @@ pub(super) struct Watch {
 impl Watchers {
     pub(super) fn watch(&self, id: SessionId) -> Watch {
         let notify = Arc::clone(self.lock().entry(id).or_default());
-        Watch {
-            watchers: self.clone(),
-            id,
-            notify,
-        }
+        Watch { watchers: self.clone(), id, notify }
     }
 
     pub(super) fn wake(&self, id: &SessionId) {
@@ -40,8 +37,9 @@ impl Watchers {
 }
 
 impl Watch {
-    pub(super) async fn told(&self) {
-        self.notify.notified().await;
+    /// Resolves when the session's end is told, also if that happens before anybody waits.
+    pub(super) fn told(&self) -> Notified<'_> {
+        self.notify.notified()
     }
 }
 

@@ -22,18 +22,13 @@ pub struct Context {
 impl Context {
     /// A context of these two.
     pub fn new(clock: Arc<dyn Clock>, random: Arc<dyn Random>) -> Self {
-        Self {
-            clock: Arc::new(SteadyClock::new(clock)),
-            random,
-        }
+        Self { clock: Arc::new(SteadyClock::new(clock)), random }
     }
 }
 
 impl fmt::Debug for Context {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Context")
-            .field("clock", &self.clock)
-            .finish_non_exhaustive()
+        f.debug_struct("Context").field("clock", &self.clock).finish_non_exhaustive()
     }
 }
 

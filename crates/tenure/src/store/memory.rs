@@ -38,10 +38,7 @@ pub struct Memory;
 impl Engine for Memory {
     async fn open(self: Box<Self>, context: Context) -> Result<Opened, StoreError> {
         let master_key = MasterKey::generate(&*context.random);
-        Ok(Opened {
-            store: Arc::new(MemoryStore::new(&context)),
-            master_key,
-        })
+        Ok(Opened { store: Arc::new(MemoryStore::new(&context)), master_key })
     }
 }
 
@@ -72,13 +69,7 @@ impl MemoryStore {
     /// An empty store.
     pub fn new(context: &Context) -> Self {
         let epoch = u64::from_be_bytes(random::bytes(&*context.random));
-        Self {
-            clock: Arc::clone(&context.clock),
-            inner: Mutex::new(Inner {
-                epoch,
-                ..Inner::default()
-            }),
-        }
+        Self { clock: Arc::clone(&context.clock), inner: Mutex::new(Inner { epoch, ..Inner::default() }) }
     }
 
     fn lock(&self) -> Result<(MutexGuard<'_, Inner>, Timestamp), StoreError> {
@@ -98,10 +89,7 @@ impl Inner {
         self.guests -= u64::from(before.is_some_and(is_guest));
         self.guests += u64::from(is_guest(&record.state));
         if let Some(user) = record.user() {
-            let of_user = self
-                .by_user
-                .entry((record.realm.clone(), user.clone()))
-                .or_default();
+            let of_user = self.by_user.entry((record.realm.clone(), user.clone())).or_default();
             if record.ended().is_some() {
                 of_user.remove(&id)
             } else {
@@ -122,10 +110,7 @@ impl Inner {
 
     fn append(&mut self, body: EventBody, at: Timestamp) {
         self.sequence += 1;
-        let position = Position {
-            epoch: self.epoch,
-            sequence: self.sequence,
-        };
+        let position = Position { epoch: self.epoch, sequence: self.sequence };
         self.events.push_back(Event { position, at, body });
         if self.events.len() > EVENTS {
             self.events.pop_front();
@@ -134,29 +119,18 @@ impl Inner {
 
     fn of_user(&self, realm: &Realm, user: &UserId) -> Vec<Record> {
         let ids = self.by_user.get(&(realm.clone(), user.clone()));
-        ids.into_iter()
-            .flatten()
-            .filter_map(|id| self.sessions.get(id).cloned())
-            .collect()
+        ids.into_iter().flatten().filter_map(|id| self.sessions.get(id).cloned()).collect()
     }
 
     fn user(&self, realm: &Realm, user: &UserId) -> UserRecord {
-        self.users
-            .get(&(realm.clone(), user.clone()))
-            .cloned()
-            .unwrap_or_default()
+        self.users.get(&(realm.clone(), user.clone())).cloned().unwrap_or_default()
     }
 
     fn carry_out(&mut self, operation: &Operation, id: SessionId, step: Step, now: Timestamp) -> Reply {
         let mut ended = Vec::new();
         let outcome = match step {
             Step::Apply(written) => {
-                let Written {
-                    record,
-                    event,
-                    pushed_out,
-                    refused,
-                } = *written;
+                let Written { record, event, pushed_out, refused } = *written;
                 for (record, event) in pushed_out {
                     ended.push(record.id);
                     self.put(record);
@@ -167,8 +141,7 @@ impl Inner {
                     self.append(event, now);
                 }
                 if let Some(receipt) = operation.receipt.clone().filter(|_| refused.is_none()) {
-                    self.receipts
-                        .insert(operation.id, (now, Replay { session: id, receipt }));
+                    self.receipts.insert(operation.id, (now, Replay { session: id, receipt }));
                 }
                 refused.map_or(Outcome::Applied, Outcome::Refused)
             }
@@ -176,17 +149,9 @@ impl Inner {
             Step::Replayed => Outcome::Replayed,
             Step::Refused(refusal) => Outcome::Refused(refusal),
         };
-        let receipt = self
-            .receipts
-            .get(&operation.id)
-            .map(|(_, replay)| replay.receipt.clone());
+        let receipt = self.receipts.get(&operation.id).map(|(_, replay)| replay.receipt.clone());
         let receipt = receipt.filter(|_| outcome == Outcome::Replayed);
-        Reply {
-            outcome,
-            record: self.sessions.get(&id).cloned(),
-            ended,
-            receipt,
-        }
+        Reply { outcome, record: self.sessions.get(&id).cloned(), ended, receipt }
     }
 
     fn end_all(
@@ -218,11 +183,7 @@ fn is_guest(state: &State) -> bool {
 #[async_trait]
 impl Store for MemoryStore {
     fn info(&self) -> StoreInfo {
-        StoreInfo {
-            engine: "memory",
-            partitions: 1,
-            durable: false,
-        }
+        StoreInfo { engine: "memory", partitions: 1, durable: false }
     }
 
     async fn create(
@@ -263,10 +224,9 @@ impl Store for MemoryStore {
             return Ok(Reply::refused(Refusal::Missing, None));
         };
         let (others, user) = match record.user() {
-            Some(user) if rules::needs_others(&record, &mutation) => (
-                inner.of_user(&record.realm, user),
-                inner.user(&record.realm, user),
-            ),
+            Some(user) if rules::needs_others(&record, &mutation) => {
+                (inner.of_user(&record.realm, user), inner.user(&record.realm, user))
+            }
             _ => Default::default(),
         };
         let step = rules::mutate(record, operation, mutation, &others, &user, now);
@@ -303,11 +263,7 @@ impl Store for MemoryStore {
         ending: Ending,
     ) -> Result<Vec<SessionId>, StoreError> {
         let (mut inner, now) = self.lock()?;
-        inner
-            .users
-            .entry((realm.clone(), user.clone()))
-            .or_default()
-            .epoch += 1;
+        inner.users.entry((realm.clone(), user.clone())).or_default().epoch += 1;
         Ok(inner.end_all(realm, user, except, &ending, now))
     }
 
@@ -329,35 +285,20 @@ impl Store for MemoryStore {
         }
         record.epoch += u64::from(disabled);
         record.disabled_at = disabled.then_some(now);
-        let kind = if disabled {
-            EventKind::UserDisabled
-        } else {
-            EventKind::UserEnabled
-        };
+        let kind = if disabled { EventKind::UserDisabled } else { EventKind::UserEnabled };
         inner.append(EventBody::of_user(kind, realm, user, actor.clone()), now);
         if !disabled {
             return Ok(Vec::new());
         }
-        Ok(inner.end_all(
-            realm,
-            user,
-            None,
-            &Ending::new(EndReason::UserDisabled, actor),
-            now,
-        ))
+        Ok(inner.end_all(realm, user, None, &Ending::new(EndReason::UserDisabled, actor), now))
     }
 
     async fn page(&self, request: &PageRequest) -> Result<Page, StoreError> {
         let (inner, _) = self.lock()?;
-        let after = request
-            .after
-            .map_or(std::ops::Bound::Unbounded, std::ops::Bound::Excluded);
+        let after = request.after.map_or(std::ops::Bound::Unbounded, std::ops::Bound::Excluded);
         let in_realm = |r: &&Record| r.realm == request.realm && r.ended().is_none();
-        let mut found = inner
-            .sessions
-            .range((after, std::ops::Bound::Unbounded))
-            .map(|(_, r)| r)
-            .filter(in_realm);
+        let mut found =
+            inner.sessions.range((after, std::ops::Bound::Unbounded)).map(|(_, r)| r).filter(in_realm);
         let records: Vec<Record> = found.by_ref().take(request.limit).cloned().collect();
         let next = found.next().and_then(|_| records.last().map(|r| r.id));
         Ok(Page { records, next })
@@ -366,13 +307,8 @@ impl Store for MemoryStore {
     async fn sweep(&self, sweep: &Sweep) -> Result<Swept, StoreError> {
         let (mut inner, now) = self.lock()?;
         let mut swept = Swept::default();
-        let due: Vec<SessionId> = inner
-            .due
-            .iter()
-            .take_while(|(at, _)| *at <= now)
-            .take(sweep.limit)
-            .map(|(_, id)| *id)
-            .collect();
+        let due: Vec<SessionId> =
+            inner.due.iter().take_while(|(at, _)| *at <= now).take(sweep.limit).map(|(_, id)| *id).collect();
         swept.more = due.len() == sweep.limit;
         for id in due {
             let Some(record) = inner.sessions.get(&id).cloned() else {
@@ -406,11 +342,7 @@ impl Store for MemoryStore {
         inner.receipts.retain(|_, (at, _)| now.since(*at) < keep_receipts);
         swept.removed += (receipts - inner.receipts.len()) as u64;
         let keep_events = Duration::from_millis(sweep.keep_events_ms);
-        while inner
-            .events
-            .front()
-            .is_some_and(|event| now.since(event.at) >= keep_events)
-        {
+        while inner.events.front().is_some_and(|event| now.since(event.at) >= keep_events) {
             inner.events.pop_front();
             swept.removed += 1;
         }
@@ -425,26 +357,18 @@ impl Store for MemoryStore {
     ) -> Result<EventPage, StoreError> {
         let (inner, _) = self.lock()?;
         let kept_from = inner.sequence - inner.events.len() as u64;
-        let oldest = Position {
-            epoch: inner.epoch,
-            sequence: kept_from,
-        };
+        let oldest = Position { epoch: inner.epoch, sequence: kept_from };
         let after = after.unwrap_or(oldest);
         if after.epoch != inner.epoch || after.sequence < kept_from || after.sequence > inner.sequence {
             return Ok(EventPage::Truncated { oldest });
         }
         let skip = usize::try_from(after.sequence - kept_from).unwrap_or(usize::MAX);
-        Ok(EventPage::Events(
-            inner.events.iter().skip(skip).take(limit).cloned().collect(),
-        ))
+        Ok(EventPage::Events(inner.events.iter().skip(skip).take(limit).cloned().collect()))
     }
 
     async fn close(&self) {
         if let Ok((mut inner, _)) = self.lock() {
-            *inner = Inner {
-                closed: true,
-                ..Inner::default()
-            };
+            *inner = Inner { closed: true, ..Inner::default() };
         }
     }
 }

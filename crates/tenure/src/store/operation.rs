@@ -215,12 +215,7 @@ pub struct Reply {
 impl Reply {
     /// A refusal.
     pub fn refused(refusal: Refusal, record: Option<Record>) -> Self {
-        Self {
-            outcome: Outcome::Refused(refusal),
-            record,
-            ended: Vec::new(),
-            receipt: None,
-        }
+        Self { outcome: Outcome::Refused(refusal), record, ended: Vec::new(), receipt: None }
     }
 }
 

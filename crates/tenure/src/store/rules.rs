@@ -66,17 +66,8 @@ pub fn create(
     };
     match admitted {
         Ok(pushed_out) => {
-            let event = Some(EventBody::of(
-                EventKind::Created,
-                &record,
-                operation.actor.clone(),
-            ));
-            Step::Apply(Box::new(Written {
-                record,
-                event,
-                pushed_out,
-                refused: None,
-            }))
+            let event = Some(EventBody::of(EventKind::Created, &record, operation.actor.clone()));
+            Step::Apply(Box::new(Written { record, event, pushed_out, refused: None }))
         }
         Err(refusal) if from_claim => {
             let record = record.burnt(EndReason::Revoked, now);
@@ -106,15 +97,9 @@ fn admit_pending(
     admission: &Admission,
     now: Timestamp,
 ) -> Result<Vec<(Record, EventBody)>, Refusal> {
-    let pending = others
-        .iter()
-        .filter(|r| matches!(r.state, State::Pending(_)) && r.dead(now).is_none())
-        .count();
-    if pending >= admission.max_pending as usize {
-        Err(Refusal::PendingLimit)
-    } else {
-        Ok(Vec::new())
-    }
+    let pending =
+        others.iter().filter(|r| matches!(r.state, State::Pending(_)) && r.dead(now).is_none()).count();
+    if pending >= admission.max_pending as usize { Err(Refusal::PendingLimit) } else { Ok(Vec::new()) }
 }
 
 /// Makes room for one more signed-in session among `others`.
@@ -135,11 +120,7 @@ fn admit(
     }
     let too_many = live.len() + 1 - allowed.max(1);
     let ending = Ending::new(EndReason::SessionLimit, Actor::system());
-    Ok(live
-        .into_iter()
-        .take(too_many)
-        .map(|r| end(r.clone(), ending.clone(), None, now))
-        .collect())
+    Ok(live.into_iter().take(too_many).map(|r| end(r.clone(), ending.clone(), None, now)).collect())
 }
 
 /// Changes a session. `others` are the user's other records that have not ended; only
@@ -162,15 +143,13 @@ pub fn mutate(
             .admits(change.generation, grace, now)
             .and_then(|()| record.changed(&change))
             .map(|record| (record, EventKind::Changed)),
-        Mutation::Prepare {
-            generation,
-            successor,
-            grace,
-        } => match record.prepared(generation, successor, grace, now) {
-            Ok(Some(record)) => Ok((record, EventKind::RotationPrepared)),
-            Ok(None) => return Step::Unchanged,
-            Err(refusal) => Err(refusal),
-        },
+        Mutation::Prepare { generation, successor, grace } => {
+            match record.prepared(generation, successor, grace, now) {
+                Ok(Some(record)) => Ok((record, EventKind::RotationPrepared)),
+                Ok(None) => return Step::Unchanged,
+                Err(refusal) => Err(refusal),
+            }
+        }
         Mutation::Confirm { generation } => match record.confirmed(generation, now) {
             Ok(Some(record)) => Ok((record, EventKind::Rotated)),
             Ok(None) => return Step::Unchanged,
@@ -193,23 +172,15 @@ pub fn mutate(
             .admits(None, crate::record::Grace { ms: 0 }, now)
             .and_then(|()| record.with_roles(roles))
             .map(|record| (record, EventKind::RolesChanged)),
-        Mutation::Claim {
-            generation,
-            claim,
-            grace,
-        } => record
+        Mutation::Claim { generation, claim, grace } => record
             .admits(Some(generation), grace, now)
             .and_then(|()| record.claimed(claim))
             .map(|record| (record, EventKind::Claimed)),
         Mutation::Release { attempt } => match (&record.state, record.dead(now)) {
             (_, Some(reason)) => Err(Refusal::Ended(reason)),
-            (State::Claimed(claim), None) if claim.attempt == attempt => Ok((
-                Record {
-                    state: State::Guest,
-                    ..record
-                },
-                EventKind::Released,
-            )),
+            (State::Claimed(claim), None) if claim.attempt == attempt => {
+                Ok((Record { state: State::Guest, ..record }, EventKind::Released))
+            }
             _ => return Step::Unchanged,
         },
         Mutation::End { ending, next } => {
@@ -229,13 +200,7 @@ pub fn mutate(
     };
     match changed {
         Ok((record, kind)) => {
-            let record = remember(
-                Record {
-                    revision: record.revision + 1,
-                    ..record
-                },
-                operation,
-            );
+            let record = remember(Record { revision: record.revision + 1, ..record }, operation);
             let event = EventBody::of(kind, &record, actor);
             written(record, event, pushed_out)
         }
@@ -245,10 +210,7 @@ pub fn mutate(
 
 /// Whether [`mutate`] wants to see the user's other sessions for this.
 pub fn needs_others(record: &Record, mutation: &Mutation) -> bool {
-    matches!(
-        (&record.state, mutation),
-        (State::Pending(_), Mutation::Authenticate(_))
-    )
+    matches!((&record.state, mutation), (State::Pending(_), Mutation::Authenticate(_)))
 }
 
 /// Ends a record that has not ended, and says so. One that had died of a limit before is told
@@ -259,10 +221,7 @@ pub fn end(record: Record, ending: Ending, next: Option<SessionId>, now: Timesta
         None => ending,
     };
     let ended = record.end(ending.clone(), next, now);
-    let ended = Record {
-        revision: ended.revision + 1,
-        ..ended
-    };
+    let ended = Record { revision: ended.revision + 1, ..ended };
     let event = EventBody::ended(&ended, ending);
     (ended, event)
 }
@@ -276,12 +235,7 @@ pub fn touched(record: &Record, touch: &Touch, now: Timestamp) -> Option<Timesta
 }
 
 fn written(record: Record, event: EventBody, pushed_out: Vec<(Record, EventBody)>) -> Step {
-    Step::Apply(Box::new(Written {
-        record,
-        event: Some(event),
-        pushed_out,
-        refused: None,
-    }))
+    Step::Apply(Box::new(Written { record, event: Some(event), pushed_out, refused: None }))
 }
 
 fn remember(mut record: Record, operation: &Operation) -> Record {
@@ -295,11 +249,7 @@ fn remember(mut record: Record, operation: &Operation) -> Record {
 impl Record {
     fn changed(self, change: &crate::record::Change) -> Result<Self, Refusal> {
         let data = change.apply(self.data, self.version)?;
-        Ok(Self {
-            data,
-            version: self.version + 1,
-            ..self
-        })
+        Ok(Self { data, version: self.version + 1, ..self })
     }
 
     fn prepared(
@@ -348,11 +298,7 @@ impl Record {
         if before.user != by.identity.user {
             return Err(Refusal::WrongState);
         }
-        let mut record = Self {
-            state: State::Guest,
-            secrets: self.secrets.replaced(by.hash, now),
-            ..self
-        };
+        let mut record = Self { state: State::Guest, secrets: self.secrets.replaced(by.hash, now), ..self };
         record.last_seen_at = record.last_seen_at.max(now);
         record.state = State::SignedIn(match by.renewal {
             None => before.stepped_up(by.identity, now),
@@ -381,10 +327,7 @@ impl Record {
 
     fn claimed(self, claim: Box<Claim>) -> Result<Self, Refusal> {
         match self.state {
-            State::Guest => Ok(Self {
-                state: State::Claimed(claim),
-                ..self
-            }),
+            State::Guest => Ok(Self { state: State::Claimed(claim), ..self }),
             _ => Err(Refusal::WrongState),
         }
     }

@@ -79,14 +79,12 @@ impl Day {
         match step {
             Step::Begin(begin) => {
                 let (operation, new, admission) = begin.request(&self.f, &self.model, &self.known);
-                self.request(Request::Create(operation, Box::new(new), admission))
-                    .await;
+                self.request(Request::Create(operation, Box::new(new), admission)).await;
             }
             Step::Mutate { session, what } => {
                 if let Some(id) = self.session(session) {
                     let mutation = what.mutation(&self.f, self.model.sessions.get(&id));
-                    self.request(Request::Mutate(self.f.operation(), id, mutation))
-                        .await;
+                    self.request(Request::Mutate(self.f.operation(), id, mutation)).await;
                 }
             }
             Step::Again { request } if !self.requests.is_empty() => {
@@ -95,11 +93,7 @@ impl Day {
             }
             Step::Again { .. } => {}
             Step::Wait { seconds } => self.f.wait(std::time::Duration::from_secs(*seconds)),
-            Step::Touch {
-                session,
-                seconds,
-                ahead,
-            } => self.touch(session, *seconds, *ahead).await,
+            Step::Touch { session, seconds, ahead } => self.touch(session, *seconds, *ahead).await,
             Step::Sweep { limit } => self.sweep(*limit).await,
             Step::EndAll { user, except } => self.end_all(*user, except.as_ref()).await,
             Step::SetDisabled { user, disabled } => self.set_disabled(*user, *disabled).await,
@@ -154,11 +148,7 @@ impl Day {
     }
 
     async fn sweep(&mut self, limit: usize) {
-        let keep = Sweep {
-            keep_ended_ms: KEEP_MS,
-            keep_receipts_ms: KEEP_MS,
-            ..sweep(limit)
-        };
+        let keep = Sweep { keep_ended_ms: KEEP_MS, keep_receipts_ms: KEEP_MS, ..sweep(limit) };
         let mut ended = Vec::new();
         loop {
             let swept = self.f.store().sweep(&keep).await.expect("the store answers");
@@ -176,11 +166,7 @@ impl Day {
         let (realm, user) = (Realm::default(), ada_or_bob(user));
         let except = except.and_then(|index| self.session(index));
         let ending = Ending::new(EndReason::Revoked, Actor::system());
-        let ended = self
-            .f
-            .store()
-            .end_sessions_of(&realm, &user, except, ending)
-            .await;
+        let ended = self.f.store().end_sessions_of(&realm, &user, except, ending).await;
         let mut ended = ended.expect("the store answers");
         ended.sort();
         assert_eq!(ended, self.model.end_all(&user, except, EndReason::Revoked));
@@ -188,11 +174,7 @@ impl Day {
 
     async fn set_disabled(&mut self, user: bool, disabled: bool) {
         let (realm, user) = (Realm::default(), ada_or_bob(user));
-        let ended = self
-            .f
-            .store()
-            .set_disabled(&realm, &user, disabled, Actor::system())
-            .await;
+        let ended = self.f.store().set_disabled(&realm, &user, disabled, Actor::system()).await;
         let mut ended = ended.expect("the store answers");
         ended.sort();
         assert_eq!(ended, self.model.set_disabled(&user, disabled));
@@ -216,26 +198,15 @@ impl Day {
                 (epoch, self.model.disabled.contains(&user))
             );
         }
-        let everybody = PageRequest {
-            realm,
-            after: None,
-            limit: 1_000,
-        };
+        let everybody = PageRequest { realm, after: None, limit: 1_000 };
         let page = store.page(&everybody).await.expect("the store answers");
         let live = self.model.sessions.iter().filter(|(_, s)| !s.has_ended());
-        assert!(
-            page.records
-                .iter()
-                .map(|record| &record.id)
-                .eq(live.map(|(id, _)| id))
-        );
+        assert!(page.records.iter().map(|record| &record.id).eq(live.map(|(id, _)| id)));
         let mut told: BTreeMap<_, Vec<_>> = BTreeMap::new();
         for (event, sequence) in self.f.log(0, None).await.into_iter().zip(1..) {
             assert_eq!(event.position.sequence, sequence);
             let body = event.body;
-            told.entry(body.session)
-                .or_default()
-                .push((body.kind, body.reason));
+            told.entry(body.session).or_default().push((body.kind, body.reason));
         }
         assert_eq!(told, self.model.told);
     }

@@ -51,10 +51,7 @@ impl Model {
         self.operations.insert(new.id, VecDeque::from([operation.id]));
         if !reasons.is_empty() {
             if rules.burn && new.previous.is_some() {
-                let phase = Phase::Ended {
-                    reason: EndReason::Revoked,
-                    at: self.now,
-                };
+                let phase = Phase::Ended { reason: EndReason::Revoked, at: self.now };
                 self.sessions.insert(new.id, Session { phase, ..session });
             }
             return Answer::Refused(reasons);
@@ -201,9 +198,7 @@ impl Model {
                 }
                 Ok((s, EventKind::Changed))
             }
-            Mutation::Prepare {
-                generation, grace, ..
-            } => {
+            Mutation::Prepare { generation, grace, .. } => {
                 if *generation != s.generation {
                     return no(Refusal::Superseded);
                 }
@@ -229,11 +224,7 @@ impl Model {
                 (s.roles, s.rotate_soon) = (roles.clone(), true);
                 Ok((s, EventKind::RolesChanged))
             }
-            Mutation::Claim {
-                generation,
-                claim,
-                grace,
-            } => {
+            Mutation::Claim { generation, claim, grace } => {
                 if !s.accepts(*generation, grace.ms, now) {
                     return no(Refusal::Superseded);
                 }

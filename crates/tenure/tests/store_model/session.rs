@@ -42,10 +42,7 @@ impl Session {
             State::Claimed(claim) => Phase::Claimed(claim.attempt),
             State::Pending(_) => Phase::Pending,
             State::SignedIn(_) => Phase::SignedIn,
-            State::Ended(ended) => Phase::Ended {
-                reason: ended.ending.reason,
-                at: ended.at.as_millis(),
-            },
+            State::Ended(ended) => Phase::Ended { reason: ended.ending.reason, at: ended.at.as_millis() },
         };
         let secrets = &record.secrets;
         let replaced = secrets.superseded.as_ref();
@@ -92,9 +89,7 @@ impl Session {
     pub(crate) fn accepts(&self, generation: u32, grace: u64, now: u64) -> bool {
         let current = generation == self.generation;
         let next = self.prepared && generation == self.generation + 1;
-        let previous = self
-            .replaced
-            .is_some_and(|(old, since)| old == generation && now < since + grace);
+        let previous = self.replaced.is_some_and(|(old, since)| old == generation && now < since + grace);
         current || next || previous
     }
 }

@@ -64,27 +64,13 @@ pub(crate) struct Begin {
 
 #[derive(Clone, Debug)]
 pub(crate) enum What {
-    Change {
-        key: u8,
-        value: Option<u8>,
-        expect: Option<u64>,
-        whole: Option<u64>,
-        token: Option<i8>,
-    },
+    Change { key: u8, value: Option<u8>, expect: Option<u64>, whole: Option<u64>, token: Option<i8> },
     Prepare(i8),
     Confirm(i8),
-    Authenticate {
-        token: i8,
-        renews: bool,
-        as_another: bool,
-        level: u8,
-        max: u32,
-    },
+    Authenticate { token: i8, renews: bool, as_another: bool, level: u8, max: u32 },
     SetRoles(bool),
     Claim(i8),
-    Release {
-        own: bool,
-    },
+    Release { own: bool },
     End(EndReason),
     EndIfDue,
 }
@@ -108,11 +94,8 @@ pub(crate) fn step() -> impl Strategy<Value = Step> {
 }
 
 fn begin() -> impl Strategy<Value = Begin> {
-    let at_limit = prop_oneof![
-        Just(AtLimit::Refuse),
-        Just(AtLimit::EndOldest),
-        Just(AtLimit::EndLongestIdle)
-    ];
+    let at_limit =
+        prop_oneof![Just(AtLimit::Refuse), Just(AtLimit::EndOldest), Just(AtLimit::EndLongestIdle)];
     (
         0..3_u8,
         any::<bool>(),
@@ -136,20 +119,8 @@ fn begin() -> impl Strategy<Value = Begin> {
 fn what() -> impl Strategy<Value = What> {
     let token = || prop_oneof![4 => Just(0_i8), 1 => Just(-1), 1 => Just(1), 1 => Just(-2)];
     let off = || prop::option::of(prop_oneof![3 => Just(0_u64), 1 => Just(1)]);
-    let change = (
-        0..3_u8,
-        any::<Option<u8>>(),
-        off(),
-        off(),
-        prop::option::of(token()),
-    );
-    let authenticate = (
-        token(),
-        any::<bool>(),
-        prop::bool::weighted(0.1),
-        1..4_u8,
-        1..4_u32,
-    );
+    let change = (0..3_u8, any::<Option<u8>>(), off(), off(), prop::option::of(token()));
+    let authenticate = (token(), any::<bool>(), prop::bool::weighted(0.1), 1..4_u8, 1..4_u32);
     prop_oneof![
         4 => change.prop_map(|(key, value, expect, whole, token)| What::Change { key, value, expect, whole, token }),
         3 => token().prop_map(What::Prepare),
@@ -194,11 +165,7 @@ impl Begin {
             burn: previous.is_some(),
             ..admission()
         };
-        let operation = if self.receipt {
-            f.operation_with(b"a sealed answer")
-        } else {
-            f.operation()
-        };
+        let operation = if self.receipt { f.operation_with(b"a sealed answer") } else { f.operation() };
         (operation, new, limits)
     }
 }
@@ -210,17 +177,9 @@ impl What {
         let token = |off: i8| generation.saturating_add_signed(i32::from(off));
         let whose = session.and_then(|s| s.user.clone()).unwrap_or(ada_or_bob(true));
         match self {
-            Self::Change {
-                key,
-                value,
-                expect,
-                whole,
-                token: off,
-            } => {
+            Self::Change { key, value, expect, whole, token: off } => {
                 let key = format!("key {key}");
-                let version = session
-                    .and_then(|s| s.data.get(&key))
-                    .map_or(0, |(version, _)| *version);
+                let version = session.and_then(|s| s.data.get(&key)).map_or(0, |(version, _)| *version);
                 let expect = expect.map(|off| (key.clone(), version + off));
                 let change = Change {
                     generation: off.map(token),
@@ -230,36 +189,17 @@ impl What {
                         .iter()
                         .map(|v| (key.clone(), sealed(&[*v]).into()))
                         .collect::<BTreeMap<_, _>>(),
-                    remove: if value.is_none() {
-                        vec![key.clone()]
-                    } else {
-                        Vec::new()
-                    },
+                    remove: if value.is_none() { vec![key.clone()] } else { Vec::new() },
                 };
                 Mutation::Change { change, grace: GRACE }
             }
             Self::Prepare(off) => f.prepare(token(*off)),
-            Self::Confirm(off) => Mutation::Confirm {
-                generation: token(*off),
-            },
-            Self::Authenticate {
-                token: off,
-                renews,
-                as_another,
-                level,
-                max,
-            } => {
+            Self::Confirm(off) => Mutation::Confirm { generation: token(*off) },
+            Self::Authenticate { token: off, renews, as_another, level, max } => {
                 let whose = if *as_another { user("somebody else") } else { whose };
-                let renewal = Renewal {
-                    idle_ms: IDLE_MS / 2,
-                    absolute_ms: ABSOLUTE_MS,
-                    persistent: false,
-                };
+                let renewal = Renewal { idle_ms: IDLE_MS / 2, absolute_ms: ABSOLUTE_MS, persistent: false };
                 let mut by = Authentication {
-                    identity: NewIdentity {
-                        level: *level,
-                        ..identity(&whose)
-                    },
+                    identity: NewIdentity { level: *level, ..identity(&whose) },
                     renewal: renews.then_some(renewal),
                     ..f.authentication(&whose, token(*off))
                 };

@@ -21,10 +21,7 @@ const ANSWERS: &str = "the store answers";
 impl Fixture {
     /// Creates a session under conditions.
     pub async fn create(&self, operation: &Operation, new: NewSession, admission: &Admission) -> Reply {
-        self.store()
-            .create(operation, new, admission)
-            .await
-            .expect(ANSWERS)
+        self.store().create(operation, new, admission).await.expect(ANSWERS)
     }
 
     /// Creates a session that nothing stands against.
@@ -86,10 +83,7 @@ impl Fixture {
 
     /// The sessions of a user in the default realm.
     pub async fn sessions_of(&self, user: &UserId) -> Vec<Record> {
-        self.store()
-            .sessions_of(&Realm::default(), user)
-            .await
-            .expect(ANSWERS)
+        self.store().sessions_of(&Realm::default(), user).await.expect(ANSWERS)
     }
 
     /// Their ids.
@@ -104,10 +98,7 @@ impl Fixture {
         except: Option<SessionId>,
         ending: Ending,
     ) -> Vec<SessionId> {
-        self.store()
-            .end_sessions_of(&Realm::default(), user, except, ending)
-            .await
-            .expect(ANSWERS)
+        self.store().end_sessions_of(&Realm::default(), user, except, ending).await.expect(ANSWERS)
     }
 
     /// What is known of a user in the default realm.

@@ -19,19 +19,13 @@ pub(super) async fn a_second_factor_signs_a_pending_session_in(f: Fixture) {
     let before = f.begin(f.pending(&ada())).await;
     f.wait(Duration::from_secs(1));
     let authentication = Authentication {
-        identity: NewIdentity {
-            level: 2,
-            ..identity(&ada())
-        },
+        identity: NewIdentity { level: 2, ..identity(&ada()) },
         ..f.authentication(&ada(), 1)
     };
     let after = f.apply(before.id, authenticate(authentication.clone())).await;
     assert_eq!(signed_in(&after).level, 2);
     assert_eq!(signed_in(&after).authenticated_at, f.now());
-    assert_eq!(
-        (after.secrets.generation, after.secrets.hash),
-        (3, authentication.hash)
-    );
+    assert_eq!((after.secrets.generation, after.secrets.hash), (3, authentication.hash));
     assert_eq!((after.id, after.created_at), (before.id, before.created_at));
     assert_eq!(f.sessions_of(&ada()).await, [after]);
 }
@@ -39,40 +33,22 @@ pub(super) async fn a_second_factor_signs_a_pending_session_in(f: Fixture) {
 pub(super) async fn a_full_authentication_starts_the_limits_anew(f: Fixture) {
     let before = f.begin(f.signed_in(&ada())).await;
     f.wait(Duration::from_secs(60));
-    let renewal = Renewal {
-        idle_ms: 1_000,
-        absolute_ms: 2_000,
-        persistent: true,
-    };
-    let authentication = Authentication {
-        renewal: Some(renewal),
-        ..f.authentication(&ada(), 1)
-    };
+    let renewal = Renewal { idle_ms: 1_000, absolute_ms: 2_000, persistent: true };
+    let authentication = Authentication { renewal: Some(renewal), ..f.authentication(&ada(), 1) };
     let after = f.apply(before.id, authenticate(authentication)).await;
     assert_eq!((after.idle_ms, after.persistent), (1_000, true));
     assert_eq!(after.deadline, f.now().plus(Duration::from_secs(2)));
     assert_eq!(after.last_seen_at, f.now());
     assert_eq!(signed_in(&after).authenticated_at, f.now());
     f.wait(Duration::from_secs(1));
-    assert_eq!(
-        f.sweep(10).await.ended,
-        [after.id],
-        "the store minds the new limits"
-    );
+    assert_eq!(f.sweep(10).await.ended, [after.id], "the store minds the new limits");
 }
 
 pub(super) async fn a_longer_limit_keeps_the_session_past_the_old_one(f: Fixture) {
     let before = f.begin(f.signed_in(&ada())).await;
     f.wait(Duration::from_secs(60));
-    let renewal = Renewal {
-        idle_ms: ABSOLUTE_MS,
-        absolute_ms: ABSOLUTE_MS,
-        persistent: false,
-    };
-    let authentication = Authentication {
-        renewal: Some(renewal),
-        ..f.authentication(&ada(), 1)
-    };
+    let renewal = Renewal { idle_ms: ABSOLUTE_MS, absolute_ms: ABSOLUTE_MS, persistent: false };
+    let authentication = Authentication { renewal: Some(renewal), ..f.authentication(&ada(), 1) };
     let after = f.apply(before.id, authenticate(authentication)).await;
     f.wait(before.deadline.since(f.now()));
     assert_eq!(f.sweep(10).await.ended, []);
@@ -94,11 +70,7 @@ pub(super) async fn a_step_up_never_lowers_the_level(f: Fixture) {
     let id = f.begin(f.signed_in(&ada())).await.id;
     f.apply(id, authenticate(f.step_up(&ada(), 1))).await;
     let lower = Authentication {
-        identity: NewIdentity {
-            level: 1,
-            methods: vec![Method::password()],
-            ..identity(&ada())
-        },
+        identity: NewIdentity { level: 1, methods: vec![Method::password()], ..identity(&ada()) },
         ..f.step_up(&ada(), 3)
     };
     let after = f.apply(id, authenticate(lower)).await;

@@ -59,19 +59,12 @@ impl Fixture {
 
     /// An operation of the application that was not seen before, without a receipt.
     pub fn operation(&self) -> Operation {
-        Operation {
-            id: OperationId::random(self.random()),
-            actor: Actor::application(),
-            receipt: None,
-        }
+        Operation { id: OperationId::random(self.random()), actor: Actor::application(), receipt: None }
     }
 
     /// The same with a receipt.
     pub fn operation_with(&self, receipt: &[u8]) -> Operation {
-        Operation {
-            receipt: Some(receipt.to_vec()),
-            ..self.operation()
-        }
+        Operation { receipt: Some(receipt.to_vec()), ..self.operation() }
     }
 
     /// The hash of some new token's secret.
@@ -83,10 +76,7 @@ impl Fixture {
     pub fn prepare(&self, generation: u32) -> Mutation {
         Mutation::Prepare {
             generation,
-            successor: Successor {
-                hash: self.hash(),
-                sealed: b"a sealed secret".to_vec(),
-            },
+            successor: Successor { hash: self.hash(), sealed: b"a sealed secret".to_vec() },
             grace: GRACE,
         }
     }
@@ -98,11 +88,7 @@ impl Fixture {
             generation,
             hash: self.hash(),
             identity: identity(user),
-            renewal: Some(Renewal {
-                idle_ms: IDLE_MS,
-                absolute_ms: ABSOLUTE_MS,
-                persistent: false,
-            }),
+            renewal: Some(Renewal { idle_ms: IDLE_MS, absolute_ms: ABSOLUTE_MS, persistent: false }),
             admission: admission(),
             grace: Grace { ms: 0 },
         }
@@ -140,22 +126,14 @@ pub fn user(id: &str) -> UserId {
 
 /// Where the sessions of `user` live: any function of both will do.
 pub fn route(realm: &Realm, user: &UserId) -> Route {
-    let hash = Sha256::new()
-        .chain_update(realm.as_str())
-        .chain_update([0])
-        .chain_update(user.as_str())
-        .finalize();
+    let hash =
+        Sha256::new().chain_update(realm.as_str()).chain_update([0]).chain_update(user.as_str()).finalize();
     Route(u16::from_be_bytes([hash[0], hash[1]]))
 }
 
 /// `user`, proved by password.
 pub fn identity(user: &UserId) -> NewIdentity {
-    NewIdentity {
-        user: user.clone(),
-        roles: Vec::new(),
-        level: 1,
-        methods: vec![Method::password()],
-    }
+    NewIdentity { user: user.clone(), roles: Vec::new(), level: 1, methods: vec![Method::password()] }
 }
 
 /// Room for everybody.
@@ -191,11 +169,7 @@ pub fn change(change: Change) -> Mutation {
 
 /// The mutation that makes this claim under the token `generation`.
 pub fn claim(claim: &Claim, generation: u32) -> Mutation {
-    Mutation::Claim {
-        generation,
-        claim: Box::new(claim.clone()),
-        grace: GRACE,
-    }
+    Mutation::Claim { generation, claim: Box::new(claim.clone()), grace: GRACE }
 }
 
 /// The mutation that ends a session because its user signed out.
@@ -205,10 +179,7 @@ pub fn logout() -> Mutation {
 
 /// The mutation that ends a session for `reason`.
 pub fn end(reason: EndReason, actor: Actor) -> Mutation {
-    Mutation::End {
-        ending: Ending::new(reason, actor),
-        next: None,
-    }
+    Mutation::End { ending: Ending::new(reason, actor), next: None }
 }
 
 /// The end of a session by an administrator.
@@ -220,10 +191,5 @@ pub fn revoked() -> Ending {
 /// a day.
 pub fn sweep(limit: usize) -> Sweep {
     const DAY_MS: u64 = 24 * 3_600_000;
-    Sweep {
-        limit,
-        keep_ended_ms: DAY_MS,
-        keep_receipts_ms: DAY_MS,
-        keep_events_ms: DAY_MS,
-    }
+    Sweep { limit, keep_ended_ms: DAY_MS, keep_receipts_ms: DAY_MS, keep_events_ms: DAY_MS }
 }

@@ -13,10 +13,8 @@ pub(super) async fn a_change_sets_and_removes_by_key_and_counts(f: Fixture) {
     let id = f.begin(f.guest()).await.id;
     f.apply(id, change(set("cart", b"tea", 1))).await;
     f.apply(id, change(set("theme", b"dark", 1))).await;
-    let both = Change {
-        remove: vec!["theme".to_owned(), "never set".to_owned()],
-        ..set("cart", b"coffee", 1)
-    };
+    let both =
+        Change { remove: vec!["theme".to_owned(), "never set".to_owned()], ..set("cart", b"coffee", 1) };
     let record = f.apply(id, change(both)).await;
     assert_eq!(f.load(id).await.as_ref(), Some(&record));
     assert_eq!(record.version, 3);
@@ -38,9 +36,7 @@ pub(super) async fn a_change_leaves_all_else_alone(f: Fixture) {
 pub(super) async fn parallel_changes_to_different_keys_all_survive(f: Fixture) {
     let id = f.begin(f.signed_in(&ada())).await.id;
     let replies = f
-        .at_once(50, |f, i| async move {
-            f.mutate(id, change(set(&format!("key {i}"), &[7; 40], 1))).await
-        })
+        .at_once(50, |f, i| async move { f.mutate(id, change(set(&format!("key {i}"), &[7; 40], 1))).await })
         .await;
     assert!(replies.iter().all(|r| r.outcome == Outcome::Applied));
     let record = f.record(id).await;
@@ -83,10 +79,7 @@ pub(super) async fn of_changes_at_once_against_one_version_one_wins(f: Fixture) 
     let id = f.begin(f.guest()).await.id;
     let replies = f
         .at_once(16, |f, i| async move {
-            let whole = Change {
-                if_version: Some(0),
-                ..set(&format!("key {i}"), b"", 1)
-            };
+            let whole = Change { if_version: Some(0), ..set(&format!("key {i}"), b"", 1) };
             f.mutate(id, change(whole)).await.outcome
         })
         .await;
@@ -101,10 +94,7 @@ pub(super) async fn a_key_changed_meanwhile_is_a_conflict_and_nothing_changes(f:
     let id = f.begin(f.guest()).await.id;
     f.apply(id, change(set("other", b"", 1))).await;
     f.apply(id, change(set("cart", b"tea", 1))).await;
-    let conflict = |version| Refusal::Conflict {
-        key: "cart".to_owned(),
-        version,
-    };
+    let conflict = |version| Refusal::Conflict { key: "cart".to_owned(), version };
     for (expected, found) in [(0, 2), (1, 2), (3, 2)] {
         let late = Change {
             expect: BTreeMap::from([("cart".to_owned(), expected), ("other".to_owned(), 1)]),
@@ -113,18 +103,8 @@ pub(super) async fn a_key_changed_meanwhile_is_a_conflict_and_nothing_changes(f:
         };
         assert_eq!(f.refuse(id, change(late)).await, conflict(found));
     }
-    f.apply(
-        id,
-        change(Change {
-            remove: vec!["cart".to_owned()],
-            ..Change::default()
-        }),
-    )
-    .await;
-    let late = Change {
-        expect: BTreeMap::from([("cart".to_owned(), 2)]),
-        ..set("cart", b"coffee", 1)
-    };
+    f.apply(id, change(Change { remove: vec!["cart".to_owned()], ..Change::default() })).await;
+    let late = Change { expect: BTreeMap::from([("cart".to_owned(), 2)]), ..set("cart", b"coffee", 1) };
     assert_eq!(f.refuse(id, change(late)).await, conflict(0), "0 is: not there");
 }
 
@@ -132,19 +112,10 @@ pub(super) async fn data_changed_meanwhile_is_a_mismatch_and_nothing_changes(f: 
     let id = f.begin(f.guest()).await.id;
     f.apply(id, change(set("cart", b"tea", 1))).await;
     for wrong in [0, 2] {
-        let late = Change {
-            if_version: Some(wrong),
-            ..set("theme", b"dark", 1)
-        };
-        assert_eq!(
-            f.refuse(id, change(late)).await,
-            Refusal::VersionMismatch { version: 1 }
-        );
+        let late = Change { if_version: Some(wrong), ..set("theme", b"dark", 1) };
+        assert_eq!(f.refuse(id, change(late)).await, Refusal::VersionMismatch { version: 1 });
     }
-    let in_time = Change {
-        if_version: Some(1),
-        ..set("theme", b"dark", 1)
-    };
+    let in_time = Change { if_version: Some(1), ..set("theme", b"dark", 1) };
     f.apply(id, change(in_time)).await;
 }
 
@@ -154,14 +125,7 @@ pub(super) async fn the_version_of_a_key_never_comes_twice(f: Fixture) {
     for _ in 0..4 {
         let record = f.apply(id, change(set("cart", b"tea", 1))).await;
         seen.push(record.data["cart"].version);
-        f.apply(
-            id,
-            change(Change {
-                remove: vec!["cart".to_owned()],
-                ..Change::default()
-            }),
-        )
-        .await;
+        f.apply(id, change(Change { remove: vec!["cart".to_owned()], ..Change::default() })).await;
     }
     assert_eq!(seen, [1, 3, 5, 7]);
 }
@@ -169,19 +133,8 @@ pub(super) async fn the_version_of_a_key_never_comes_twice(f: Fixture) {
 pub(super) async fn a_refused_change_can_be_tried_again_in_the_same_operation(f: Fixture) {
     let id = f.begin(f.guest()).await.id;
     let operation = f.operation();
-    let when = |version| {
-        change(Change {
-            if_version: Some(version),
-            ..set("cart", b"tea", 1)
-        })
-    };
+    let when = |version| change(Change { if_version: Some(version), ..set("cart", b"tea", 1) });
     let refused = f.mutate_as(&operation, id, when(9)).await;
-    assert_eq!(
-        refused.outcome,
-        Outcome::Refused(Refusal::VersionMismatch { version: 0 })
-    );
-    assert_eq!(
-        f.mutate_as(&operation, id, when(0)).await.outcome,
-        Outcome::Applied
-    );
+    assert_eq!(refused.outcome, Outcome::Refused(Refusal::VersionMismatch { version: 0 }));
+    assert_eq!(f.mutate_as(&operation, id, when(0)).await.outcome, Outcome::Applied);
 }

@@ -84,23 +84,16 @@ pub(super) async fn only_the_attempt_that_claimed_lets_the_guest_go_on(f: Fixtur
     let wanted = f.claim(&ada());
     let claimed = f.apply(guest.id, claim(&wanted, 1)).await;
     let told = f.events_at(guest.id).await;
-    let another = Mutation::Release {
-        attempt: OperationId::random(f.random()),
-    };
+    let another = Mutation::Release { attempt: OperationId::random(f.random()) };
     let reply = f.mutate(guest.id, another).await;
     assert_ne!(reply.outcome, Outcome::Applied);
     assert_eq!(f.load(guest.id).await, Some(claimed));
     assert_eq!(f.events_at(guest.id).await, told);
-    let own = Mutation::Release {
-        attempt: wanted.attempt,
-    };
+    let own = Mutation::Release { attempt: wanted.attempt };
     let released = f.apply(guest.id, own.clone()).await;
     assert_eq!((&released.state, &released.data), (&State::Guest, &guest.data));
     let again = f.mutate(guest.id, own).await;
-    assert_eq!(
-        (again.outcome, again.record),
-        (Outcome::Unchanged, Some(released))
-    );
+    assert_eq!((again.outcome, again.record), (Outcome::Unchanged, Some(released)));
     f.apply(guest.id, change(set("cart", b"coffee", 1))).await;
 }
 
@@ -173,9 +166,7 @@ fn moved(claim: &Claim, guest: &Record) -> NewSession {
     let data = guest.data.iter();
     NewSession {
         previous: Some(guest.id),
-        data: data
-            .map(|(key, v)| (key.clone(), v.sealed.clone().into()))
-            .collect(),
+        data: data.map(|(key, v)| (key.clone(), v.sealed.clone().into())).collect(),
         ..claim.target.clone()
     }
 }
@@ -183,36 +174,17 @@ fn moved(claim: &Claim, guest: &Record) -> NewSession {
 pub(super) async fn a_sign_in_that_is_refused_burns_its_id(f: Fixture) {
     f.begin(f.signed_in(&ada())).await;
     f.begin(f.pending(&ada())).await;
-    f.end_sessions_of(&super::builders::user("bob"), None, revoked())
-        .await;
-    let burn = Admission {
-        burn: true,
-        ..admission()
-    };
-    let full = Admission {
-        max_sessions: 1,
-        at_limit: AtLimit::Refuse,
-        max_pending: 1,
-        ..burn.clone()
-    };
-    let late = Admission {
-        epoch: Some(0),
-        ..burn
-    };
+    f.end_sessions_of(&super::builders::user("bob"), None, revoked()).await;
+    let burn = Admission { burn: true, ..admission() };
+    let full = Admission { max_sessions: 1, at_limit: AtLimit::Refuse, max_pending: 1, ..burn.clone() };
+    let late = Admission { epoch: Some(0), ..burn };
     for (new, limits, refusal) in [
         (f.signed_in(&ada()), &full, Refusal::SessionLimit),
         (f.pending(&ada()), &full, Refusal::PendingLimit),
-        (
-            f.signed_in(&super::builders::user("bob")),
-            &late,
-            Refusal::SignedOut,
-        ),
+        (f.signed_in(&super::builders::user("bob")), &late, Refusal::SignedOut),
     ] {
         let guest = f.begin(f.guest()).await;
-        let new = NewSession {
-            previous: Some(guest.id),
-            ..new
-        };
+        let new = NewSession { previous: Some(guest.id), ..new };
         let whose = new.state.user().cloned().expect("it is a user's");
         let listed = f.list(&whose).await;
         let told = f.events_at(new.id).await;
@@ -241,16 +213,9 @@ pub(super) async fn of_a_refused_sign_in_and_its_finishers_at_once_nobody_gets_i
         let whose = super::builders::user(&format!("user {round}"));
         let epoch = Some(f.user(&whose).await.epoch);
         f.end_sessions_of(&whose, None, revoked()).await;
-        let late = Admission {
-            epoch,
-            burn: true,
-            ..admission()
-        };
+        let late = Admission { epoch, burn: true, ..admission() };
         let guest = f.begin(f.guest()).await;
-        let new = NewSession {
-            previous: Some(guest.id),
-            ..f.signed_in(&whose)
-        };
+        let new = NewSession { previous: Some(guest.id), ..f.signed_in(&whose) };
         let outcomes = f
             .at_once(8, |f, _| {
                 let (new, late) = (new.clone(), late.clone());
@@ -265,16 +230,9 @@ pub(super) async fn of_a_refused_sign_in_and_its_finishers_at_once_nobody_gets_i
 
 pub(super) async fn a_refused_sign_in_that_is_not_to_burn_can_be_tried_again(f: Fixture) {
     f.begin(f.signed_in(&ada())).await;
-    let full = Admission {
-        max_sessions: 1,
-        at_limit: AtLimit::Refuse,
-        ..admission()
-    };
+    let full = Admission { max_sessions: 1, at_limit: AtLimit::Refuse, ..admission() };
     let guest = f.begin(f.guest()).await;
-    let new = NewSession {
-        previous: Some(guest.id),
-        ..f.signed_in(&ada())
-    };
+    let new = NewSession { previous: Some(guest.id), ..f.signed_in(&ada()) };
     let operation = f.operation();
     let reply = f.create(&operation, new.clone(), &full).await;
     assert_eq!(reply.outcome, Outcome::Refused(Refusal::SessionLimit));

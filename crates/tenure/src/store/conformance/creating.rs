@@ -23,19 +23,13 @@ pub(super) async fn a_new_session_is_as_ordered(f: Fixture) {
     };
     let record = f.begin(new.clone()).await;
     assert_eq!(f.load(new.id).await.as_ref(), Some(&record));
-    assert_eq!(
-        (record.id, &record.realm, record.previous),
-        (new.id, &new.realm, Some(before))
-    );
+    assert_eq!((record.id, &record.realm, record.previous), (new.id, &new.realm, Some(before)));
     assert_eq!((record.created_at, record.last_seen_at), (now, now));
     assert_eq!((record.idle_ms, record.persistent), (IDLE_MS, true));
     assert_eq!(record.deadline, now.plus(Duration::from_millis(ABSOLUTE_MS)));
     assert_eq!((record.secrets.generation, record.secrets.hash), (1, new.hash));
     assert_eq!(record.device, new.device);
-    let tea = Value {
-        version: 1,
-        sealed: sealed(b"tea"),
-    };
+    let tea = Value { version: 1, sealed: sealed(b"tea") };
     assert_eq!(record.version, 1);
     assert_eq!(record.data, BTreeMap::from([("cart".to_owned(), tea)]));
 }
@@ -46,28 +40,16 @@ pub(super) async fn a_session_begins_in_the_state_that_was_ordered(f: Fixture) {
     let pending = f.begin(f.pending(&ada())).await;
     assert!(matches!(&pending.state, State::Pending(identity) if identity.user == ada()));
     let roles = vec![role("writer"), role("admin"), role("writer")];
-    let signed_in = NewState::SignedIn(NewIdentity {
-        roles,
-        ..identity(&ada())
-    });
+    let signed_in = NewState::SignedIn(NewIdentity { roles, ..identity(&ada()) });
     let record = f.begin(f.session(&Realm::default(), signed_in)).await;
-    let State::SignedIn(identity) = &record.state else {
-        panic!("{:?} instead of signed in", record.state)
-    };
-    assert_eq!(
-        identity.roles,
-        [role("admin"), role("writer")],
-        "sorted, each once"
-    );
+    let State::SignedIn(identity) = &record.state else { panic!("{:?} instead of signed in", record.state) };
+    assert_eq!(identity.roles, [role("admin"), role("writer")], "sorted, each once");
     assert_eq!(identity.authenticated_at, f.now());
     assert_eq!((identity.level, identity.methods.len()), (1, 1));
 }
 
 pub(super) async fn a_beginning_is_told_once_with_its_actor(f: Fixture) {
-    let operation = Operation {
-        actor: Actor::api_key("shop"),
-        ..f.operation()
-    };
+    let operation = Operation { actor: Actor::api_key("shop"), ..f.operation() };
     let new = f.signed_in(&ada());
     f.create(&operation, new.clone(), &admission()).await;
     let events = f.events_of(new.id).await;
@@ -80,15 +62,9 @@ pub(super) async fn a_beginning_is_told_once_with_its_actor(f: Fixture) {
 
 pub(super) async fn an_id_that_exists_is_not_created_again(f: Fixture) {
     let first = f.begin(f.signed_in(&ada())).await;
-    let again = NewSession {
-        id: first.id,
-        ..f.signed_in(&ada())
-    };
+    let again = NewSession { id: first.id, ..f.signed_in(&ada()) };
     let reply = f.create(&f.operation(), again, &admission()).await;
-    assert_eq!(
-        (reply.outcome, reply.record),
-        (Outcome::Replayed, Some(first.clone()))
-    );
+    assert_eq!((reply.outcome, reply.record), (Outcome::Replayed, Some(first.clone())));
     assert_eq!(f.load(first.id).await, Some(first.clone()));
     assert_eq!(f.kinds_of(first.id).await, [EventKind::Created]);
 }
@@ -121,15 +97,9 @@ pub(super) async fn creates_at_once_with_one_id_begin_one_session(f: Fixture) {
 pub(super) async fn an_id_past_a_limit_is_not_created_again(f: Fixture) {
     let first = f.begin(f.signed_in(&ada())).await;
     f.wait(Duration::from_millis(ABSOLUTE_MS));
-    let again = NewSession {
-        id: first.id,
-        ..f.signed_in(&ada())
-    };
+    let again = NewSession { id: first.id, ..f.signed_in(&ada()) };
     let reply = f.create(&f.operation(), again, &admission()).await;
-    assert_eq!(
-        (reply.outcome, reply.record),
-        (Outcome::Replayed, Some(first.clone()))
-    );
+    assert_eq!((reply.outcome, reply.record), (Outcome::Replayed, Some(first.clone())));
     assert_eq!(f.load(first.id).await, Some(first));
 }
 
@@ -138,10 +108,7 @@ pub(super) async fn an_id_that_ended_is_not_created_again(f: Fixture) {
         f.begin(new.clone()).await;
         let ended = f.apply(new.id, logout()).await;
         let reply = f.create(&f.operation(), new.clone(), &admission()).await;
-        assert_eq!(
-            (reply.outcome, reply.record),
-            (Outcome::Replayed, Some(ended.clone()))
-        );
+        assert_eq!((reply.outcome, reply.record), (Outcome::Replayed, Some(ended.clone())));
         assert_eq!(f.load(new.id).await, Some(ended));
         assert_eq!(f.list(&ada()).await, []);
         assert_eq!(f.kinds_of(new.id).await, [EventKind::Created, EventKind::Ended]);

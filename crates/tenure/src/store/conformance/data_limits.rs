@@ -15,10 +15,7 @@ pub(super) async fn there_is_room_for_64_keys_and_no_more(f: Fixture) {
     assert_eq!(full.data.len(), MAX_KEYS);
     let one_more = set_all(keys(MAX_KEYS + 1));
     assert_eq!(f.refuse(id, change(one_more)).await, Refusal::TooManyKeys);
-    let instead = Change {
-        remove: vec!["key 0".to_owned()],
-        ..set("instead", b"", 1)
-    };
+    let instead = Change { remove: vec!["key 0".to_owned()], ..set("instead", b"", 1) };
     f.apply(id, change(instead)).await;
 }
 
@@ -44,15 +41,9 @@ pub(super) async fn there_is_room_for_32_kib_of_keys_and_values_and_no_more(f: F
     f.apply(id, change(set("a", &half, 1))).await;
     f.apply(id, change(set("b", &half, 1))).await;
     let one_more = [&half[..], &[7]].concat();
-    assert_eq!(
-        f.refuse(id, change(set("b", &one_more, 1))).await,
-        Refusal::TooMuchData
-    );
+    assert_eq!(f.refuse(id, change(set("b", &one_more, 1))).await, Refusal::TooMuchData);
     assert_eq!(f.refuse(id, change(set("c", b"", 1))).await, Refusal::TooMuchData);
-    let instead = Change {
-        remove: vec!["a".to_owned()],
-        ..set("c", &half, 1)
-    };
+    let instead = Change { remove: vec!["a".to_owned()], ..set("c", &half, 1) };
     f.apply(id, change(instead)).await;
     assert_eq!(f.record(id).await.data.keys().collect::<Vec<_>>(), ["b", "c"]);
 }
@@ -80,11 +71,10 @@ pub(super) async fn changes_at_once_do_not_pass_the_limit_together(f: Fixture) {
     let id = f.begin(f.guest()).await.id;
     f.apply(id, change(set_all(keys(MAX_KEYS - 4)))).await;
     let outcomes = f
-        .at_once(16, |f, i| async move {
-            f.mutate(id, change(set(&format!("late {i}"), b"", 1)))
-                .await
-                .outcome
-        })
+        .at_once(
+            16,
+            |f, i| async move { f.mutate(id, change(set(&format!("late {i}"), b"", 1))).await.outcome },
+        )
         .await;
     let refused = Outcome::Refused(Refusal::TooManyKeys);
     assert_eq!(outcomes.iter().filter(|o| **o == Outcome::Applied).count(), 4);
@@ -93,15 +83,9 @@ pub(super) async fn changes_at_once_do_not_pass_the_limit_together(f: Fixture) {
 }
 
 fn keys(count: usize) -> BTreeMap<String, ByteBuf> {
-    (0..count)
-        .map(|i| (format!("key {i}"), sealed(b"").into()))
-        .collect()
+    (0..count).map(|i| (format!("key {i}"), sealed(b"").into())).collect()
 }
 
 fn set_all(set: BTreeMap<String, ByteBuf>) -> Change {
-    Change {
-        generation: Some(1),
-        set,
-        ..Change::default()
-    }
+    Change { generation: Some(1), set, ..Change::default() }
 }

@@ -14,10 +14,7 @@ pub(super) async fn every_mutation_is_told_once_as_what_it_was(f: Fixture) {
     for (before, mutation) in every_mutation_that_applies(&f).await {
         f.wait(Duration::from_millis(1));
         let known = f.events_at(before.id).await.last().map(|e| e.position);
-        let operation = Operation {
-            actor: Actor::api_key("shop"),
-            ..f.operation()
-        };
+        let operation = Operation { actor: Actor::api_key("shop"), ..f.operation() };
         let after = f.mutate_as(&operation, before.id, mutation.clone()).await;
         let after = after.record.expect("the answer has the session");
         let events = f.log(f.partition_of(before.id), known).await;
@@ -57,10 +54,7 @@ pub(super) async fn each_end_is_told_with_time_reason_actor_and_note(f: Fixture)
         let id = f.begin(f.signed_in(&ada())).await.id;
         f.wait(Duration::from_secs(1));
         let ending = Ending::new(reason, Actor::api_key("admin")).note("lost phone");
-        let mutation = Mutation::End {
-            ending: ending.clone(),
-            next: None,
-        };
+        let mutation = Mutation::End { ending: ending.clone(), next: None };
         let ended = f.apply(id, mutation).await;
         let told = f.end_of(id).await;
         assert_eq!((told.at, told.body.reason), (f.now(), Some(reason)));
@@ -208,14 +202,8 @@ pub(super) async fn a_position_that_is_not_of_this_log_is_refused(f: Fixture) {
     let partition = f.partition_of(id);
     let last = f.events_at(id).await[0].position;
     for wrong in [
-        Position {
-            epoch: last.epoch.wrapping_add(1),
-            ..last
-        },
-        Position {
-            sequence: last.sequence + 1,
-            ..last
-        },
+        Position { epoch: last.epoch.wrapping_add(1), ..last },
+        Position { sequence: last.sequence + 1, ..last },
     ] {
         let page = f.store().events(partition, Some(wrong), 10).await;
         assert!(matches!(page, Ok(EventPage::Truncated { .. })), "{page:?}");
@@ -229,10 +217,7 @@ pub(super) async fn a_position_older_than_what_is_kept_is_refused_and_never_skip
     f.apply(id, change(set("cart", b"coffee", 1))).await;
     f.apply(id, logout()).await;
     let whole = f.events_at(id).await;
-    let keep = Sweep {
-        keep_events_ms: 60_000,
-        ..super::builders::sweep(100)
-    };
+    let keep = Sweep { keep_events_ms: 60_000, ..super::builders::sweep(100) };
     f.sweep_out(&keep).await;
     let partition = f.partition_of(id);
     assert_eq!(f.events_at(id).await, whole[2..], "the younger ones are kept");
@@ -240,11 +225,7 @@ pub(super) async fn a_position_older_than_what_is_kept_is_refused_and_never_skip
     let Ok(EventPage::Truncated { oldest }) = old else {
         panic!("{old:?} for a position that is no longer kept")
     };
-    assert_eq!(
-        f.log(partition, Some(oldest)).await,
-        whole[2..],
-        "from there it goes on"
-    );
+    assert_eq!(f.log(partition, Some(oldest)).await, whole[2..], "from there it goes on");
 }
 
 pub(super) async fn an_emptied_log_goes_on_where_it_was(f: Fixture) {
@@ -252,10 +233,7 @@ pub(super) async fn an_emptied_log_goes_on_where_it_was(f: Fixture) {
     f.apply(id, logout()).await;
     let last = f.events_at(id).await[1].position;
     f.wait(Duration::from_secs(60));
-    let keep = Sweep {
-        keep_events_ms: 60_000,
-        ..super::builders::sweep(100)
-    };
+    let keep = Sweep { keep_events_ms: 60_000, ..super::builders::sweep(100) };
     f.sweep_out(&keep).await;
     let partition = f.partition_of(id);
     assert_eq!(f.log(partition, None).await, []);

@@ -21,13 +21,7 @@ pub(super) async fn a_touch_moves_activity_and_nothing_else(f: Fixture) {
         let after = f.record(before.id).await;
         assert_eq!(after.last_seen_at, f.now());
         let last_seen_at = before.last_seen_at;
-        assert_eq!(
-            Record {
-                last_seen_at,
-                ..after
-            },
-            before
-        );
+        assert_eq!(Record { last_seen_at, ..after }, before);
         assert_eq!(f.events_at(before.id).await, told, "a touch is not told");
     }
 }
@@ -65,11 +59,7 @@ pub(super) async fn a_touch_from_the_future_counts_as_now(f: Fixture) {
 
 pub(super) async fn a_touch_after_the_limit_revives_nobody(f: Fixture) {
     for (idle_ms, absolute_ms) in [(IDLE_MS, ABSOLUTE_MS), (ABSOLUTE_MS, IDLE_MS)] {
-        let new = NewSession {
-            idle_ms,
-            absolute_ms,
-            ..f.signed_in(&ada())
-        };
+        let new = NewSession { idle_ms, absolute_ms, ..f.signed_in(&ada()) };
         let before = f.begin(new).await;
         f.wait(IDLE);
         for late in [f.now(), f.now().plus(SECOND)] {
@@ -93,12 +83,7 @@ pub(super) async fn touches_in_one_batch_each_count_for_themselves(f: Fixture) {
     let [live, over, dead] = [
         f.begin(f.guest()).await.id,
         f.begin(f.guest()).await.id,
-        f.begin(NewSession {
-            idle_ms: 500,
-            ..f.guest()
-        })
-        .await
-        .id,
+        f.begin(NewSession { idle_ms: 500, ..f.guest() }).await.id,
     ];
     f.apply(over, logout()).await;
     let untouched = [f.record(over).await, f.record(dead).await];
@@ -128,11 +113,8 @@ pub(super) async fn only_a_full_authentication_moves_the_absolute_limit(f: Fixtu
         f.wait(SECOND);
         let renews = matches!(&mutation, Mutation::Authenticate(a) if a.renewal.is_some());
         let after = f.apply(before.id, mutation.clone()).await;
-        let expected = if renews {
-            f.now().plus(Duration::from_millis(ABSOLUTE_MS))
-        } else {
-            before.deadline
-        };
+        let expected =
+            if renews { f.now().plus(Duration::from_millis(ABSOLUTE_MS)) } else { before.deadline };
         assert_eq!(after.deadline, expected, "{mutation:?}");
         assert_eq!(after.idle_ms, before.idle_ms, "{mutation:?}");
         assert_eq!(after.created_at, before.created_at, "{mutation:?}");
@@ -154,10 +136,7 @@ pub(super) async fn no_mutation_changes_a_session_past_a_limit(f: Fixture) {
     f.wait(IDLE);
     for before in live {
         for mutation in every_mutation_that_goes_on(&f, &before) {
-            assert_eq!(
-                f.refuse(before.id, mutation).await,
-                Refusal::Ended(EndReason::IdleTimeout)
-            );
+            assert_eq!(f.refuse(before.id, mutation).await, Refusal::Ended(EndReason::IdleTimeout));
         }
     }
 }
@@ -176,18 +155,11 @@ pub(super) async fn a_session_is_alive_until_its_limit_and_dead_from_it_on(f: Fi
 }
 
 pub(super) async fn the_limit_that_came_first_is_the_reason(f: Fixture) {
-    let new = |idle_ms, absolute_ms| NewSession {
-        idle_ms,
-        absolute_ms,
-        ..f.signed_in(&ada())
-    };
+    let new = |idle_ms, absolute_ms| NewSession { idle_ms, absolute_ms, ..f.signed_in(&ada()) };
     let idle = f.begin(new(1_000, 2_000)).await;
     let absolute = f.begin(new(2_000, 1_000)).await;
     f.wait(10 * SECOND);
-    for (record, reason) in [
-        (idle, EndReason::IdleTimeout),
-        (absolute, EndReason::AbsoluteTimeout),
-    ] {
+    for (record, reason) in [(idle, EndReason::IdleTimeout), (absolute, EndReason::AbsoluteTimeout)] {
         let ended = f.apply(record.id, Mutation::EndIfDue).await;
         assert_eq!(ended.dead(f.now()), Some(reason));
         let event = f.end_of(record.id).await;
@@ -216,11 +188,7 @@ pub(super) async fn a_clock_that_jumps_ahead_ends_nobody(f: Fixture) {
     let reply = f.mutate(record.id, Mutation::EndIfDue).await;
     assert_eq!(reply.outcome, Outcome::Unchanged);
     f.touch(record.id, f.now()).await;
-    assert_eq!(
-        f.record(record.id).await,
-        record,
-        "nor does a jump count as activity"
-    );
+    assert_eq!(f.record(record.id).await, record, "nor does a jump count as activity");
     f.clock().step_back(year);
     f.apply(record.id, change(set("cart", b"tea", 1))).await;
 }

@@ -50,12 +50,7 @@ impl Fixture {
     /// When the engine cannot open the store.
     pub async fn reopened(self) -> Self {
         self.store.close().await;
-        let Self {
-            place,
-            store,
-            clock,
-            random,
-        } = self;
+        let Self { place, store, clock, random } = self;
         drop(store);
         Self::at(place, clock, random).await
     }
@@ -67,12 +62,7 @@ impl Fixture {
     ) -> Self {
         let context = Context::new(Arc::new(clock.clone()), Arc::clone(&random) as Arc<_>);
         let opened = place().open(context).await.expect("the store opens");
-        Self {
-            place,
-            store: opened.store,
-            clock,
-            random,
-        }
+        Self { place, store: opened.store, clock, random }
     }
 
     /// The store.

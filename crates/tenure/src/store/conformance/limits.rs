@@ -12,11 +12,7 @@ use crate::reason::{Actor, EndReason};
 use crate::store::{Admission, AtLimit, MAX_SESSIONS, Outcome, Refusal};
 
 fn at_most(max_sessions: u32, at_limit: AtLimit) -> Admission {
-    Admission {
-        max_sessions,
-        at_limit,
-        ..admission()
-    }
+    Admission { max_sessions, at_limit, ..admission() }
 }
 
 pub(super) async fn fifty_sign_ins_at_once_and_the_oldest_end_leave_five(f: Fixture) {
@@ -60,10 +56,7 @@ async fn fifty_at_once(f: &Fixture, at_limit: AtLimit) {
     for id in pushed_out {
         assert!(!live.contains(&id));
         let told = f.end_of(id).await.body;
-        assert_eq!(
-            (told.reason, told.actor),
-            (Some(EndReason::SessionLimit), Actor::system())
-        );
+        assert_eq!((told.reason, told.actor), (Some(EndReason::SessionLimit), Actor::system()));
     }
     for id in live {
         assert_eq!(f.kinds_of(id).await, [EventKind::Created]);
@@ -71,10 +64,7 @@ async fn fifty_at_once(f: &Fixture, at_limit: AtLimit) {
 }
 
 pub(super) async fn a_refused_sign_in_leaves_all_as_it_was(f: Fixture) {
-    let [first, second] = [
-        f.begin(f.signed_in(&ada())).await,
-        f.begin(f.signed_in(&ada())).await,
-    ];
+    let [first, second] = [f.begin(f.signed_in(&ada())).await, f.begin(f.signed_in(&ada())).await];
     f.wait(Duration::from_millis(1));
     let new = f.signed_in(&ada());
     let told = f.events_at(new.id).await;
@@ -125,14 +115,9 @@ pub(super) async fn a_session_past_its_limit_takes_no_room(f: Fixture) {
     let dead = f.begin(f.signed_in(&ada())).await;
     let dead_pending = f.begin(f.pending(&ada())).await;
     f.wait(Duration::from_millis(IDLE_MS));
-    let reply = f
-        .create(&f.operation(), f.signed_in(&ada()), &at_most(1, AtLimit::Refuse))
-        .await;
+    let reply = f.create(&f.operation(), f.signed_in(&ada()), &at_most(1, AtLimit::Refuse)).await;
     assert_eq!((reply.outcome, reply.ended), (Outcome::Applied, Vec::new()));
-    let one_pending = Admission {
-        max_pending: 1,
-        ..admission()
-    };
+    let one_pending = Admission { max_pending: 1, ..admission() };
     let reply = f.create(&f.operation(), f.pending(&ada()), &one_pending).await;
     assert_eq!(reply.outcome, Outcome::Applied);
     for dead in [dead, dead_pending] {
@@ -144,10 +129,7 @@ pub(super) async fn a_session_past_its_limit_takes_no_room(f: Fixture) {
 
 pub(super) async fn pending_sign_ins_are_counted_apart_and_push_nobody_out(f: Fixture) {
     let signed_in = f.begin(f.signed_in(&ada())).await;
-    let limits = Admission {
-        max_pending: 2,
-        ..at_most(1, AtLimit::EndOldest)
-    };
+    let limits = Admission { max_pending: 2, ..at_most(1, AtLimit::EndOldest) };
     let outcomes = f
         .at_once(12, |f, _| {
             let limits = limits.clone();
@@ -169,10 +151,7 @@ pub(super) async fn the_second_factor_comes_under_the_limit(f: Fixture) {
     let pending = f.begin(f.pending(&ada())).await.id;
     let mut refused = f.authentication(&ada(), 1);
     refused.admission = at_most(1, AtLimit::Refuse);
-    assert_eq!(
-        f.refuse(pending, authenticate(refused)).await,
-        Refusal::SessionLimit
-    );
+    assert_eq!(f.refuse(pending, authenticate(refused)).await, Refusal::SessionLimit);
     let mut authentication = f.authentication(&ada(), 1);
     authentication.admission = at_most(1, AtLimit::EndOldest);
     let reply = f.mutate(pending, authenticate(authentication)).await;
@@ -204,10 +183,7 @@ pub(super) async fn second_factors_at_once_leave_as_many_as_allowed(f: Fixture) 
 }
 
 pub(super) async fn signing_in_again_pushes_nobody_out(f: Fixture) {
-    let [first, second] = [
-        f.begin(f.signed_in(&ada())).await,
-        f.begin(f.signed_in(&ada())).await,
-    ];
+    let [first, second] = [f.begin(f.signed_in(&ada())).await, f.begin(f.signed_in(&ada())).await];
     let mut again = f.authentication(&ada(), 1);
     again.admission = at_most(1, AtLimit::EndOldest);
     let reply = f.mutate(second.id, authenticate(again)).await;
@@ -224,10 +200,7 @@ pub(super) async fn a_user_makes_no_room_at_the_cost_of_another(f: Fixture) {
 }
 
 pub(super) async fn guests_have_a_limit_and_an_end_makes_room(f: Fixture) {
-    let three = Admission {
-        max_guests: 3,
-        ..admission()
-    };
+    let three = Admission { max_guests: 3, ..admission() };
     f.begin(f.signed_in(&ada())).await;
     let mut guests = Vec::new();
     for _ in 0..3 {
@@ -252,10 +225,7 @@ pub(super) async fn guests_have_a_limit_and_an_end_makes_room(f: Fixture) {
 }
 
 pub(super) async fn guests_at_once_do_not_pass_the_limit_together(f: Fixture) {
-    let ten = Admission {
-        max_guests: 10,
-        ..admission()
-    };
+    let ten = Admission { max_guests: 10, ..admission() };
     let outcomes = f
         .at_once(32, |f, _| {
             let ten = ten.clone();

@@ -263,8 +263,6 @@ pub fn cases() -> Vec<Case> {
 /// # Panics
 /// When the store breaks the promise, or there is no such case.
 pub async fn run(group: &str, name: &str, fixture: Fixture) {
-    let case = cases()
-        .into_iter()
-        .find(|case| (case.group, case.name) == (group, name));
+    let case = cases().into_iter().find(|case| (case.group, case.name) == (group, name));
     case.expect("the suite has this case").run(fixture).await;
 }

@@ -15,11 +15,7 @@ use crate::store::{Admission, Outcome, Refusal};
 pub(super) async fn the_list_has_every_session_of_a_user_oldest_first(f: Fixture) {
     let mut expected = Vec::new();
     for i in 0..10 {
-        let new = if i % 2 == 0 {
-            f.signed_in(&ada())
-        } else {
-            f.pending(&ada())
-        };
+        let new = if i % 2 == 0 { f.signed_in(&ada()) } else { f.pending(&ada()) };
         expected.push(f.begin(new).await);
         f.begin(f.guest()).await;
         f.begin(f.signed_in(&user("bob"))).await;
@@ -31,10 +27,7 @@ pub(super) async fn the_list_has_every_session_of_a_user_oldest_first(f: Fixture
 }
 
 pub(super) async fn an_ended_session_leaves_the_list_at_once(f: Fixture) {
-    let [first, second] = [
-        f.begin(f.signed_in(&ada())).await.id,
-        f.begin(f.pending(&ada())).await.id,
-    ];
+    let [first, second] = [f.begin(f.signed_in(&ada())).await.id, f.begin(f.pending(&ada())).await.id];
     f.apply(first, logout()).await;
     assert_eq!(f.list(&ada()).await, [second]);
     f.apply(second, logout()).await;
@@ -47,10 +40,7 @@ pub(super) async fn nothing_crosses_realms(f: Fixture) {
     let there = f.session(&other, NewState::SignedIn(identity(&ada())));
     let there = f.begin(there).await;
     assert_eq!(f.list(&ada()).await, [here.id]);
-    let one = Admission {
-        max_sessions: 1,
-        ..admission()
-    };
+    let one = Admission { max_sessions: 1, ..admission() };
     let second = f.signed_in(&ada());
     let reply = f.create(&f.operation(), second.clone(), &one).await;
     assert_eq!(reply.ended, [here.id]);
@@ -78,12 +68,7 @@ pub(super) async fn the_list_is_the_truth_after_a_busy_day(f: Fixture) {
             live
         })
         .await;
-    let live: Vec<SessionId> = live
-        .into_iter()
-        .flatten()
-        .collect::<BTreeSet<_>>()
-        .into_iter()
-        .collect();
+    let live: Vec<SessionId> = live.into_iter().flatten().collect::<BTreeSet<_>>().into_iter().collect();
     assert_eq!(live.len(), 24 * 4);
     assert_eq!(f.list(&ada()).await, live);
 }
@@ -99,10 +84,7 @@ pub(super) async fn signing_out_everywhere_ends_all_but_one_and_tells_each(f: Fi
     assert_eq!(ended, others);
     for id in others {
         let told = f.end_of(id).await.body;
-        assert_eq!(
-            (told.reason, told.actor),
-            (Some(EndReason::Revoked), revoked().actor)
-        );
+        assert_eq!((told.reason, told.actor), (Some(EndReason::Revoked), revoked().actor));
         assert_eq!(told.note, revoked().note);
         assert!(f.record(id).await.ended().is_some());
     }
@@ -189,11 +171,7 @@ pub(super) async fn of_sign_ins_racing_a_sign_out_everywhere_none_is_left(f: Fix
                 }
             })
             .await;
-        assert_eq!(
-            f.list(&whose).await,
-            [],
-            "a session outlived signing out everywhere"
-        );
+        assert_eq!(f.list(&whose).await, [], "a session outlived signing out everywhere");
         for id in begun.into_iter().flatten() {
             assert_eq!(f.kinds_of(id).await, [EventKind::Created, EventKind::Ended]);
         }
@@ -203,18 +181,11 @@ pub(super) async fn of_sign_ins_racing_a_sign_out_everywhere_none_is_left(f: Fix
 pub(super) async fn of_sign_outs_everywhere_at_once_each_end_belongs_to_one(f: Fixture) {
     let mut ids = Vec::new();
     for _ in 0..10 {
-        let new = NewSession {
-            persistent: true,
-            ..f.signed_in(&ada())
-        };
+        let new = NewSession { persistent: true, ..f.signed_in(&ada()) };
         ids.push(f.begin(new).await.id);
     }
-    let mut ended: Vec<SessionId> = f
-        .at_once(8, |f, _| async move {
-            f.end_sessions_of(&ada(), None, revoked()).await
-        })
-        .await
-        .concat();
+    let mut ended: Vec<SessionId> =
+        f.at_once(8, |f, _| async move { f.end_sessions_of(&ada(), None, revoked()).await }).await.concat();
     ended.sort();
     ids.sort();
     assert_eq!(ended, ids);

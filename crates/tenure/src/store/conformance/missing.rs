@@ -23,10 +23,7 @@ pub(super) async fn a_missing_session_holds_up_no_other_touch(f: Fixture) {
     f.wait(std::time::Duration::from_secs(60));
     let missing = f.guest().id;
     let touches = [before.id, missing, after.id].map(|id| Touch { id, at: f.now() });
-    f.store()
-        .touch(&touches)
-        .await
-        .expect("a missing session is no error");
+    f.store().touch(&touches).await.expect("a missing session is no error");
     assert_eq!(f.record(before.id).await.last_seen_at, f.now());
     assert_eq!(f.record(after.id).await.last_seen_at, f.now());
     assert_eq!(f.load(missing).await, None, "a touch made a session");
@@ -36,10 +33,7 @@ pub(super) async fn a_user_never_heard_of_has_nothing_and_is_no_error(f: Fixture
     let nobody = user("nobody");
     assert_eq!(f.sessions_of(&nobody).await, []);
     assert_eq!(f.user(&nobody).await, UserRecord::default());
-    assert_eq!(
-        f.end_sessions_of(&nobody, None, super::builders::revoked()).await,
-        []
-    );
+    assert_eq!(f.end_sessions_of(&nobody, None, super::builders::revoked()).await, []);
 }
 
 pub(super) async fn an_empty_store_has_nothing_to_do(f: Fixture) {
@@ -66,24 +60,10 @@ pub(super) async fn a_closed_store_fails_every_call(f: Fixture) {
     assert!(store.replay(id.route(), operation.id).await.is_err());
     assert!(store.sessions_of(&realm, &ada()).await.is_err());
     let ending = super::builders::revoked();
-    assert!(
-        store
-            .end_sessions_of(&realm, &ada(), None, ending.clone())
-            .await
-            .is_err()
-    );
+    assert!(store.end_sessions_of(&realm, &ada(), None, ending.clone()).await.is_err());
     assert!(store.user(&realm, &ada()).await.is_err());
-    assert!(
-        store
-            .set_disabled(&realm, &ada(), true, ending.actor)
-            .await
-            .is_err()
-    );
-    let request = PageRequest {
-        realm,
-        after: None,
-        limit: 1,
-    };
+    assert!(store.set_disabled(&realm, &ada(), true, ending.actor).await.is_err());
+    let request = PageRequest { realm, after: None, limit: 1 };
     assert!(store.page(&request).await.is_err());
     assert!(store.sweep(&sweep(1)).await.is_err());
     assert!(store.events(0, None, 1).await.is_err());

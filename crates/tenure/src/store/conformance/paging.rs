@@ -11,11 +11,7 @@ use crate::record::{NewState, Record};
 use crate::store::{Page, PageRequest};
 
 async fn page(f: &Fixture, realm: &Realm, after: Option<SessionId>, limit: usize) -> Page {
-    let request = PageRequest {
-        realm: realm.clone(),
-        after,
-        limit,
-    };
+    let request = PageRequest { realm: realm.clone(), after, limit };
     let page = f.store().page(&request).await.expect("the store answers");
     assert!(page.records.len() <= limit);
     page
@@ -42,11 +38,7 @@ pub(super) async fn pages_of_any_size_together_are_complete(f: Fixture) {
     }
     expected.sort_by_key(|record| record.id);
     for limit in [1, 2, 7, expected.len(), 1_000] {
-        assert_eq!(
-            all(&f, &Realm::default(), limit).await,
-            expected,
-            "pages of {limit}"
-        );
+        assert_eq!(all(&f, &Realm::default(), limit).await, expected, "pages of {limit}");
     }
 }
 

@@ -24,11 +24,7 @@ pub(super) async fn every_live_session_is_as_it_was(f: Fixture) {
         assert_eq!(f.load(record.id).await, Some(record));
     }
     assert_eq!(f.sessions_of(&ada()).await, listed);
-    let everybody = PageRequest {
-        realm: Realm::default(),
-        after: None,
-        limit: 100,
-    };
+    let everybody = PageRequest { realm: Realm::default(), after: None, limit: 100 };
     let page = f.store().page(&everybody).await.expect("the store answers");
     assert_eq!(page.records.len(), listed.len() + 2, "and two guests");
 }
@@ -47,31 +43,17 @@ pub(super) async fn an_ended_session_stays_ended(f: Fixture) {
             assert_eq!(reply.record.as_ref(), Some(&ended));
         }
         f.touch(ended.id, f.now()).await;
-        let again = NewSession {
-            id: ended.id,
-            ..f.signed_in(&ada())
-        };
+        let again = NewSession { id: ended.id, ..f.signed_in(&ada()) };
         let reply = f.create(&f.operation(), again, &admission()).await;
-        assert_eq!(
-            (reply.outcome, reply.record),
-            (Outcome::Replayed, Some(ended.clone()))
-        );
+        assert_eq!((reply.outcome, reply.record), (Outcome::Replayed, Some(ended.clone())));
         assert_eq!(f.load(ended.id).await, Some(ended));
     }
     assert_eq!(f.list(&ada()).await, []);
 }
 
 pub(super) async fn an_id_that_was_used_up_stays_so(f: Fixture) {
-    let nobody = Admission {
-        max_sessions: 0,
-        at_limit: AtLimit::Refuse,
-        burn: true,
-        ..admission()
-    };
-    let new = NewSession {
-        previous: Some(f.begin(f.guest()).await.id),
-        ..f.signed_in(&ada())
-    };
+    let nobody = Admission { max_sessions: 0, at_limit: AtLimit::Refuse, burn: true, ..admission() };
+    let new = NewSession { previous: Some(f.begin(f.guest()).await.id), ..f.signed_in(&ada()) };
     f.create(&f.operation(), new.clone(), &nobody).await;
     let f = f.reopened().await;
     let reply = f.create(&f.operation(), new, &admission()).await;
@@ -91,10 +73,7 @@ pub(super) async fn the_log_reads_the_same_and_goes_on_without_a_gap(f: Fixture)
     let next = f.log(partition, Some(last)).await;
     assert_eq!(next.len(), 1);
     assert_eq!(next[0].body.kind, EventKind::Ended);
-    let expected = crate::event::Position {
-        sequence: last.sequence + 1,
-        ..last
-    };
+    let expected = crate::event::Position { sequence: last.sequence + 1, ..last };
     assert_eq!(next[0].position, expected);
 }
 
@@ -109,10 +88,7 @@ pub(super) async fn a_retry_is_still_a_retry(f: Fixture) {
     assert_eq!(again.outcome, Outcome::Replayed);
     assert_eq!(f.record(id).await.version, 1);
     let replay = f.store().replay(new.id.route(), create.id).await;
-    let expected = Replay {
-        session: new.id,
-        receipt: b"the first token".to_vec(),
-    };
+    let expected = Replay { session: new.id, receipt: b"the first token".to_vec() };
     assert_eq!(replay, Ok(Some(expected)));
     let again = f.create(&create, f.signed_in(&ada()), &admission()).await;
     assert_eq!(again.outcome, Outcome::Replayed);
@@ -121,23 +97,16 @@ pub(super) async fn a_retry_is_still_a_retry(f: Fixture) {
 }
 
 pub(super) async fn a_user_signed_out_or_disabled_stays_so(f: Fixture) {
-    let before = Admission {
-        epoch: Some(0),
-        ..admission()
-    };
+    let before = Admission { epoch: Some(0), ..admission() };
     f.end_sessions_of(&ada(), None, revoked()).await;
     let bob = super::builders::user("bob");
-    f.store()
-        .set_disabled(&Realm::default(), &bob, true, Actor::system())
-        .await
-        .expect("the store answers");
+    f.store().set_disabled(&Realm::default(), &bob, true, Actor::system()).await.expect("the store answers");
     let users = [f.user(&ada()).await, f.user(&bob).await];
     let f = f.reopened().await;
     assert_eq!([f.user(&ada()).await, f.user(&bob).await], users);
-    for (new, refusal) in [
-        (f.signed_in(&ada()), Refusal::SignedOut),
-        (f.signed_in(&bob), Refusal::UserDisabled),
-    ] {
+    for (new, refusal) in
+        [(f.signed_in(&ada()), Refusal::SignedOut), (f.signed_in(&bob), Refusal::UserDisabled)]
+    {
         let reply = f.create(&f.operation(), new, &before).await;
         assert_eq!(reply.outcome, Outcome::Refused(refusal));
     }
@@ -149,16 +118,8 @@ pub(super) async fn limits_count_those_from_before(f: Fixture) {
         f.begin(f.signed_in(&ada())).await;
     }
     let f = f.reopened().await;
-    let two = Admission {
-        max_sessions: 2,
-        at_limit: AtLimit::Refuse,
-        max_guests: 2,
-        ..admission()
-    };
-    for (new, refusal) in [
-        (f.guest(), Refusal::GuestLimit),
-        (f.signed_in(&ada()), Refusal::SessionLimit),
-    ] {
+    let two = Admission { max_sessions: 2, at_limit: AtLimit::Refuse, max_guests: 2, ..admission() };
+    for (new, refusal) in [(f.guest(), Refusal::GuestLimit), (f.signed_in(&ada()), Refusal::SessionLimit)] {
         let reply = f.create(&f.operation(), new, &two).await;
         assert_eq!(reply.outcome, Outcome::Refused(refusal));
     }

@@ -79,17 +79,10 @@ pub(super) async fn a_receipt_is_found_by_its_operation(f: Fixture) {
     let route = new.id.route();
     assert_eq!(replay(&f, &new, operation.id).await, None);
     f.create(&operation, new.clone(), &admission()).await;
-    let receipt = Replay {
-        session: new.id,
-        receipt: b"the first token".to_vec(),
-    };
+    let receipt = Replay { session: new.id, receipt: b"the first token".to_vec() };
     assert_eq!(replay(&f, &new, operation.id).await, Some(receipt.clone()));
     f.apply(new.id, logout()).await;
-    assert_eq!(
-        replay(&f, &new, operation.id).await,
-        Some(receipt),
-        "also after the end"
-    );
+    assert_eq!(replay(&f, &new, operation.id).await, Some(receipt), "also after the end");
     let without = f.operation();
     f.mutate_as(&without, new.id, logout()).await;
     let found = f.store().replay(route, without.id).await;
@@ -101,10 +94,7 @@ async fn replay(
     new: &crate::record::NewSession,
     operation: crate::id::OperationId,
 ) -> Option<Replay> {
-    f.store()
-        .replay(new.id.route(), operation)
-        .await
-        .expect("the store answers")
+    f.store().replay(new.id.route(), operation).await.expect("the store answers")
 }
 
 pub(super) async fn a_retried_create_gets_its_receipt_back(f: Fixture) {
@@ -121,10 +111,7 @@ pub(super) async fn a_create_retried_with_another_id_finds_the_first_session(f: 
     let (first, second) = (f.signed_in(&ada()), f.signed_in(&ada()));
     let operation = f.operation_with(b"the first token");
     let begun = f.create(&operation, first.clone(), &admission()).await;
-    let retry = crate::store::Operation {
-        receipt: Some(b"the second token".to_vec()),
-        ..operation
-    };
+    let retry = crate::store::Operation { receipt: Some(b"the second token".to_vec()), ..operation };
     let again = f.create(&retry, second.clone(), &admission()).await;
     assert_eq!((again.outcome, again.record), (Outcome::Replayed, begun.record));
     assert_eq!(again.receipt.as_deref(), Some(&b"the first token"[..]));
@@ -162,11 +149,7 @@ pub(super) async fn a_retried_mutation_gets_its_receipt_back(f: Fixture) {
 }
 
 pub(super) async fn a_refused_operation_leaves_no_receipt(f: Fixture) {
-    let nobody = Admission {
-        max_sessions: 0,
-        at_limit: AtLimit::Refuse,
-        ..admission()
-    };
+    let nobody = Admission { max_sessions: 0, at_limit: AtLimit::Refuse, ..admission() };
     let (operation, new) = (f.operation_with(b"the first token"), f.signed_in(&ada()));
     f.create(&operation, new.clone(), &nobody).await;
     assert_eq!(replay(&f, &new, operation.id).await, None);
@@ -178,10 +161,7 @@ pub(super) async fn a_refused_operation_leaves_no_receipt(f: Fixture) {
 pub(super) async fn a_receipt_goes_when_its_time_is_over_and_not_before(f: Fixture) {
     let (operation, new) = (f.operation_with(b"the first token"), f.signed_in(&ada()));
     f.create(&operation, new.clone(), &admission()).await;
-    let keep = Sweep {
-        keep_receipts_ms: 60_000,
-        ..sweep(100)
-    };
+    let keep = Sweep { keep_receipts_ms: 60_000, ..sweep(100) };
     f.wait(Duration::from_millis(59_999));
     f.sweep_out(&keep).await;
     assert!(replay(&f, &new, operation.id).await.is_some());

@@ -36,26 +36,18 @@ pub(super) async fn who_would_go_on_is_told_that_and_why_it_ended(f: Fixture) {
     for live in every_live_state(&f).await {
         f.apply(live.id, end(EndReason::Revoked, Actor::system())).await;
         for mutation in every_mutation_that_goes_on(&f, &live) {
-            assert_eq!(
-                f.refuse(live.id, mutation).await,
-                Refusal::Ended(EndReason::Revoked)
-            );
+            assert_eq!(f.refuse(live.id, mutation).await, Refusal::Ended(EndReason::Revoked));
         }
     }
 }
 
 pub(super) async fn a_second_end_changes_neither_time_nor_reason(f: Fixture) {
     for live in every_live_state(&f).await {
-        let ended = f
-            .apply(live.id, end(EndReason::TokenReuse, Actor::system()))
-            .await;
+        let ended = f.apply(live.id, end(EndReason::TokenReuse, Actor::system())).await;
         f.wait(Duration::from_secs(1));
         for again in [logout(), Mutation::EndIfDue] {
             let reply = f.mutate(live.id, again).await;
-            assert_eq!(
-                (reply.outcome, reply.record),
-                (Outcome::Unchanged, Some(ended.clone()))
-            );
+            assert_eq!((reply.outcome, reply.record), (Outcome::Unchanged, Some(ended.clone())));
         }
         assert_eq!(f.end_of(live.id).await.body.reason, Some(EndReason::TokenReuse));
     }
@@ -65,14 +57,8 @@ pub(super) async fn late_change_cannot_revive_an_ended_session(f: Fixture) {
     let id = f.begin(f.signed_in(&ada())).await.id;
     let seen = f.apply(id, change(set("cart", b"tea", 1))).await;
     f.apply(id, logout()).await;
-    let late = crate::record::Change {
-        if_version: Some(seen.version),
-        ..set("cart", b"coffee", 1)
-    };
-    assert_eq!(
-        f.refuse(id, change(late)).await,
-        Refusal::Ended(EndReason::Logout)
-    );
+    let late = crate::record::Change { if_version: Some(seen.version), ..set("cart", b"coffee", 1) };
+    assert_eq!(f.refuse(id, change(late)).await, Refusal::Ended(EndReason::Logout));
     assert_eq!(f.list(&ada()).await, []);
 }
 
@@ -97,10 +83,7 @@ pub(super) async fn an_end_leaves_neither_data_nor_a_prepared_token(f: Fixture) 
 
 pub(super) async fn an_end_names_the_session_that_takes_its_place(f: Fixture) {
     let (guest, next) = (f.begin(f.guest()).await, f.begin(f.signed_in(&ada())).await);
-    let mutation = Mutation::End {
-        ending: revoked(),
-        next: Some(next.id),
-    };
+    let mutation = Mutation::End { ending: revoked(), next: Some(next.id) };
     let ended = f.apply(guest.id, mutation).await;
     let ended = ended.ended().expect("it is over");
     assert_eq!((ended.next, ended.at), (Some(next.id), f.now()));
@@ -128,11 +111,7 @@ pub(super) async fn a_session_ended_under_racing_mutations_stays_ended(f: Fixtur
         assert!(matches!(record.state, State::Ended(_)), "{:?}", record.state);
         assert!(record.data.is_empty() && record.secrets.successor.is_none());
         let told = f.kinds_of(id).await;
-        assert_eq!(
-            told.last(),
-            Some(&EventKind::Ended),
-            "nothing is told after the end"
-        );
+        assert_eq!(told.last(), Some(&EventKind::Ended), "nothing is told after the end");
         f.end_of(id).await;
     }
 }
@@ -153,13 +132,7 @@ pub(super) async fn a_guest_ended_under_racing_claims_stays_ended(f: Fixture) {
             }
         })
         .await;
-        f.mutate(
-            id,
-            Mutation::Release {
-                attempt: claimed.attempt,
-            },
-        )
-        .await;
+        f.mutate(id, Mutation::Release { attempt: claimed.attempt }).await;
         assert!(f.record(id).await.ended().is_some());
         assert_eq!(f.kinds_of(id).await.last(), Some(&EventKind::Ended));
         f.end_of(id).await;

@@ -29,13 +29,8 @@ pub(super) async fn a_prepared_token_leaves_the_current_one_in_use(f: Fixture) {
     let before = f.begin(f.signed_in(&ada())).await;
     let mutation = f.prepare(1);
     let after = f.apply(before.id, mutation.clone()).await;
-    assert_eq!(
-        (after.secrets.generation, after.secrets.hash),
-        (1, before.secrets.hash)
-    );
-    let Mutation::Prepare { successor, .. } = mutation else {
-        panic!("it prepares")
-    };
+    assert_eq!((after.secrets.generation, after.secrets.hash), (1, before.secrets.hash));
+    let Mutation::Prepare { successor, .. } = mutation else { panic!("it prepares") };
     assert_eq!(after.secrets.successor, Some(successor));
     for generation in [1, 2] {
         f.apply(before.id, change(set("cart", b"tea", generation))).await;
@@ -58,9 +53,7 @@ pub(super) async fn who_prepares_again_gets_the_same_token(f: Fixture) {
 
 pub(super) async fn who_prepares_at_once_gets_the_same_token(f: Fixture) {
     let id = f.begin(f.signed_in(&ada())).await.id;
-    let replies = f
-        .at_once(16, |f, _| async move { f.mutate(id, f.prepare(1)).await })
-        .await;
+    let replies = f.at_once(16, |f, _| async move { f.mutate(id, f.prepare(1)).await }).await;
     let applied = replies.iter().filter(|r| r.outcome == Outcome::Applied).count();
     let unchanged = replies.iter().filter(|r| r.outcome == Outcome::Unchanged).count();
     assert_eq!((applied, unchanged), (1, 15));
@@ -69,10 +62,7 @@ pub(super) async fn who_prepares_at_once_gets_the_same_token(f: Fixture) {
     for reply in replies {
         assert_eq!(reply.record.map(|r| r.secrets.successor), Some(successor.clone()));
     }
-    assert_eq!(
-        f.kinds_of(id).await,
-        [EventKind::Created, EventKind::RotationPrepared]
-    );
+    assert_eq!(f.kinds_of(id).await, [EventKind::Created, EventKind::RotationPrepared]);
 }
 
 pub(super) async fn a_prepared_token_that_is_used_takes_over_once(f: Fixture) {
@@ -93,12 +83,7 @@ pub(super) async fn a_prepared_token_that_is_used_takes_over_once(f: Fixture) {
 
 pub(super) async fn of_confirms_at_once_one_rotates(f: Fixture) {
     let (record, _) = prepared(&f).await;
-    let outcomes = f
-        .at_once(
-            16,
-            |f, _| async move { f.mutate(record.id, CONFIRM).await.outcome },
-        )
-        .await;
+    let outcomes = f.at_once(16, |f, _| async move { f.mutate(record.id, CONFIRM).await.outcome }).await;
     assert_eq!(outcomes.iter().filter(|o| **o == Outcome::Applied).count(), 1);
     assert_eq!(outcomes.iter().filter(|o| **o == Outcome::Unchanged).count(), 15);
     assert_eq!(f.record(record.id).await.secrets.generation, 2);
@@ -138,11 +123,9 @@ pub(super) async fn a_replaced_token_changes_things_in_its_grace_time_only(f: Fi
     let record = rotated(&f).await;
     f.wait(IN_GRACE);
     f.apply(record.id, change(set("cart", b"tea", 1))).await;
-    for needs_the_current in [
-        authenticate(f.authentication(&ada(), 1)),
-        authenticate(f.step_up(&ada(), 1)),
-        f.prepare(1),
-    ] {
+    for needs_the_current in
+        [authenticate(f.authentication(&ada(), 1)), authenticate(f.step_up(&ada(), 1)), f.prepare(1)]
+    {
         let refusal = f.refuse(record.id, needs_the_current).await;
         assert_eq!(refusal, Refusal::Superseded);
     }
@@ -214,11 +197,7 @@ pub(super) async fn a_rotation_racing_an_authentication_leaves_one_token(f: Fixt
         .await;
         let told = f.kinds_of(record.id).await;
         let after = f.record(record.id).await.secrets;
-        let expected = if told.contains(&EventKind::Authenticated) {
-            3
-        } else {
-            2
-        };
+        let expected = if told.contains(&EventKind::Authenticated) { 3 } else { 2 };
         assert_eq!(told.len(), 3, "either it rotated or it was replaced: {told:?}");
         assert_eq!((after.generation, after.successor), (expected, None));
     }

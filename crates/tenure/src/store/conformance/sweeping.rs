@@ -17,10 +17,7 @@ const IDLE: Duration = Duration::from_millis(IDLE_MS);
 pub(super) async fn a_sweep_tells_the_end_of_each_session_past_a_limit(f: Fixture) {
     let mut due: Vec<SessionId> = every_live_state(&f).await.iter().map(|r| r.id).collect();
     f.wait(IDLE);
-    let absolute = NewSession {
-        absolute_ms: 1,
-        ..f.signed_in(&ada())
-    };
+    let absolute = NewSession { absolute_ms: 1, ..f.signed_in(&ada()) };
     due.push(f.begin(absolute).await.id);
     let live = f.begin(f.signed_in(&ada())).await;
     f.wait(Duration::from_millis(1));
@@ -29,11 +26,7 @@ pub(super) async fn a_sweep_tells_the_end_of_each_session_past_a_limit(f: Fixtur
     assert_eq!(swept.len(), due.len());
     for id in &due {
         let by_deadline = Some(id) == due.last();
-        let reason = if by_deadline {
-            EndReason::AbsoluteTimeout
-        } else {
-            EndReason::IdleTimeout
-        };
+        let reason = if by_deadline { EndReason::AbsoluteTimeout } else { EndReason::IdleTimeout };
         let told = f.end_of(*id).await;
         assert_eq!((told.at, told.body.reason), (f.now(), Some(reason)));
         assert_eq!(told.body.actor, Actor::system());
@@ -59,10 +52,7 @@ pub(super) async fn a_sweep_is_bounded_and_says_whether_there_is_more(f: Fixture
         let swept = f.sweep(10).await;
         assert!(swept.ended.len() <= 10);
         ended += swept.ended.len();
-        assert!(
-            swept.more || ended == 25,
-            "{ended} of 25, and it says that is all"
-        );
+        assert!(swept.more || ended == 25, "{ended} of 25, and it says that is all");
     }
     f.sweep_out(&sweep(10)).await;
     assert!(!f.sweep(10).await.more, "there is nothing left to do");
@@ -74,10 +64,7 @@ pub(super) async fn sweeps_at_once_tell_each_end_once(f: Fixture) {
         ids.push(f.begin(f.guest()).await.id);
     }
     f.wait(IDLE);
-    let ended = f
-        .at_once(8, |f, _| async move { f.sweep_out(&sweep(3)).await })
-        .await
-        .concat();
+    let ended = f.at_once(8, |f, _| async move { f.sweep_out(&sweep(3)).await }).await.concat();
     assert_eq!(as_set(&ended), as_set(&ids));
     assert_eq!(ended.len(), 40, "two sweeps claim the same end");
     for id in ids {
@@ -146,10 +133,7 @@ pub(super) async fn touches_racing_a_sweep_leave_it_one_way_or_the_other(f: Fixt
 }
 
 pub(super) async fn an_ended_session_is_known_for_its_time_and_then_gone(f: Fixture) {
-    let keep = Sweep {
-        keep_ended_ms: 60_000,
-        ..sweep(100)
-    };
+    let keep = Sweep { keep_ended_ms: 60_000, ..sweep(100) };
     let live = f.begin(f.signed_in(&ada())).await;
     let mut ended = Vec::new();
     for state in every_live_state(&f).await {
@@ -179,15 +163,9 @@ pub(super) async fn an_id_that_was_used_up_is_kept_as_long_as_an_ended_one(f: Fi
         burn: true,
         ..super::builders::admission()
     };
-    let new = NewSession {
-        previous: Some(guest.id),
-        ..f.signed_in(&ada())
-    };
+    let new = NewSession { previous: Some(guest.id), ..f.signed_in(&ada()) };
     f.create(&f.operation(), new.clone(), &nobody).await;
-    let keep = Sweep {
-        keep_ended_ms: 60_000,
-        ..sweep(100)
-    };
+    let keep = Sweep { keep_ended_ms: 60_000, ..sweep(100) };
     f.wait(Duration::from_millis(59_999));
     assert_eq!(f.sweep_out(&keep).await, []);
     assert!(f.load(new.id).await.is_some());
@@ -200,12 +178,7 @@ pub(super) async fn an_id_that_was_used_up_is_kept_as_long_as_an_ended_one(f: Fi
 pub(super) async fn a_sweep_counts_what_it_removes(f: Fixture) {
     let id = f.begin(f.guest()).await.id;
     f.apply(id, logout()).await;
-    let nothing_kept = Sweep {
-        limit: 100,
-        keep_ended_ms: 0,
-        keep_receipts_ms: 0,
-        keep_events_ms: 0,
-    };
+    let nothing_kept = Sweep { limit: 100, keep_ended_ms: 0, keep_receipts_ms: 0, keep_events_ms: 0 };
     let swept = f.sweep_by(&nothing_kept).await;
     assert_eq!(swept.removed, 3, "one session and its two events");
     assert_eq!(f.load(id).await, None);

@@ -49,15 +49,10 @@ pub(super) fn every_mutation_that_goes_on(f: &Fixture, record: &Record) -> Vec<M
     };
     vec![
         change(set("late", b"save", generation)),
-        change(Change {
-            generation: None,
-            ..set("late", b"save by an administrator", generation)
-        }),
+        change(Change { generation: None, ..set("late", b"save by an administrator", generation) }),
         f.prepare(generation),
         Mutation::Confirm { generation },
-        Mutation::Confirm {
-            generation: generation + 1,
-        },
+        Mutation::Confirm { generation: generation + 1 },
         authenticate(f.authentication(&whose, generation)),
         authenticate(f.step_up(&whose, generation)),
         Mutation::SetRoles(vec![role("admin")]),
@@ -75,9 +70,7 @@ pub(super) async fn every_mutation_that_applies(f: &Fixture) -> Vec<(Record, Mut
     let pending = f.begin(f.pending(&ada())).await;
     let prepared = f.begin(f.signed_in(&ada())).await;
     let prepared = f.apply(prepared.id, f.prepare(1)).await;
-    let release = Mutation::Release {
-        attempt: move_to_ada.attempt,
-    };
+    let release = Mutation::Release { attempt: move_to_ada.attempt };
     let mut steps = vec![
         (guest.clone(), change(set("cart", b"tea", 1))),
         (guest, claim(&f.claim(&ada()), 1)),

@@ -19,10 +19,7 @@ async fn set_disabled(f: &Fixture, user: &UserId, disabled: bool) -> Vec<Session
 }
 
 pub(super) async fn disabling_a_user_ends_every_session_and_tells_each(f: Fixture) {
-    let mut expected = vec![
-        f.begin(f.signed_in(&ada())).await.id,
-        f.begin(f.pending(&ada())).await.id,
-    ];
+    let mut expected = vec![f.begin(f.signed_in(&ada())).await.id, f.begin(f.pending(&ada())).await.id];
     let bobs = f.begin(f.signed_in(&user("bob"))).await;
     f.wait(Duration::from_secs(1));
     let mut ended = set_disabled(&f, &ada(), true).await;
@@ -32,10 +29,7 @@ pub(super) async fn disabling_a_user_ends_every_session_and_tells_each(f: Fixtur
     assert_eq!(f.list(&ada()).await, []);
     for id in expected {
         let told = f.end_of(id).await;
-        assert_eq!(
-            (told.at, told.body.reason),
-            (f.now(), Some(EndReason::UserDisabled))
-        );
+        assert_eq!((told.at, told.body.reason), (f.now(), Some(EndReason::UserDisabled)));
         assert_eq!(told.body.actor, Actor::api_key("admin"));
     }
     assert_eq!(f.user(&ada()).await.disabled_at, Some(f.now()));
@@ -43,15 +37,9 @@ pub(super) async fn disabling_a_user_ends_every_session_and_tells_each(f: Fixtur
 }
 
 pub(super) async fn a_disabled_user_begins_no_session(f: Fixture) {
-    let before = Admission {
-        epoch: Some(f.user(&ada()).await.epoch),
-        ..admission()
-    };
+    let before = Admission { epoch: Some(f.user(&ada()).await.epoch), ..admission() };
     set_disabled(&f, &ada(), true).await;
-    let after = Admission {
-        epoch: Some(f.user(&ada()).await.epoch),
-        ..admission()
-    };
+    let after = Admission { epoch: Some(f.user(&ada()).await.epoch), ..admission() };
     for limits in [before, after, admission()] {
         for new in [f.signed_in(&ada()), f.pending(&ada())] {
             let reply = f.create(&f.operation(), new.clone(), &limits).await;
@@ -65,19 +53,13 @@ pub(super) async fn a_disabled_user_begins_no_session(f: Fixture) {
 }
 
 pub(super) async fn an_enabled_user_may_sign_in_but_not_with_a_sign_in_from_before(f: Fixture) {
-    let before = Admission {
-        epoch: Some(f.user(&ada()).await.epoch),
-        ..admission()
-    };
+    let before = Admission { epoch: Some(f.user(&ada()).await.epoch), ..admission() };
     set_disabled(&f, &ada(), true).await;
     assert_eq!(set_disabled(&f, &ada(), false).await, []);
     assert_eq!(f.user(&ada()).await.disabled_at, None);
     let reply = f.create(&f.operation(), f.signed_in(&ada()), &before).await;
     assert_eq!(reply.outcome, Outcome::Refused(Refusal::SignedOut));
-    let now = Admission {
-        epoch: Some(f.user(&ada()).await.epoch),
-        ..admission()
-    };
+    let now = Admission { epoch: Some(f.user(&ada()).await.epoch), ..admission() };
     let reply = f.create(&f.operation(), f.signed_in(&ada()), &now).await;
     assert_eq!(reply.outcome, Outcome::Applied);
 }
@@ -108,10 +90,7 @@ pub(super) async fn disabling_and_enabling_are_told_once_with_their_actor(f: Fix
     };
     let events = f.log(f.partition_of_user(&ada()), None).await;
     let bodies: Vec<EventBody> = events.into_iter().map(|event| event.body).collect();
-    assert_eq!(
-        bodies,
-        [told(EventKind::UserDisabled), told(EventKind::UserEnabled)]
-    );
+    assert_eq!(bodies, [told(EventKind::UserDisabled), told(EventKind::UserEnabled)]);
 }
 
 pub(super) async fn disabling_again_changes_nothing(f: Fixture) {
@@ -138,8 +117,7 @@ pub(super) async fn a_user_is_disabled_in_one_realm_only(f: Fixture) {
     let there = f.begin(there).await;
     set_disabled(&f, &ada(), true).await;
     assert_eq!(f.load(there.id).await, Some(there));
-    f.begin(f.session(&other, NewState::SignedIn(identity(&ada()))))
-        .await;
+    f.begin(f.session(&other, NewState::SignedIn(identity(&ada())))).await;
 }
 
 pub(super) async fn of_sign_ins_racing_a_disabling_none_is_left(f: Fixture) {
