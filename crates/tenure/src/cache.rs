@@ -276,3 +276,6 @@ impl Shard {
         alone
     }
 }
+
+#[cfg(test)]
+mod tests;

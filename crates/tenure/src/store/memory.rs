@@ -89,12 +89,16 @@ impl Inner {
         self.guests -= u64::from(before.is_some_and(is_guest));
         self.guests += u64::from(is_guest(&record.state));
         if let Some(user) = record.user() {
-            let of_user = self.by_user.entry((record.realm.clone(), user.clone())).or_default();
-            if record.ended().is_some() {
-                of_user.remove(&id)
+            let key = (record.realm.clone(), user.clone());
+            let of_user = self.by_user.entry(key.clone()).or_default();
+            if record.ended().is_none() {
+                of_user.insert(id);
             } else {
-                of_user.insert(id)
-            };
+                of_user.remove(&id);
+            }
+            if of_user.is_empty() {
+                self.by_user.remove(&key);
+            }
         }
         let due = record.ended().map_or_else(|| record.due_at(), |ended| ended.at);
         self.reschedule(id, due);

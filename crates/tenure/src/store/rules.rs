@@ -156,7 +156,7 @@ pub fn mutate(
             Err(refusal) => Err(refusal),
         },
         Mutation::Authenticate(authentication) => {
-            let room = if matches!(record.state, State::Pending(_)) {
+            let room = if matches!(record.state, State::Pending(_)) && record.dead(now).is_none() {
                 may_begin(user, &authentication.admission)
                     .and_then(|()| admit(others, &authentication.admission, now))
             } else {

@@ -67,7 +67,7 @@ pub(crate) enum What {
     Change { key: u8, value: Option<u8>, expect: Option<u64>, whole: Option<u64>, token: Option<i8> },
     Prepare(i8),
     Confirm(i8),
-    Authenticate { token: i8, renews: bool, as_another: bool, level: u8, max: u32 },
+    Authenticate { token: i8, renews: bool, as_another: bool, level: u8, max: u32, at_limit: AtLimit },
     SetRoles(bool),
     Claim(i8),
     Release { own: bool },
@@ -94,13 +94,11 @@ pub(crate) fn step() -> impl Strategy<Value = Step> {
 }
 
 fn begin() -> impl Strategy<Value = Begin> {
-    let at_limit =
-        prop_oneof![Just(AtLimit::Refuse), Just(AtLimit::EndOldest), Just(AtLimit::EndLongestIdle)];
     (
         0..3_u8,
         any::<bool>(),
-        1..4_u32,
-        at_limit,
+        0..4_u32,
+        at_limit(),
         prop::option::of(0..2_u64),
         any::<bool>(),
         prop::option::of(any::<Index>()),
@@ -116,17 +114,21 @@ fn begin() -> impl Strategy<Value = Begin> {
         })
 }
 
+fn at_limit() -> impl Strategy<Value = AtLimit> {
+    prop_oneof![Just(AtLimit::Refuse), Just(AtLimit::EndOldest), Just(AtLimit::EndLongestIdle)]
+}
+
 fn what() -> impl Strategy<Value = What> {
     let token = || prop_oneof![4 => Just(0_i8), 1 => Just(-1), 1 => Just(1), 1 => Just(-2)];
     let off = || prop::option::of(prop_oneof![3 => Just(0_u64), 1 => Just(1)]);
     let change = (0..3_u8, any::<Option<u8>>(), off(), off(), prop::option::of(token()));
-    let authenticate = (token(), any::<bool>(), prop::bool::weighted(0.1), 1..4_u8, 1..4_u32);
+    let authenticate = (token(), any::<bool>(), prop::bool::weighted(0.1), 1..4_u8, 1..4_u32, at_limit());
     prop_oneof![
         4 => change.prop_map(|(key, value, expect, whole, token)| What::Change { key, value, expect, whole, token }),
         3 => token().prop_map(What::Prepare),
         3 => token().prop_map(|off| What::Confirm(off + 1)),
-        3 => authenticate.prop_map(|(token, renews, as_another, level, max)| What::Authenticate {
-            token, renews, as_another, level, max,
+        3 => authenticate.prop_map(|(token, renews, as_another, level, max, at_limit)| What::Authenticate {
+            token, renews, as_another, level, max, at_limit,
         }),
         1 => any::<bool>().prop_map(What::SetRoles),
         2 => token().prop_map(What::Claim),
@@ -195,7 +197,7 @@ impl What {
             }
             Self::Prepare(off) => f.prepare(token(*off)),
             Self::Confirm(off) => Mutation::Confirm { generation: token(*off) },
-            Self::Authenticate { token: off, renews, as_another, level, max } => {
+            Self::Authenticate { token: off, renews, as_another, level, max, at_limit } => {
                 let whose = if *as_another { user("somebody else") } else { whose };
                 let renewal = Renewal { idle_ms: IDLE_MS / 2, absolute_ms: ABSOLUTE_MS, persistent: false };
                 let mut by = Authentication {
@@ -203,7 +205,7 @@ impl What {
                     renewal: renews.then_some(renewal),
                     ..f.authentication(&whose, token(*off))
                 };
-                by.admission.max_sessions = *max;
+                (by.admission.max_sessions, by.admission.at_limit) = (*max, *at_limit);
                 Mutation::Authenticate(Box::new(by))
             }
             Self::SetRoles(admin) => {

@@ -1,0 +1,206 @@
+//! Every order in which loads, changes and checks can meet in the cache.
+
+use std::collections::BTreeMap;
+
+use super::*;
+use crate::clock::Timestamp;
+use crate::device::Device;
+use crate::id::{Realm, Route, UserId};
+use crate::keys::{Keys, MasterKey};
+use crate::random::{SeededRandom, SystemRandom};
+use crate::record::{Method, NewIdentity, NewSession, NewState, Record};
+use crate::token::Secret;
+use crate::vault;
+
+struct World {
+    keys: Keys,
+    record: Record,
+}
+
+impl World {
+    fn new(user: Option<&str>, data: usize) -> Self {
+        let keys = Keys::derive(&MasterKey::generate(&SystemRandom));
+        let id = SessionId::new(Timestamp::from_millis(1), Route(1), &SystemRandom);
+        let record = Self::record(&keys, id, user, data);
+        Self { keys, record }
+    }
+
+    fn record(keys: &Keys, id: SessionId, user: Option<&str>, data: usize) -> Record {
+        let state = match user {
+            None => NewState::Guest,
+            Some(user) => NewState::SignedIn(NewIdentity {
+                user: UserId::new(user).unwrap(),
+                roles: Vec::new(),
+                level: 1,
+                methods: vec![Method::password()],
+            }),
+        };
+        let value = vault::seal_value(keys, &SystemRandom, id, "data", &vec![b'1'; data]);
+        let new = NewSession {
+            id,
+            realm: Realm::default(),
+            state,
+            previous: None,
+            idle_ms: 1_000,
+            absolute_ms: 1_000,
+            persistent: false,
+            hash: Secret::new(&SystemRandom).hash(),
+            device: vault::seal_device(keys, &SystemRandom, id, &Device::default()),
+            data: BTreeMap::from([("data".to_owned(), value.into())]),
+        };
+        new.record(Timestamp::from_millis(1)).unwrap()
+    }
+
+    fn at_revision(&self, revision: u64) -> Arc<Snapshot> {
+        Snapshot::open(&self.keys, Record { revision, ..self.record.clone() }).unwrap()
+    }
+}
+
+/// What somebody does next, each step under the shard's lock or in the store.
+#[derive(Clone, Copy, Debug)]
+enum Step {
+    Ticket,
+    Read,
+    Insert,
+    Begin,
+    Commit,
+    Finish,
+    /// The change broke off without an answer.
+    Drop,
+    Evict,
+}
+
+/// The state of one who goes through their steps.
+#[derive(Default)]
+struct Actor {
+    ticket: Option<Ticket>,
+    read: Option<u64>,
+    changing: Option<Changing>,
+    committed: u64,
+}
+
+fn run(world: &World, actors: &[&[Step]], order: &[usize]) {
+    let cache = Arc::new(Cache::new(1 << 24));
+    let id = world.record.id;
+    let mut done = vec![0; actors.len()];
+    let mut states: Vec<Actor> = actors.iter().map(|_| Actor::default()).collect();
+    let (mut stored, mut acknowledged) = (1, 1);
+    for &who in order {
+        let actor = &mut states[who];
+        match actors[who][done[who]] {
+            Step::Ticket => actor.ticket = Some(cache.ticket(&id)),
+            Step::Read => actor.read = Some(stored),
+            Step::Insert => {
+                cache.insert(world.at_revision(actor.read.unwrap()), actor.ticket.unwrap());
+            }
+            Step::Begin => actor.changing = Some(cache.begin(id)),
+            Step::Commit => {
+                stored += 1;
+                actor.committed = stored;
+            }
+            Step::Finish => {
+                actor.changing.take().unwrap().finish(Some(world.at_revision(actor.committed)));
+                acknowledged = acknowledged.max(actor.committed);
+            }
+            Step::Drop => {
+                actor.changing.take();
+                acknowledged = acknowledged.max(actor.committed);
+            }
+            Step::Evict => {
+                cache.evict(&id);
+                acknowledged = acknowledged.max(actor.committed);
+            }
+        }
+        done[who] += 1;
+        let seen = cache.get(&id).map_or(acknowledged, |entry| entry.snapshot.record().revision);
+        assert!(seen >= acknowledged, "revision {seen} after {acknowledged} was acknowledged: {order:?}");
+    }
+}
+
+/// Calls `then` with every order that keeps each actor's own.
+fn every_order(left: &mut Vec<usize>, order: &mut Vec<usize>, then: &mut impl FnMut(&[usize])) {
+    if left.iter().all(|steps| *steps == 0) {
+        return then(order);
+    }
+    for who in 0..left.len() {
+        if left[who] > 0 {
+            left[who] -= 1;
+            order.push(who);
+            every_order(left, order, then);
+            order.pop();
+            left[who] += 1;
+        }
+    }
+}
+
+fn in_every_order(actors: &[&[Step]]) -> usize {
+    let world = World::new(Some("u_1"), 10);
+    let mut left: Vec<usize> = actors.iter().map(|steps| steps.len()).collect();
+    let mut orders = 0;
+    every_order(&mut left, &mut Vec::new(), &mut |order| {
+        orders += 1;
+        run(&world, actors, order);
+    });
+    orders
+}
+
+const LOAD: &[Step] = &[Step::Ticket, Step::Read, Step::Insert];
+const CHANGE: &[Step] = &[Step::Begin, Step::Commit, Step::Finish];
+const BROKEN_CHANGE: &[Step] = &[Step::Begin, Step::Commit, Step::Drop];
+/// Ended together with others: nobody knew before that it would be.
+const PUSHED_OUT: &[Step] = &[Step::Commit, Step::Evict];
+
+#[test]
+fn p1_no_load_brings_back_what_a_change_has_ended_in_any_order() {
+    assert_eq!(in_every_order(&[LOAD, LOAD, CHANGE]), 1_680);
+    in_every_order(&[LOAD, CHANGE, PUSHED_OUT]);
+    in_every_order(&[LOAD, BROKEN_CHANGE, PUSHED_OUT]);
+}
+
+#[test]
+fn p1_two_changes_at_once_never_leave_the_older_one_in_any_order() {
+    in_every_order(&[CHANGE, CHANGE, LOAD]);
+    in_every_order(&[CHANGE, BROKEN_CHANGE, LOAD]);
+}
+
+#[test]
+fn a_change_of_unknown_outcome_is_never_cached() {
+    let world = World::new(Some("u_1"), 10);
+    let cache = Arc::new(Cache::new(1 << 24));
+    let id = world.record.id;
+    cache.begin(id).unknown();
+    let ticket = cache.ticket(&id);
+    cache.insert(world.at_revision(9), ticket);
+    assert!(cache.get(&id).is_none());
+}
+
+fn fill(cache: &Cache, keys: &Keys, user: Option<&str>, count: u64) -> Vec<SessionId> {
+    let random = SeededRandom::new(count);
+    let new = |n| {
+        let id = SessionId::new(Timestamp::from_millis(n), Route(1), &random);
+        let ticket = cache.ticket(&id);
+        cache.insert(Snapshot::open(keys, World::record(keys, id, user, 100)).unwrap(), ticket);
+        id
+    };
+    (0..count).map(new).collect()
+}
+
+#[test]
+fn the_cache_stays_within_its_bytes() {
+    let keys = Keys::derive(&MasterKey::generate(&SystemRandom));
+    let cache = Cache::new(1 << 20);
+    fill(&cache, &keys, Some("u_1"), 3_000);
+    let held: usize = cache.shards.iter().map(|shard| shard.read().unwrap().users.bytes).sum();
+    assert!((1 << 18..1 << 20).contains(&held), "{held} bytes");
+    let longest = cache.shards.iter().map(|shard| shard.read().unwrap().users.order.len()).max();
+    assert!(longest.unwrap() < 200, "{longest:?} places in the order");
+}
+
+#[test]
+fn guests_push_out_no_signed_in_session() {
+    let keys = Keys::derive(&MasterKey::generate(&SystemRandom));
+    let cache = Cache::new(1 << 21);
+    let users = fill(&cache, &keys, Some("u_1"), 150);
+    fill(&cache, &keys, None, 3_000);
+    assert!(users.iter().all(|id| cache.get(id).is_some()));
+}
