@@ -16,9 +16,12 @@ use crate::schema;
 use crate::txn::Txn;
 use crate::writer::{Job, Need};
 
-/// How often the mark is written at the most, how long the thread waits before it tidies up,
-/// and how often it looks whether there is room again.
+/// How often the mark is written at the most, and how long the thread waits before it tidies
+/// up.
 const TICK: Duration = Duration::from_secs(1);
+/// How often it tries whether there is room for the reserve again. Trying fills the disk for
+/// a moment, so not too often.
+const RETRY: Duration = Duration::from_secs(10);
 
 /// The writing connection and what belongs to it.
 pub(crate) struct Committer {
@@ -116,8 +119,7 @@ impl Committer {
         };
         if let Some(head) = head {
             self.mark.head = head;
-            self.commits
-                .store(u64::try_from(head.commits).unwrap_or(0), Ordering::Relaxed);
+            self.commits.store(u64::try_from(head.commits).unwrap_or(0), Ordering::Relaxed);
             self.marked = false;
             self.checkpointed = false;
         }
@@ -148,7 +150,7 @@ impl Committer {
     /// Whether there is room for everything again.
     fn try_reserve(&mut self) -> bool {
         let now = self.context.clock.running();
-        if now.saturating_sub(self.tried_at) < TICK {
+        if now.saturating_sub(self.tried_at) < RETRY {
             return false;
         }
         self.tried_at = now;
@@ -177,8 +179,8 @@ impl Committer {
         if !self.checkpointed {
             self.checkpoint();
         }
-        if !self.reserve.is_held() {
-            self.reserve.hold(&*self.context.random);
+        if !self.reserve.is_held() && self.try_reserve() {
+            tracing::info!("there is room again, all writes are taken");
         }
     }
 

@@ -9,9 +9,9 @@ use tenure::MasterKey;
 use tenure::store::{Context, Engine, Opened, StoreError};
 use tokio::sync::oneshot;
 
+use crate::open;
 use crate::store::EmbeddedStore;
 use crate::verify::{self, Progress, Report};
-use crate::{error, open};
 
 /// What to do with a store that is older than it was: a restored backup, a copied folder, a
 /// disk set back to a snapshot. Sessions that had ended may be alive in it.
@@ -77,9 +77,7 @@ pub struct Embedded {
 
 impl fmt::Debug for Embedded {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Embedded")
-            .field("path", &self.path)
-            .finish_non_exhaustive()
+        f.debug_struct("Embedded").field("path", &self.path).finish_non_exhaustive()
     }
 }
 
@@ -136,7 +134,9 @@ impl Embedded {
     }
 
     /// How large the database file may become, in bytes. The last eighth is for ending
-    /// sessions; the write-ahead log beside it takes up to about 8 MiB more.
+    /// sessions. At least 512 KiB. Beside it there are the write-ahead log, mostly below
+    /// 8 MiB, and a reserve of 8 MiB that is given up when the disk is full, so that sessions
+    /// can be ended then.
     #[must_use]
     pub fn max_bytes(mut self, bytes: u64) -> Self {
         self.max_bytes = Some(bytes);
@@ -159,7 +159,8 @@ impl Embedded {
                 let _ = reply.send(open::open(self, context));
             })
             .map_err(|e| StoreError::Unavailable(format!("no thread to open with: {e}")))?;
-        let opened = answer.await.unwrap_or_else(|_| Err(error::closed()))?;
+        let broke_off = |_| Err(StoreError::Unavailable("opening broke off".into()));
+        let opened = answer.await.unwrap_or_else(broke_off)?;
         Ok((Arc::new(opened.0), opened.1))
     }
 

@@ -3,7 +3,7 @@
 use std::io;
 use std::path::Path;
 
-use rusqlite::ErrorCode;
+use rusqlite::{ErrorCode, ffi};
 use tenure::store::StoreError;
 
 /// What to do about damage.
@@ -36,12 +36,17 @@ impl From<Failure> for StoreError {
 
 /// An error before the commit: nothing happened.
 pub(crate) fn sqlite(error: &rusqlite::Error) -> StoreError {
-    // SQLITE_IOERR_SHORT_READ and SQLITE_IOERR_DATA: the file is shorter or other than it says.
-    const DAMAGED_READS: [i32; 2] = [522, 8202];
     let text = describe(error);
     let Some(code) = error.sqlite_error_code() else {
         return damaged(&text);
     };
+    match error.sqlite_extended_error_code() {
+        // The file is shorter than it says, or other than it was.
+        Some(ffi::SQLITE_IOERR_SHORT_READ | ffi::SQLITE_IOERR_DATA) => return damaged(&text),
+        // The index of the write-ahead log could not grow.
+        Some(ffi::SQLITE_IOERR_SHMSIZE) => return full(&text),
+        _ => {}
+    }
     match code {
         ErrorCode::DiskFull => full(&text),
         ErrorCode::DatabaseCorrupt
@@ -49,13 +54,6 @@ pub(crate) fn sqlite(error: &rusqlite::Error) -> StoreError {
         | ErrorCode::ConstraintViolation
         | ErrorCode::TypeMismatch
         | ErrorCode::Unknown => damaged(&text),
-        ErrorCode::SystemIoFailure
-            if error
-                .sqlite_extended_error_code()
-                .is_some_and(|code| DAMAGED_READS.contains(&code)) =>
-        {
-            damaged(&text)
-        }
         _ => StoreError::Unavailable(text),
     }
 }
@@ -116,9 +114,9 @@ mod tests {
 
     #[test]
     fn sqlite_errors_are_told_by_what_they_mean() {
-        use rusqlite::ffi;
         let cases = [
             (ffi::SQLITE_FULL, "full"),
+            (ffi::SQLITE_IOERR_SHMSIZE, "full"),
             (ffi::SQLITE_CORRUPT, "damaged"),
             (ffi::SQLITE_NOTADB, "damaged"),
             (ffi::SQLITE_IOERR_SHORT_READ, "damaged"),
@@ -132,7 +130,6 @@ mod tests {
 
     #[test]
     fn an_io_error_in_a_commit_leaves_the_outcome_unknown() {
-        use rusqlite::ffi;
         let outcome = in_commit(&failure(ffi::SQLITE_IOERR_FSYNC));
         assert!(matches!(outcome, StoreError::Unknown(_)));
         let full = in_commit(&failure(ffi::SQLITE_FULL));

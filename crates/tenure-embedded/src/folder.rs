@@ -64,9 +64,7 @@ impl Folder {
     pub(crate) fn was_a_store(&self) -> Result<bool, StoreError> {
         let mut noted = String::new();
         let at = self.path.join("tenure.lock");
-        (&self.lock)
-            .read_to_string(&mut noted)
-            .map_err(|e| file("reading", &at, &e))?;
+        (&self.lock).read_to_string(&mut noted).map_err(|e| file("reading", &at, &e))?;
         let log = self.path.join(format!("{DATABASE}-wal"));
         Ok(!noted.is_empty() || log.metadata().is_ok_and(|log| log.len() > 0))
     }
@@ -93,9 +91,7 @@ pub(crate) fn make_private(path: &Path) -> Result<(), StoreError> {
     builder.recursive(true);
     #[cfg(unix)]
     std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
-    builder
-        .create(path)
-        .map_err(|e| file("making the folder", path, &e))
+    builder.create(path).map_err(|e| file("making the folder", path, &e))
 }
 
 /// Options for a file that only its owner reads and writes.
@@ -110,11 +106,7 @@ pub(crate) fn private_file() -> OpenOptions {
 /// Writes a file so that after a crash it holds the old or the new bytes, whole.
 pub(crate) fn write_durably(path: &Path, bytes: &[u8]) -> io::Result<()> {
     let draft = path.with_extension("new");
-    let mut to = private_file()
-        .write(true)
-        .create(true)
-        .truncate(true)
-        .open(&draft)?;
+    let mut to = private_file().write(true).create(true).truncate(true).open(&draft)?;
     to.write_all(bytes)?;
     to.sync_all()?;
     fs::rename(&draft, path)?;
@@ -124,6 +116,8 @@ pub(crate) fn write_durably(path: &Path, bytes: &[u8]) -> io::Result<()> {
 /// Makes the name of a file durable.
 pub(crate) fn sync_folder_of(path: &Path) -> io::Result<()> {
     match path.parent() {
+        #[cfg(unix)]
+        Some(folder) if folder.as_os_str().is_empty() => File::open(".")?.sync_all(),
         #[cfg(unix)]
         Some(folder) => File::open(folder)?.sync_all(),
         _ => Ok(()),

@@ -67,11 +67,7 @@ impl KeySource {
 /// # Errors
 /// Configuration when the environment names no home.
 pub(crate) fn default_config_dir() -> Result<PathBuf, StoreError> {
-    let set = |name| {
-        std::env::var_os(name)
-            .filter(|value| !value.is_empty())
-            .map(PathBuf::from)
-    };
+    let set = |name| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
     let above = set("XDG_CONFIG_HOME").or_else(|| set("HOME").map(|home| home.join(".config")));
     above.map(|above| above.join("tenure")).ok_or_else(|| {
         StoreError::Configuration(
@@ -107,10 +103,7 @@ fn read(path: &Path) -> Result<Option<MasterKey>, StoreError> {
     };
     refuse_readable_by_others(&from, path)?;
     let mut digits = Zeroizing::new(String::new());
-    (&from)
-        .take(1024)
-        .read_to_string(&mut digits)
-        .map_err(|e| file("reading the master key", path, &e))?;
+    (&from).take(1024).read_to_string(&mut digits).map_err(|e| file("reading the master key", path, &e))?;
     let key = MasterKey::from_hex(&digits)
         .map_err(|e| StoreError::Configuration(format!("in {}: {e}", path.display())))?;
     Ok(Some(key))
@@ -119,9 +112,7 @@ fn read(path: &Path) -> Result<Option<MasterKey>, StoreError> {
 #[cfg(unix)]
 fn refuse_readable_by_others(key: &File, path: &Path) -> Result<(), StoreError> {
     use std::os::unix::fs::PermissionsExt;
-    let about = key
-        .metadata()
-        .map_err(|e| file("reading the master key", path, &e))?;
+    let about = key.metadata().map_err(|e| file("reading the master key", path, &e))?;
     if about.permissions().mode() & 0o077 == 0 {
         return Ok(());
     }
@@ -136,24 +127,38 @@ fn refuse_readable_by_others(_: &File, _: &Path) -> Result<(), StoreError> {
     Ok(())
 }
 
+/// Makes a key. It is whole before it gets its name, so a crash leaves none or a whole one.
+/// When another process makes one at the same time, that one holds.
 fn make(path: &Path, random: &dyn Random) -> Result<MasterKey, StoreError> {
     let key = MasterKey::generate(random);
     let digits = Zeroizing::new(format!("{}\n", key.to_hex()));
-    if let Some(folder) = path.parent() {
+    if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
         make_private(folder)?;
     }
-    let written = private_file()
+    // A name of its own: what another thread or process drafts is another file.
+    let mut unique = [0; 8];
+    random.fill(&mut unique);
+    let draft = path.with_extension(format!("{:016x}.new", u64::from_be_bytes(unique)));
+    let named = private_file()
         .write(true)
         .create_new(true)
-        .open(path)
+        .open(&draft)
         .and_then(|mut to| {
             to.write_all(digits.as_bytes())?;
             to.sync_all()
-        });
-    match written.and_then(|()| sync_folder_of(path)) {
+        })
+        // Unlike a renaming, a link never replaces a file.
+        .and_then(|()| fs::hard_link(&draft, path));
+    if let Err(error) = fs::remove_file(&draft) {
+        tracing::warn!(%error, file = %draft.display(), "a draft of the master key was left behind; remove it");
+    }
+    match named.and_then(|()| sync_folder_of(path)) {
         Ok(()) => {
             tracing::info!(file = %path.display(), "made a master key; keep a copy of it apart from the store");
             Ok(key)
+        }
+        Err(error) if error.kind() == ErrorKind::AlreadyExists => {
+            read(path)?.ok_or_else(|| file("reading the master key", path, &error))
         }
         Err(error) => Err(file("writing the master key", path, &error)),
     }

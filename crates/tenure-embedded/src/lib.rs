@@ -28,6 +28,7 @@ mod mark;
 mod meta;
 mod open;
 mod operations;
+mod pack;
 mod reader;
 mod reserve;
 mod rows;

@@ -70,9 +70,7 @@ pub(crate) fn prune_events(conn: &Connection, until: i64, limit: usize) -> Resul
     let Some(last) = last else {
         return Ok((0, None));
     };
-    let removed = conn
-        .prepare_cached("DELETE FROM events WHERE sequence <= ?1")?
-        .execute([last])?;
+    let removed = conn.prepare_cached("DELETE FROM events WHERE sequence <= ?1")?.execute([last])?;
     Ok((removed as u64, Some(last)))
 }
 
@@ -82,9 +80,7 @@ pub(crate) fn prune_receipts(conn: &Connection, until: i64, limit: usize) -> Res
     let Some(last) = last else {
         return Ok(0);
     };
-    let removed = conn
-        .prepare_cached("DELETE FROM receipts WHERE key <= ?1")?
-        .execute([last])?;
+    let removed = conn.prepare_cached("DELETE FROM receipts WHERE key <= ?1")?.execute([last])?;
     Ok(removed as u64)
 }
 
@@ -109,12 +105,7 @@ pub(crate) fn receipt(conn: &Connection, operation: OperationId) -> Result<Optio
     let mut query = conn.prepare_cached("SELECT session, receipt, at, sum FROM receipts WHERE id = ?1")?;
     let found = query
         .query_row([operation.as_bytes()], |row| {
-            Ok((
-                row.get::<_, [u8; 16]>(0)?,
-                row.get(1)?,
-                row.get(2)?,
-                row.get::<_, i64>(3)?,
-            ))
+            Ok((row.get::<_, [u8; 16]>(0)?, row.get(1)?, row.get(2)?, row.get::<_, i64>(3)?))
         })
         .optional()?;
     let Some((session, receipt, at, sum)) = found else {
@@ -164,20 +155,13 @@ pub(crate) fn user(conn: &Connection, realm: &Realm, user: &UserId) -> Result<Us
         conn.prepare_cached("SELECT epoch, disabled_at, sum FROM users WHERE realm = ?1 AND user = ?2")?;
     let found = query
         .query_row([realm.as_str(), user.as_str()], |row| {
-            Ok((
-                row.get::<_, i64>(0)?,
-                row.get::<_, Option<i64>>(1)?,
-                row.get::<_, i64>(2)?,
-            ))
+            Ok((row.get::<_, i64>(0)?, row.get::<_, Option<i64>>(1)?, row.get::<_, i64>(2)?))
         })
         .optional()?;
     let Some((epoch, disabled_at, sum)) = found else {
         return Ok(UserRecord::default());
     };
-    let record = UserRecord {
-        epoch: epoch.cast_unsigned(),
-        disabled_at: disabled_at.map(moment),
-    };
+    let record = UserRecord { epoch: epoch.cast_unsigned(), disabled_at: disabled_at.map(moment) };
     if user_sum(realm.as_str(), user.as_str(), &record) == sum {
         Ok(record)
     } else {
@@ -222,10 +206,7 @@ pub(crate) fn check(conn: &Connection, head: &meta::Head, mut bad: impl FnMut(St
         }
     }
     if expected != head.sequence {
-        bad(format!(
-            "the event log ends at {expected}, and should at {}",
-            head.sequence
-        ));
+        bad(format!("the event log ends at {expected}, and should at {}", head.sequence));
     }
     let mut query = conn.prepare("SELECT id, at, session, receipt, sum FROM receipts")?;
     let mut rows = query.query([])?;

@@ -158,12 +158,7 @@ mod tests {
             epoch: u64::MAX,
             incarnation: [2; 16],
             next: [3; 16],
-            head: Head {
-                commits: 7,
-                sequence: 9,
-                latest: Timestamp::from_millis(11),
-                ..Head::default()
-            },
+            head: Head { commits: 7, sequence: 9, latest: Timestamp::from_millis(11), ..Head::default() },
             making: true,
         }
     }
@@ -174,13 +169,35 @@ mod tests {
     }
 
     #[test]
+    fn a_store_behind_its_mark_is_older_and_one_that_was_killed_while_opening_is_not() {
+        let store = |incarnation: u8, epoch, commits, sequence| {
+            let meta = Meta {
+                schema: 1,
+                readable_by: 1,
+                store: [1; 16],
+                key_check: [0; 32],
+                epoch,
+                incarnation: [incarnation; 16],
+                undecided: false,
+            };
+            let head = Head { commits, sequence, ..Head::default() };
+            mark().is_newer_than(&meta, &head)
+        };
+        let epoch = u64::MAX;
+        for same in [store(2, epoch, 7, 9), store(3, epoch, 8, 9), store(2, epoch, 90, 90)] {
+            assert_eq!(same, None);
+        }
+        for older in
+            [store(1, epoch, 90, 90), store(2, 1, 7, 9), store(2, epoch, 6, 9), store(2, epoch, 7, 8)]
+        {
+            assert!(older.is_some());
+        }
+    }
+
+    #[test]
     fn a_changed_mark_is_none() {
         let text = mark().text();
-        for (from, to) in [
-            ("commits=7", "commits=6"),
-            ("mark 1", "mark 2"),
-            ("sum=", "sum=0"),
-        ] {
+        for (from, to) in [("commits=7", "commits=6"), ("mark 1", "mark 2"), ("sum=", "sum=0")] {
             assert_eq!(Mark::parse(&text.replace(from, to)), None, "{from}");
         }
         for cut in 0..text.len() - 1 {

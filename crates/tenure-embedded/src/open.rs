@@ -36,11 +36,8 @@ pub(crate) fn open(
     let folder = Folder::open(&engine.path)?;
     let config_dir = config_dir(engine.config_dir.clone(), &folder)?;
     let is_new = is_new(&folder, &config_dir)?;
-    let source = KeySource {
-        key: engine.key.clone(),
-        file: engine.key_file.clone(),
-        config_dir: config_dir.clone(),
-    };
+    let source =
+        KeySource { key: engine.key.clone(), file: engine.key_file.clone(), config_dir: config_dir.clone() };
     let key = source.find(folder.path(), is_new, &*context.random)?;
     if is_new {
         make(&folder, &config_dir, &key, &context)?;
@@ -103,22 +100,16 @@ fn make(
     context: &Context,
 ) -> std::result::Result<(), StoreError> {
     let draft = folder.database().with_extension("new");
-    for leftover in [
-        draft.clone(),
-        folder.path().join("tenure.new-wal"),
-        folder.path().join("tenure.new-shm"),
-    ] {
+    for leftover in
+        [draft.clone(), folder.path().join("tenure.new-wal"), folder.path().join("tenure.new-shm")]
+    {
         if let Err(error) = fs::remove_file(&leftover)
             && error.kind() != std::io::ErrorKind::NotFound
         {
             return Err(file("removing", &leftover, &error));
         }
     }
-    private_file()
-        .write(true)
-        .create_new(true)
-        .open(&draft)
-        .map_err(|e| file("making", &draft, &e))?;
+    private_file().write(true).create_new(true).open(&draft).map_err(|e| file("making", &draft, &e))?;
     let mut meta = Meta {
         schema: 0,
         readable_by: 0,
@@ -132,8 +123,7 @@ fn make(
     let mut mark = Mark::of(folder.path(), &meta, Head::default());
     mark.making = true;
     let path = Mark::path(config_dir, &meta.store);
-    mark.write(&path)
-        .map_err(|e| file("writing the mark", &path, &e))?;
+    mark.write(&path).map_err(|e| file("writing the mark", &path, &e))?;
     fs::rename(&draft, folder.database())
         .and_then(|()| sync_folder_of(&draft))
         .map_err(|e| file("naming", &draft, &e))
@@ -142,12 +132,13 @@ fn make(
 /// A store that is being opened.
 struct Opening {
     engine: Embedded,
-    folder: Folder,
     config_dir: PathBuf,
     context: Context,
     conn: Connection,
     meta: Meta,
     reserve: Reserve,
+    /// Last, so that the lock goes when everything else is done.
+    folder: Folder,
 }
 
 impl Opening {
@@ -157,22 +148,24 @@ impl Opening {
         config_dir: PathBuf,
         context: Context,
     ) -> std::result::Result<Self, StoreError> {
+        let database = folder.database();
         let read = || -> Result<(Connection, Meta)> {
-            let conn = schema::open_writer(&folder.database())?;
+            let is_cut = schema::may_be_cut(&database);
+            let conn = schema::open_writer(&database)?;
+            schema::refuse_cut(&conn, is_cut)?;
             let meta = Meta::read(&conn)?;
             Ok((conn, meta))
         };
-        let (conn, meta) = read().map_err(StoreError::from)?;
-        let reserve = Reserve::at(folder.reserve());
-        Ok(Self {
-            engine,
-            folder,
-            config_dir,
-            context,
-            conn,
-            meta,
-            reserve,
-        })
+        let mut reserve = Reserve::at(folder.reserve());
+        let (conn, meta) = match read() {
+            Err(failure) if matches!(failure.0, StoreError::Full(_)) && reserve.is_held() => {
+                reserve.release();
+                read()
+            }
+            other => other,
+        }
+        .map_err(StoreError::from)?;
+        Ok(Self { engine, folder, config_dir, context, conn, meta, reserve })
     }
 
     fn check_key(&self, key: &MasterKey) -> std::result::Result<(), StoreError> {
@@ -205,19 +198,14 @@ impl Opening {
             }
             other => other?,
         };
-        self.reserve.hold(&*self.context.random);
+        if !self.reserve.hold(&*self.context.random) {
+            tracing::warn!("the disk is almost full: only ends of sessions are written until there is room");
+        }
         let mark = Mark::of(self.folder.path(), &self.meta, head);
         let readers = Readers::start(&self.folder.database(), reading_threads())?;
         let epoch = self.meta.epoch;
-        let committer = Committer::new(
-            self.conn,
-            self.folder,
-            self.context,
-            mark,
-            mark_path,
-            self.reserve,
-            limit,
-        );
+        let committer =
+            Committer::new(self.conn, self.folder, self.context, mark, mark_path, self.reserve, limit);
         Ok((committer, readers, epoch))
     }
 
@@ -268,16 +256,12 @@ impl Opening {
     }
 
     fn has_live_sessions(&self, head: &Head) -> Result<bool> {
-        let mut of_users = self
-            .conn
-            .prepare("SELECT 1 FROM sessions WHERE owner IS NOT NULL LIMIT 1")?;
+        let mut of_users = self.conn.prepare("SELECT 1 FROM sessions WHERE owner IS NOT NULL LIMIT 1")?;
         Ok(head.guests > 0 || of_users.exists([])?)
     }
 
     fn limit(&self) -> Result<Option<Limit>> {
-        let page: i64 = self
-            .conn
-            .pragma_query_value(None, "page_size", |row| row.get(0))?;
+        let page: i64 = self.conn.pragma_query_value(None, "page_size", |row| row.get(0))?;
         let page = page.unsigned_abs();
         Ok(self.engine.max_bytes.map(|bytes| Limit::new(bytes, page)))
     }
@@ -285,18 +269,13 @@ impl Opening {
     /// Carries the decision out and gives the store its new incarnation. The mark knows both
     /// while it changes, so a crash at any point leaves a store that opens.
     fn settle(&mut self, older: bool, mark_path: &Path) -> std::result::Result<Head, StoreError> {
-        let written = |mark: &Mark| {
-            mark.write(mark_path)
-                .map_err(|e| file("writing the mark", mark_path, &e))
-        };
+        let written =
+            |mark: &Mark| mark.write(mark_path).map_err(|e| file("writing the mark", mark_path, &e));
         if older && self.engine.after_restore == AfterRestore::EndAllSessions {
             self.end_all()?;
         }
-        let mut next = Meta {
-            incarnation: bytes(&*self.context.random),
-            undecided: false,
-            ..self.meta.clone()
-        };
+        let mut next =
+            Meta { incarnation: bytes(&*self.context.random), undecided: false, ..self.meta.clone() };
         if older {
             next.epoch = epoch(&*self.context.random);
         } else {

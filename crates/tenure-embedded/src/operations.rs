@@ -101,14 +101,10 @@ pub(crate) fn set_disabled(
     if known.disabled_at.is_some() == disabled {
         return Ok(Vec::new());
     }
-    known.epoch += 1;
+    known.epoch += u64::from(disabled);
     known.disabled_at = disabled.then_some(txn.now);
     log::put_user(txn.conn, realm, user, &known)?;
-    let kind = if disabled {
-        EventKind::UserDisabled
-    } else {
-        EventKind::UserEnabled
-    };
+    let kind = if disabled { EventKind::UserDisabled } else { EventKind::UserEnabled };
     txn.append(&of_user(kind, realm, user, actor))?;
     if !disabled {
         return Ok(Vec::new());
@@ -142,31 +138,22 @@ fn end_all(
 
 /// Ends a session that has not ended. One that had died of a limit before is told as that.
 pub(crate) fn end(txn: &mut Txn<'_>, record: Record, ending: &Ending) -> Result<()> {
-    let ending = record
-        .dead(txn.now)
-        .map_or_else(|| ending.clone(), |reason| Ending::new(reason, Actor::system()));
+    let ending =
+        record.dead(txn.now).map_or_else(|| ending.clone(), |reason| Ending::new(reason, Actor::system()));
     let (mut record, event) = rules::end(record, ending, None, txn.now);
     txn.put(&mut record)?;
     txn.append(&event)
 }
 
 fn about(txn: &Txn<'_>, realm: &Realm, user: &UserId) -> Result<(Vec<Record>, UserRecord)> {
-    Ok((
-        rows::of_user(txn.conn, realm, user)?,
-        log::user(txn.conn, realm, user)?,
-    ))
+    Ok((rows::of_user(txn.conn, realm, user)?, log::user(txn.conn, realm, user)?))
 }
 
 fn carry_out(txn: &mut Txn<'_>, operation: &Operation, id: SessionId, step: Step) -> Result<Reply> {
     let mut ended = Vec::new();
     let outcome = match step {
         Step::Apply(written) => {
-            let Written {
-                mut record,
-                event,
-                pushed_out,
-                refused,
-            } = *written;
+            let Written { mut record, event, pushed_out, refused } = *written;
             for (mut record, event) in pushed_out {
                 ended.push(record.id);
                 txn.put(&mut record)?;
@@ -181,12 +168,7 @@ fn carry_out(txn: &mut Txn<'_>, operation: &Operation, id: SessionId, step: Step
                 log::keep_receipt(txn.conn, operation.id, txn.now, &replay)?;
             }
             let outcome = refused.map_or(Outcome::Applied, Outcome::Refused);
-            return Ok(Reply {
-                outcome,
-                record: Some(record),
-                ended,
-                receipt: None,
-            });
+            return Ok(Reply { outcome, record: Some(record), ended, receipt: None });
         }
         Step::Unchanged => Outcome::Unchanged,
         Step::Replayed => Outcome::Replayed,
@@ -196,12 +178,7 @@ fn carry_out(txn: &mut Txn<'_>, operation: &Operation, id: SessionId, step: Step
         Outcome::Replayed => log::receipt(txn.conn, operation.id)?.map(|replay| replay.receipt),
         _ => None,
     };
-    Ok(Reply {
-        outcome,
-        record: rows::find(txn.conn, id)?.map(|stored| stored.record),
-        ended,
-        receipt,
-    })
+    Ok(Reply { outcome, record: rows::find(txn.conn, id)?.map(|stored| stored.record), ended, receipt })
 }
 
 fn of_user(kind: EventKind, realm: &Realm, user: &UserId, actor: &Actor) -> EventBody {

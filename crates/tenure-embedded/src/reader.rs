@@ -68,9 +68,7 @@ impl Readers {
         if !sent {
             return Err(error::closed());
         }
-        answer
-            .await
-            .unwrap_or_else(|_| Err(StoreError::Unavailable("reading broke off".into())))
+        answer.await.unwrap_or_else(|_| Err(StoreError::Unavailable("reading broke off".into())))
     }
 
     /// Lets the reads that are under way finish, takes no more, and waits for the threads.

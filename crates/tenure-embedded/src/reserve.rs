@@ -37,10 +37,7 @@ impl Reserve {
     /// Gives the room up.
     pub(crate) fn release(&mut self) {
         self.held = false;
-        let emptied = private_file()
-            .write(true)
-            .open(&self.path)
-            .and_then(|file| file.set_len(0));
+        let emptied = private_file().write(true).open(&self.path).and_then(|file| file.set_len(0));
         if let Err(error) = emptied {
             tracing::warn!(%error, file = %self.path.display(), "the reserve could not be given up");
         }
@@ -61,18 +58,13 @@ impl Reserve {
     }
 
     fn fill(&self, random: &dyn Random) -> io::Result<()> {
-        // Random bytes, because a file system may store equal blocks once or not at all.
-        let mut block = vec![0; 1 << 16];
+        // Random bytes and no two pages the same, because a file system may press them.
+        let mut block = vec![0; 1 << 20];
         random.fill(&mut block);
-        let mut file: File = private_file()
-            .write(true)
-            .create(true)
-            .truncate(true)
-            .open(&self.path)?;
+        let mut file: File = private_file().write(true).create(true).truncate(true).open(&self.path)?;
         for n in 0..(BYTES + HEADROOM) / block.len() as u64 {
-            for word in block.chunks_exact_mut(8) {
-                word[0] ^= n.to_le_bytes()[0];
-                word.rotate_left(1);
+            for page in block.chunks_exact_mut(4096) {
+                page[..8].copy_from_slice(&n.to_be_bytes());
             }
             file.write_all(&block)?;
         }

@@ -8,6 +8,7 @@ use tenure::record::{Record, State};
 use tenure::store::StoreError;
 
 use crate::error::{REMEDY, Result};
+use crate::pack::{pack, unpack};
 
 /// The columns that [`Stored::read`] wants, in its order.
 const COLUMNS: &str = "key, id, realm, state, owner, due, seen, sum, record";
@@ -67,24 +68,16 @@ impl Stored {
     }
 
     fn parse(row: &Row<'_>, id: SessionId) -> std::result::Result<Self, BadRow> {
-        let columns = Columns {
-            realm: row.get(2)?,
-            state: row.get(3)?,
-            owner: row.get(4)?,
-            due: row.get(5)?,
-        };
+        let columns =
+            Columns { realm: row.get(2)?, state: row.get(3)?, owner: row.get(4)?, due: row.get(5)? };
         let seen: i64 = row.get(6)?;
         let sum: i64 = row.get(7)?;
         let bytes = row.get_ref(8)?.as_blob().map_err(|_| BadRow)?;
         if sum != checksum(id, &columns, seen, bytes) {
             return Err(BadRow);
         }
-        let mut record = Record::decode(bytes).map_err(|_| BadRow)?;
-        record.last_seen_at = moment(seen);
+        let record = unpack(bytes, id, moment(seen)).ok_or(BadRow)?;
         let key = row.get(0)?;
-        if record.id != id {
-            return Err(BadRow);
-        }
         Ok(Self { key, columns, record })
     }
 }
@@ -210,12 +203,8 @@ pub(crate) fn columns(conn: &Connection, id: SessionId) -> Result<Option<(i64, C
     let mut query =
         conn.prepare_cached("SELECT key, realm, state, owner, due FROM sessions WHERE id = ?1")?;
     let found = query.query_row([id.as_bytes()], |row| {
-        let columns = Columns {
-            realm: row.get(1)?,
-            state: row.get(2)?,
-            owner: row.get(3)?,
-            due: row.get(4)?,
-        };
+        let columns =
+            Columns { realm: row.get(1)?, state: row.get(2)?, owner: row.get(3)?, due: row.get(4)? };
         Ok((row.get(0)?, columns))
     });
     Ok(found.optional()?)
@@ -256,15 +245,7 @@ pub(crate) fn update(conn: &Connection, key: i64, columns: Columns, record: &mut
         "UPDATE sessions SET state = ?2, owner = ?3, due = ?4, seen = ?5, sum = ?6, record = ?7
          WHERE key = ?1",
     )?;
-    statement.execute(params![
-        key,
-        columns.state,
-        columns.owner,
-        columns.due,
-        seen,
-        sum,
-        bytes
-    ])?;
+    statement.execute(params![key, columns.state, columns.owner, columns.due, seen, sum, bytes])?;
     Ok(())
 }
 
@@ -281,32 +262,30 @@ pub(crate) fn touch(conn: &Connection, stored: &mut Stored, at: Timestamp) -> Re
 pub(crate) fn reschedule(conn: &Connection, stored: &mut Stored, due: Timestamp) -> Result<()> {
     stored.columns.due = millis(due);
     let (_, sum, _) = packed(&stored.columns, &mut stored.record);
-    conn.prepare_cached("UPDATE sessions SET due = ?2, sum = ?3 WHERE key = ?1")?
-        .execute(params![stored.key, stored.columns.due, sum])?;
+    conn.prepare_cached("UPDATE sessions SET due = ?2, sum = ?3 WHERE key = ?1")?.execute(params![
+        stored.key,
+        stored.columns.due,
+        sum
+    ])?;
     Ok(())
 }
 
 /// Puts off a session that cannot be read, and leaves it as it is otherwise.
 pub(crate) fn put_off(conn: &Connection, key: i64, due: Timestamp) -> Result<()> {
-    conn.prepare_cached("UPDATE sessions SET due = ?2 WHERE key = ?1")?
-        .execute(params![key, millis(due)])?;
+    conn.prepare_cached("UPDATE sessions SET due = ?2 WHERE key = ?1")?.execute(params![key, millis(due)])?;
     Ok(())
 }
 
 /// Removes a session.
 pub(crate) fn remove(conn: &Connection, key: i64) -> Result<()> {
-    conn.prepare_cached("DELETE FROM sessions WHERE key = ?1")?
-        .execute([key])?;
+    conn.prepare_cached("DELETE FROM sessions WHERE key = ?1")?.execute([key])?;
     Ok(())
 }
 
-/// The bytes of a record without the time of last activity, which is a column of its own,
-/// so that a touch leaves them as they are.
+/// What is written of a record: the time of last activity, the checksum, and the bytes.
 fn packed(columns: &Columns, record: &mut Record) -> (i64, i64, Vec<u8>) {
-    let seen = std::mem::take(&mut record.last_seen_at);
-    let bytes = record.encode();
-    record.last_seen_at = seen;
-    let seen = millis(seen);
+    let bytes = pack(record);
+    let seen = millis(record.last_seen_at);
     (seen, checksum(record.id, columns, seen, &bytes), bytes)
 }
 
@@ -352,8 +331,7 @@ pub(crate) fn damaged(id: SessionId) -> StoreError {
 }
 
 fn realm_hash(realm: &Realm) -> i64 {
-    let hash = Sha256::digest(realm.as_str());
-    hash[..3].iter().fold(0, |all, byte| all << 8 | i64::from(*byte))
+    i64::from(Sha256::digest(realm.as_str())[0].cast_signed())
 }
 
 fn owner_hash(realm: &Realm, user: &UserId) -> i64 {

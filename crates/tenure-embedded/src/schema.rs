@@ -23,18 +23,14 @@ struct Migration {
     sql: &'static str,
 }
 
-const MIGRATIONS: &[Migration] = &[Migration {
-    to: 1,
-    readable_by: 1,
-    sql: include_str!("schema.sql"),
-}];
+const MIGRATIONS: &[Migration] = &[Migration { to: 1, readable_by: 1, sql: include_str!("schema.sql") }];
 
 /// How large a page is. Larger pages waste less at their ends, smaller ones make a smaller
 /// commit.
-const PAGE: u32 = 4096;
+const PAGE: u32 = 8192;
 
 /// How many pages the write-ahead log holds before they go into the database.
-const LOG_PAGES: u32 = 1000;
+const LOG_PAGES: u32 = 500;
 
 /// Makes a database that holds an empty store.
 pub(crate) fn create(path: &Path, meta: &mut Meta, latest: Timestamp) -> Result<()> {
@@ -45,10 +41,7 @@ pub(crate) fn create(path: &Path, meta: &mut Meta, latest: Timestamp) -> Result<
     conn.pragma_update(None, "page_size", PAGE)?;
     conn.pragma_update(None, "synchronous", "FULL")?;
     let txn = conn.transaction()?;
-    let head = Head {
-        latest,
-        ..Head::default()
-    };
+    let head = Head { latest, ..Head::default() };
     migrate_from(&txn, 0, meta)?;
     head.write(&txn)?;
     txn.commit()?;
@@ -106,6 +99,8 @@ pub(crate) fn open_writer(path: &Path) -> Result<Connection> {
         return Err(damaged("the database does not keep a write-ahead log").into());
     }
     conn.pragma_update(None, "synchronous", "FULL")?;
+    // What was removed is overwritten, where that costs no further write.
+    conn.pragma_update_and_check(None, "secure_delete", "FAST", |_| Ok(()))?;
     conn.pragma_update(None, "wal_autocheckpoint", LOG_PAGES)?;
     let log_bytes = 2 * i64::from(LOG_PAGES) * i64::from(PAGE);
     conn.pragma_update_and_check(None, "journal_size_limit", log_bytes, |_| Ok(()))?;
@@ -125,10 +120,82 @@ pub(crate) fn open_reader(path: &Path) -> std::result::Result<Connection, StoreE
     open().map_err(StoreError::from)
 }
 
+/// How long the database file is, if nothing waits in the log: then its pages must be whole.
+pub(crate) fn may_be_cut(database: &Path) -> Option<u64> {
+    let log = database.with_extension("db-wal");
+    let is_empty = log.metadata().map_or(true, |log| log.len() == 0);
+    is_empty.then(|| database.metadata().map_or(0, |file| file.len()))
+}
+
+/// Refuses a database file that ends within a page.
+pub(crate) fn refuse_cut(conn: &Connection, length: Option<u64>) -> Result<()> {
+    let page: i64 = conn.pragma_query_value(None, "page_size", |row| row.get(0))?;
+    match length {
+        Some(length) if !length.is_multiple_of(page.unsigned_abs().max(1)) => {
+            Err(damaged("the database file was cut off").into())
+        }
+        _ => Ok(()),
+    }
+}
+
 fn common(conn: &Connection) -> Result<()> {
     conn.busy_timeout(std::time::Duration::from_secs(5))?;
     conn.set_prepared_statement_cache_capacity(64);
     conn.pragma_update(None, "trusted_schema", false)?;
     conn.pragma_update(None, "cell_size_check", true)?;
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::Embedded;
+    use tenure::clock::TestClock;
+    use tenure::random::SystemRandom;
+    use tenure::store::Context;
+
+    async fn open(folder: &Path) -> std::result::Result<(), StoreError> {
+        let context = Context::new(Arc::new(TestClock::default()), Arc::new(SystemRandom));
+        let engine = Embedded::at(folder.join("store")).config_dir(folder.join("config"));
+        engine.start(context).await.map(|_| ())
+    }
+
+    /// Makes a store say that a release of this schema wrote it.
+    fn pretend(folder: &Path, schema: i64, readable_by: i64) {
+        let conn = Connection::open(folder.join("store/tenure.db")).unwrap();
+        let mut meta = Meta::read(&conn).unwrap();
+        (meta.schema, meta.readable_by) = (schema, readable_by);
+        meta.write(&conn).unwrap();
+    }
+
+    #[tokio::test]
+    async fn a_release_runs_on_the_schema_of_the_next_one_and_leaves_it() {
+        let folder = tempfile::tempdir().unwrap();
+        open(folder.path()).await.unwrap();
+        pretend(folder.path(), SCHEMA + 1, SCHEMA);
+        open(folder.path()).await.unwrap();
+        let conn = Connection::open(folder.path().join("store/tenure.db")).unwrap();
+        assert_eq!(Meta::read(&conn).unwrap().schema, SCHEMA + 1);
+    }
+
+    #[tokio::test]
+    async fn a_schema_that_this_release_cannot_run_on_is_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        open(folder.path()).await.unwrap();
+        pretend(folder.path(), SCHEMA + 2, SCHEMA + 1);
+        let refusal = open(folder.path()).await.unwrap_err();
+        assert!(matches!(refusal, StoreError::Configuration(_)));
+        assert!(refusal.to_string().contains("newer release"), "{refusal}");
+        let refusal = Embedded::verify(folder.path().join("store"), |_| {}).unwrap_err();
+        assert!(refusal.to_string().contains("newer release"), "{refusal}");
+    }
+
+    #[test]
+    fn migrations_lead_to_the_schema_of_this_release_step_by_step() {
+        let steps: Vec<i64> = MIGRATIONS.iter().map(|step| step.to).collect();
+        assert_eq!(steps, (1..=SCHEMA).collect::<Vec<_>>());
+        assert!(MIGRATIONS.iter().all(|step| step.readable_by <= step.to));
+    }
 }

@@ -25,7 +25,7 @@ CREATE TABLE head (
 CREATE TABLE sessions (
     key    INTEGER PRIMARY KEY,
     id     BLOB NOT NULL,
-    realm  INTEGER NOT NULL,        -- 24 bits of a hash, to skip other realms
+    realm  INTEGER NOT NULL,        -- 8 bits of a hash, to skip most other realms
     state  INTEGER NOT NULL,        -- 0 guest, 1 of a user, 2 ended
     owner  INTEGER,                 -- 48 bits of a hash of realm and user, while it has not ended
     due    INTEGER NOT NULL,        -- when to look at it again; may be too early, never too late

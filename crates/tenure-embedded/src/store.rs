@@ -3,8 +3,8 @@
 use std::path::Path;
 
 use async_trait::async_trait;
-use rusqlite::Connection;
 use rusqlite::backup::{Backup, StepResult};
+use rusqlite::{Connection, OpenFlags};
 use tenure::event::Position;
 use tenure::id::{OperationId, Realm, Route, SessionId, UserId};
 use tenure::record::{NewSession, Record};
@@ -44,9 +44,7 @@ struct Inner {
 
 impl std::fmt::Debug for EmbeddedStore {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("EmbeddedStore")
-            .field("commits", &self.commits())
-            .finish_non_exhaustive()
+        f.debug_struct("EmbeddedStore").field("commits", &self.commits()).finish_non_exhaustive()
     }
 }
 
@@ -66,14 +64,8 @@ impl Inner {
 
 impl EmbeddedStore {
     pub(crate) fn new(writer: Writer, readers: Readers, epoch: u64) -> Self {
-        let inner = Inner {
-            writer,
-            readers,
-            epoch,
-        };
-        Self {
-            inner: std::sync::Arc::new(inner),
-        }
+        let inner = Inner { writer, readers, epoch };
+        Self { inner: std::sync::Arc::new(inner) }
     }
 
     /// How many durable commits the store has made in its life. Operations that come at the
@@ -99,7 +91,7 @@ impl EmbeddedStore {
         self.inner.readers.run(move |conn| copy(conn, &to)).await
     }
 
-    async fn write<T, F>(&self, need: Need, work: F) -> std::result::Result<T, StoreError>
+    pub(crate) async fn write<T, F>(&self, need: Need, work: F) -> std::result::Result<T, StoreError>
     where
         T: Send + 'static,
         F: Fn(&mut crate::txn::Txn<'_>) -> Result<T> + Send + 'static,
@@ -115,10 +107,7 @@ impl EmbeddedStore {
     ) -> std::result::Result<(), StoreError> {
         let mut left = sweep.limit;
         while left > 0 {
-            let part = Sweep {
-                limit: left.min(sweep::STEP),
-                ..*sweep
-            };
+            let part = Sweep { limit: left.min(sweep::STEP), ..*sweep };
             let swept = self.write(Need::Essential, move |txn| step(txn, &part)).await?;
             total.ended.extend(swept.ended);
             total.removed += swept.removed;
@@ -135,11 +124,7 @@ impl EmbeddedStore {
 #[async_trait]
 impl Store for EmbeddedStore {
     fn info(&self) -> StoreInfo {
-        StoreInfo {
-            engine: "embedded",
-            partitions: 1,
-            durable: true,
-        }
+        StoreInfo { engine: "embedded", partitions: 1, durable: true }
     }
 
     async fn create(
@@ -149,10 +134,8 @@ impl Store for EmbeddedStore {
         admission: &Admission,
     ) -> std::result::Result<Reply, StoreError> {
         let (operation, admission) = (operation.clone(), admission.clone());
-        self.write(Need::Ordinary, move |txn| {
-            operations::create(txn, &operation, new.clone(), &admission)
-        })
-        .await
+        self.write(Need::Ordinary, move |txn| operations::create(txn, &operation, new.clone(), &admission))
+            .await
     }
 
     async fn load(&self, id: SessionId) -> std::result::Result<Option<Record>, StoreError> {
@@ -171,17 +154,13 @@ impl Store for EmbeddedStore {
             _ => Need::Ordinary,
         };
         let operation = operation.clone();
-        self.write(need, move |txn| {
-            operations::mutate(txn, &operation, id, mutation.clone())
-        })
-        .await
+        self.write(need, move |txn| operations::mutate(txn, &operation, id, mutation.clone())).await
     }
 
     async fn touch(&self, touches: &[Touch]) -> std::result::Result<(), StoreError> {
         for part in touches.chunks(sweep::STEP) {
             let part = part.to_vec();
-            self.write(Need::Ordinary, move |txn| operations::touch(txn, &part))
-                .await?;
+            self.write(Need::Ordinary, move |txn| operations::touch(txn, &part)).await?;
         }
         Ok(())
     }
@@ -233,10 +212,8 @@ impl Store for EmbeddedStore {
         actor: Actor,
     ) -> std::result::Result<Vec<SessionId>, StoreError> {
         let (realm, user) = (realm.clone(), user.clone());
-        self.write(Need::Essential, move |txn| {
-            operations::set_disabled(txn, &realm, &user, disabled, &actor)
-        })
-        .await
+        self.write(Need::Essential, move |txn| operations::set_disabled(txn, &realm, &user, disabled, &actor))
+            .await
     }
 
     async fn page(&self, request: &PageRequest) -> std::result::Result<Page, StoreError> {
@@ -278,10 +255,7 @@ impl Store for EmbeddedStore {
             // Whoever waits may be gone.
             let _ = done.send(());
         };
-        match std::thread::Builder::new()
-            .name("tenure-close".into())
-            .spawn(stop)
-        {
+        match std::thread::Builder::new().name("tenure-close".into()).spawn(stop) {
             Ok(_) => closed.await.unwrap_or_default(),
             Err(error) => {
                 tracing::warn!(%error, "no thread to close with; closing here");
@@ -294,10 +268,7 @@ impl Store for EmbeddedStore {
 fn events(conn: &Connection, epoch: u64, after: Option<Position>, limit: usize) -> Result<EventPage> {
     let snapshot = conn.unchecked_transaction()?;
     let head = Head::read(&snapshot)?;
-    let oldest = Position {
-        epoch,
-        sequence: meta::sequence(head.kept_from)?,
-    };
+    let oldest = Position { epoch, sequence: meta::sequence(head.kept_from)? };
     let after = after.unwrap_or(oldest);
     let last = meta::sequence(head.sequence)?;
     if after.epoch != epoch || after.sequence < oldest.sequence || after.sequence > last {
@@ -313,12 +284,9 @@ fn events(conn: &Connection, epoch: u64, after: Option<Position>, limit: usize) 
 
 fn copy(conn: &Connection, to: &Path) -> Result<()> {
     let failed = |error: std::io::Error| error::file("writing the backup", to, &error);
-    private_file()
-        .write(true)
-        .create_new(true)
-        .open(to)
-        .map_err(failed)?;
-    let mut target = Connection::open(to)?;
+    private_file().write(true).create_new(true).open(to).map_err(failed)?;
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let mut target = Connection::open_with_flags(to, flags)?;
     let backup = Backup::new(conn, &mut target)?;
     // In one step, which is one snapshot: changes go on meanwhile, and do not start it over.
     let StepResult::Done = backup.step(-1)? else {

@@ -21,10 +21,7 @@ const LATER: Duration = Duration::from_secs(3600);
 pub(crate) fn sessions(txn: &mut Txn<'_>, sweep: &Sweep) -> Result<Swept> {
     let now = txn.now;
     let keys = rows::due(txn.conn, now, sweep.limit)?;
-    let mut swept = Swept {
-        more: keys.len() == sweep.limit,
-        ..Swept::default()
-    };
+    let mut swept = Swept { more: keys.len() == sweep.limit, ..Swept::default() };
     for key in keys {
         txn.wrote();
         let mut stored = match rows::at_key(txn.conn, key) {
@@ -75,11 +72,7 @@ pub(crate) fn logs(txn: &mut Txn<'_>, sweep: &Sweep) -> Result<Swept> {
         txn.wrote();
     }
     let full_step = sweep.limit as u64;
-    Ok(Swept {
-        ended: Vec::new(),
-        removed,
-        more: receipts == full_step || events == full_step,
-    })
+    Ok(Swept { ended: Vec::new(), removed, more: receipts == full_step || events == full_step })
 }
 
 /// Ends the next sessions of a restored copy, from after `key` on. Gives the last key, or

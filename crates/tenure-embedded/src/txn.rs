@@ -23,12 +23,7 @@ impl<'c> Txn<'c> {
     /// Begins it. Without a [`commit`](Self::commit) nothing of it stays.
     pub(crate) fn begin(conn: &'c Connection, now: Timestamp) -> Result<Self> {
         conn.prepare_cached("BEGIN IMMEDIATE")?.execute([])?;
-        let mut txn = Self {
-            conn,
-            now,
-            head: Head::default(),
-            wrote: false,
-        };
+        let mut txn = Self { conn, now, head: Head::default(), wrote: false };
         txn.head = Head::read(conn)?;
         // A store's time never runs backwards, whatever the machine's does.
         txn.now = now.max(txn.head.latest);
@@ -58,9 +53,7 @@ impl<'c> Txn<'c> {
             self.head.latest = self.now;
             self.head.write(self.conn)?;
         }
-        self.conn
-            .execute_batch("COMMIT")
-            .map_err(|error| error::in_commit(&error))?;
+        self.conn.execute_batch("COMMIT").map_err(|error| error::in_commit(&error))?;
         Ok(self.wrote.then_some(self.head))
     }
 

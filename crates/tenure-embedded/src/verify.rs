@@ -68,7 +68,9 @@ pub(crate) fn verify(
             folder.display()
         )));
     }
+    let length = schema::may_be_cut(&database);
     let conn = schema::open_reader(&database)?;
+    schema::refuse_cut(&conn, length)?;
     Ok(read_all(&conn, progress)?)
 }
 
@@ -91,10 +93,7 @@ fn read_all(conn: &Connection, mut progress: impl FnMut(Progress)) -> Result<Rep
     }
     if report.guests != head.guests() {
         let found = report.guests;
-        report.add(format_args!(
-            "{} guests were counted, and there are {found}",
-            head.guests
-        ));
+        report.add(format_args!("{} guests were counted, and there are {found}", head.guests));
     }
     match log::check(&snapshot, &head, |problem| report.add(problem)) {
         Ok(events) => report.events = events,
@@ -128,22 +127,12 @@ fn sessions(conn: &Connection, report: &mut Report, progress: &mut impl FnMut(Pr
             Err(failure) => report.add(failure.0),
         }
         if report.sessions.is_multiple_of(1000) {
-            progress(Progress {
-                sessions: report.sessions,
-                of,
-            });
+            progress(Progress { sessions: report.sessions, of });
         }
         true
     })?;
-    progress(Progress {
-        sessions: report.sessions,
-        of,
-    });
-    if report.sessions == of {
-        Ok(())
-    } else {
-        Err(damaged("sessions are missing").into())
-    }
+    progress(Progress { sessions: report.sessions, of });
+    if report.sessions == of { Ok(()) } else { Err(damaged("sessions are missing").into()) }
 }
 
 fn session(stored: &Stored, report: &mut Report) {

@@ -80,13 +80,7 @@ impl Writer {
         let room = Arc::clone(&self.room).acquire_owned().await;
         let room = room.map_err(|_| error::closed())?;
         let (reply, answer) = oneshot::channel();
-        let job = Box::new(Work {
-            work,
-            need,
-            result: None,
-            reply,
-            _room: room,
-        });
+        let job = Box::new(Work { work, need, result: None, reply, _room: room });
         let sent = match &*self.queue.lock().unwrap_or_else(PoisonError::into_inner) {
             Some(queue) => queue.send(job).is_ok(),
             None => false,
@@ -94,9 +88,7 @@ impl Writer {
         if !sent {
             return Err(error::closed());
         }
-        answer
-            .await
-            .unwrap_or_else(|_| Err(StoreError::Unknown("writing broke off".into())))
+        answer.await.unwrap_or_else(|_| Err(StoreError::Unknown("writing broke off".into())))
     }
 
     /// Finishes what is queued, takes no more, and waits for the thread.
@@ -180,3 +172,7 @@ fn serve(mut committer: Committer, jobs: &mpsc::Receiver<Box<dyn Job>>) {
     }
     committer.finish();
 }
+
+#[cfg(test)]
+#[path = "writer_tests.rs"]
+mod tests;

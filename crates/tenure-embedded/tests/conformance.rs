@@ -5,7 +5,8 @@ use tenure_embedded::Embedded;
 
 async fn empty() -> Fixture {
     let folder = tempfile::tempdir().unwrap();
-    Fixture::open(move || Embedded::at(folder.path().join("store")).config_dir(folder.path().join("config"))).await
+    Fixture::open(move || Embedded::at(folder.path().join("store")).config_dir(folder.path().join("config")))
+        .await
 }
 
 tenure::store_conformance!(empty);

@@ -20,18 +20,10 @@ pub(crate) struct Asked {
 
 impl Asked {
     pub(crate) fn of(parts: &Parts) -> Self {
-        let accepts = parts
-            .headers
-            .get(ACCEPT)
-            .map(HeaderValue::as_bytes)
-            .unwrap_or_default();
+        let accepts = parts.headers.get(ACCEPT).map(HeaderValue::as_bytes).unwrap_or_default();
         let wants_page = accepts.windows(9).any(|window| window == b"text/html");
         let is_navigation = parts.method == Method::GET || parts.method == Method::HEAD;
-        let address = parts
-            .uri
-            .path_and_query()
-            .map(ToString::to_string)
-            .filter(|_| is_navigation);
+        let address = parts.uri.path_and_query().map(ToString::to_string).filter(|_| is_navigation);
         Self { wants_page, address }
     }
 }
@@ -45,11 +37,7 @@ pub(crate) async fn finish(handle: &Handle, asked: &Asked, answer: Response) -> 
         Ok(Some(state)) => {
             let cookie = state.cookie.clone();
             drop(state);
-            add_headers(
-                answer.headers_mut(),
-                handle.settings.sessions.cookie(),
-                cookie.as_ref(),
-            );
+            add_headers(answer.headers_mut(), handle.settings.sessions.cookie(), cookie.as_ref());
         }
         Err(error) => {
             answer = error.into_response();
@@ -72,39 +60,27 @@ fn add_headers(headers: &mut HeaderMap, ours: &CookieSettings, cookie: Option<&S
             headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
         }
         None => {
-            headers
-                .entry(CACHE_CONTROL)
-                .or_insert(HeaderValue::from_static("no-store"));
+            headers.entry(CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
         }
     }
 }
 
 fn varies_by_cookie(headers: &HeaderMap) -> bool {
-    let mut names = headers
-        .get_all(VARY)
-        .iter()
-        .filter_map(|value| value.to_str().ok())
-        .flat_map(|v| v.split(','));
+    let mut names =
+        headers.get_all(VARY).iter().filter_map(|value| value.to_str().ok()).flat_map(|v| v.split(','));
     names.any(|name| name.trim() == "*" || name.trim().eq_ignore_ascii_case("cookie"))
 }
 
 /// An answer never sets the same cookie twice (RFC 6265bis, 4.1.1).
 fn drop_cookies_of(headers: &mut HeaderMap, name: &str) {
     let is_ours = |value: &HeaderValue| {
-        value
-            .as_bytes()
-            .strip_prefix(name.as_bytes())
-            .is_some_and(|rest| rest.starts_with(b"="))
+        value.as_bytes().strip_prefix(name.as_bytes()).is_some_and(|rest| rest.starts_with(b"="))
     };
     if !headers.get_all(SET_COOKIE).iter().any(is_ours) {
         return;
     }
-    let others: Vec<HeaderValue> = headers
-        .get_all(SET_COOKIE)
-        .iter()
-        .filter(|v| !is_ours(v))
-        .cloned()
-        .collect();
+    let others: Vec<HeaderValue> =
+        headers.get_all(SET_COOKIE).iter().filter(|v| !is_ours(v)).cloned().collect();
     headers.remove(SET_COOKIE);
     for value in others {
         headers.append(SET_COOKIE, value);
@@ -118,10 +94,9 @@ fn redirected(handle: &Handle, asked: &Asked, mut answer: Response) -> Response 
     };
     let settings = &handle.settings;
     let to = match failure.remedy {
-        Remedy::SignIn => settings
-            .sign_in_at
-            .as_ref()
-            .map(|path| sign_in_address(path, asked.address.as_deref())),
+        Remedy::SignIn => {
+            settings.sign_in_at.as_ref().map(|path| sign_in_address(path, asked.address.as_deref()))
+        }
         Remedy::GoElsewhere if failure.code == "already_signed_in" => settings.home_at.clone(),
         _ => None,
     };
@@ -136,21 +111,13 @@ fn redirected(handle: &Handle, asked: &Asked, mut answer: Response) -> Response 
 }
 
 /// What stays readable in a query value.
-const ADDRESS: &AsciiSet = &NON_ALPHANUMERIC
-    .remove(b'/')
-    .remove(b'-')
-    .remove(b'_')
-    .remove(b'.')
-    .remove(b'~');
+const ADDRESS: &AsciiSet = &NON_ALPHANUMERIC.remove(b'/').remove(b'-').remove(b'_').remove(b'.').remove(b'~');
 
 fn sign_in_address(path: &str, return_to: Option<&str>) -> String {
     match return_to {
         Some(address) => {
             let separator = if path.contains('?') { '&' } else { '?' };
-            format!(
-                "{path}{separator}return_to={}",
-                utf8_percent_encode(address, ADDRESS)
-            )
+            format!("{path}{separator}return_to={}", utf8_percent_encode(address, ADDRESS))
         }
         None => path.to_owned(),
     }
@@ -162,10 +129,7 @@ mod tests {
 
     #[test]
     fn the_way_back_is_one_query_value() {
-        assert_eq!(
-            sign_in_address("/in", Some("/a?b=c&d")),
-            "/in?return_to=/a%3Fb%3Dc%26d"
-        );
+        assert_eq!(sign_in_address("/in", Some("/a?b=c&d")), "/in?return_to=/a%3Fb%3Dc%26d");
         assert_eq!(sign_in_address("/in?x=1", Some("/a")), "/in?x=1&return_to=/a");
         assert_eq!(sign_in_address("/in", None), "/in");
     }
@@ -176,16 +140,8 @@ mod tests {
         for value in ["__Host-sid=mine", "__Host-sid2=a", "theme=b"] {
             headers.append(SET_COOKIE, HeaderValue::from_static(value));
         }
-        add_headers(
-            &mut headers,
-            &CookieSettings::default(),
-            Some(&CookieSettings::default().clear()),
-        );
-        let set: Vec<_> = headers
-            .get_all(SET_COOKIE)
-            .iter()
-            .map(|v| v.to_str().unwrap())
-            .collect();
+        add_headers(&mut headers, &CookieSettings::default(), Some(&CookieSettings::default().clear()));
+        let set: Vec<_> = headers.get_all(SET_COOKIE).iter().map(|v| v.to_str().unwrap()).collect();
         assert_eq!(set.len(), 3);
         assert_eq!(set.iter().filter(|v| v.starts_with("__Host-sid=")).count(), 1);
         assert!(set[2].starts_with("__Host-sid=; "));

@@ -101,14 +101,8 @@ impl IntoResponse for Error {
         };
         let mut answer = (status, text).into_response();
         let headers = answer.headers_mut();
-        headers.insert(
-            CONTENT_TYPE,
-            HeaderValue::from_static("text/plain; charset=utf-8"),
-        );
-        if matches!(
-            status,
-            StatusCode::SERVICE_UNAVAILABLE | StatusCode::TOO_MANY_REQUESTS
-        ) {
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static("text/plain; charset=utf-8"));
+        if matches!(status, StatusCode::SERVICE_UNAVAILABLE | StatusCode::TOO_MANY_REQUESTS) {
             let wait = match &self {
                 Self::Session(tenure::Error::Throttled { retry_after }) => retry_after.as_secs().max(1),
                 _ => 1,

@@ -25,17 +25,10 @@ impl SignedIn {
             let look = session.handle().look().await?;
             let active = look.signed_in()?.clone();
             let user = active.session().user().cloned();
-            (
-                active,
-                user.ok_or(Error::NotSignedIn(tenure::Reason::NotAccepted))?,
-            )
+            (active, user.ok_or(Error::NotSignedIn(tenure::Reason::NotAccepted))?)
         };
         match session.handle().settings.sessions.requires(&active, require) {
-            None => Ok(Self {
-                active,
-                user,
-                session,
-            }),
+            None => Ok(Self { active, user, session }),
             Some(reason @ tenure::Reason::MissingRole) => Err(Error::Forbidden(reason)),
             Some(reason) => Err(tenure::Error::StepUp(reason).into()),
         }
@@ -62,13 +55,7 @@ impl SignedIn {
     /// # Errors
     /// 403 for a missing role; the sign-in page for what signing in again can mend.
     pub fn require(&self, require: &Require) -> Result<(), Error> {
-        match self
-            .session
-            .handle()
-            .settings
-            .sessions
-            .requires(&self.active, require)
-        {
+        match self.session.handle().settings.sessions.requires(&self.active, require) {
             None => Ok(()),
             Some(reason @ tenure::Reason::MissingRole) => Err(Error::Forbidden(reason)),
             Some(reason) => Err(tenure::Error::StepUp(reason).into()),
@@ -89,19 +76,9 @@ impl SignedIn {
     /// [`tenure::Error::StepUp`] when the last authentication is too long ago;
     /// [`tenure::store::Refusal::Missing`] for a session of somebody else.
     pub async fn end(&self, id: SessionId) -> Result<bool, Error> {
-        let ended = self
-            .session
-            .handle()
-            .settings
-            .sessions
-            .end_own(&self.active, id)
-            .await?;
+        let ended = self.session.handle().settings.sessions.end_own(&self.active, id).await?;
         if id == self.snapshot().id() {
-            self.session
-                .handle()
-                .look()
-                .await?
-                .forget(tenure::EndReason::Logout.into());
+            self.session.handle().look().await?.forget(tenure::EndReason::Logout.into());
         }
         Ok(ended)
     }
@@ -111,13 +88,7 @@ impl SignedIn {
     /// # Errors
     /// As [`end`](Self::end).
     pub async fn end_others(&self) -> Result<u64, Error> {
-        Ok(self
-            .session
-            .handle()
-            .settings
-            .sessions
-            .end_others(&self.active)
-            .await?)
+        Ok(self.session.handle().settings.sessions.end_others(&self.active).await?)
     }
 
     /// Ends all of the user's sessions, this one included.
@@ -125,18 +96,8 @@ impl SignedIn {
     /// # Errors
     /// As [`end`](Self::end).
     pub async fn sign_out_everywhere(&self) -> Result<u64, Error> {
-        let ended = self
-            .session
-            .handle()
-            .settings
-            .sessions
-            .sign_out_everywhere(&self.active)
-            .await?;
-        self.session
-            .handle()
-            .look()
-            .await?
-            .forget(tenure::EndReason::Logout.into());
+        let ended = self.session.handle().settings.sessions.sign_out_everywhere(&self.active).await?;
+        self.session.handle().look().await?.forget(tenure::EndReason::Logout.into());
         Ok(ended)
     }
 
@@ -146,13 +107,7 @@ impl SignedIn {
     /// The refusals of [`tenure::Sessions::step_up`].
     pub async fn step_up(&self, proof: SignIn) -> Result<(), Error> {
         let mut look = self.session.handle().look().await?;
-        let issued = self
-            .session
-            .handle()
-            .settings
-            .sessions
-            .step_up(&self.active, proof)
-            .await?;
+        let issued = self.session.handle().settings.sessions.step_up(&self.active, proof).await?;
         look.adopt(&issued).await
     }
 }

@@ -62,9 +62,7 @@ impl Guard {
     fn with(self, set: impl FnOnce(&mut Require)) -> Self {
         let mut require = (*self.require).clone();
         set(&mut require);
-        Self {
-            require: Arc::new(require),
-        }
+        Self { require: Arc::new(require) }
     }
 }
 
@@ -72,10 +70,7 @@ impl<S> Layer<S> for Guard {
     type Service = Guarded<S>;
 
     fn layer(&self, inner: S) -> Guarded<S> {
-        Guarded {
-            inner,
-            require: Arc::clone(&self.require),
-        }
+        Guarded { inner, require: Arc::clone(&self.require) }
     }
 }
 

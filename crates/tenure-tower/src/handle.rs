@@ -49,11 +49,7 @@ pub(crate) struct State {
 
 impl Handle {
     pub(crate) fn new(settings: Arc<Settings>, parts: &Parts) -> Self {
-        let headers = parts
-            .headers
-            .get_all(http::header::COOKIE)
-            .iter()
-            .map(|value| value.as_bytes());
+        let headers = parts.headers.get_all(http::header::COOKIE).iter().map(|value| value.as_bytes());
         let token = match settings.sessions.cookie().find(headers) {
             Found::Missing => Token::Missing,
             Found::One(value) => Token::Presented(value.to_vec()),
@@ -92,18 +88,12 @@ impl Handle {
     }
 
     async fn check(&self) -> Result<Verdict, Error> {
-        let inactive = |reason, forget| {
-            Verdict::Inactive(tenure::Inactive {
-                reason,
-                forget,
-                session: None,
-            })
-        };
+        let inactive = |reason| Verdict::Inactive(tenure::Inactive { reason, forget: false, session: None });
         let token = match &self.token {
-            Token::Missing => return Ok(inactive(tenure::Reason::NoToken, false)),
+            Token::Missing => return Ok(inactive(tenure::Reason::NoToken)),
             Token::Several => {
                 tracing::warn!("a request brought several session cookies; none of them is believed");
-                return Ok(inactive(tenure::Reason::Malformed, true));
+                return Ok(inactive(tenure::Reason::Malformed));
             }
             Token::Presented(token) => token,
         };
@@ -144,10 +134,7 @@ pub(crate) struct Look<'h> {
 
 impl Look<'_> {
     pub(crate) fn verdict(&self) -> &Verdict {
-        self.state
-            .verdict
-            .as_ref()
-            .expect("looking at a session checks its token first")
+        self.state.verdict.as_ref().expect("looking at a session checks its token first")
     }
 
     pub(crate) fn active(&self) -> Option<&Active> {
@@ -175,26 +162,17 @@ impl Look<'_> {
         if let Some(active) = self.active() {
             return Ok((active.clone(), false));
         }
-        let new = NewGuest {
-            data,
-            device: self.handle.device(),
-            ..NewGuest::default()
-        };
+        let new = NewGuest { data, device: self.handle.device(), ..NewGuest::default() };
         let issued = self.handle.settings.sessions.create_guest(new).await?;
         self.adopt(&issued).await?;
-        let active = self
-            .active()
-            .cloned()
-            .ok_or(tenure::Error::Bug("a guest that has just begun is not active"))?;
+        let active =
+            self.active().cloned().ok_or(tenure::Error::Bug("a guest that has just begun is not active"))?;
         Ok((active, true))
     }
 
     /// Goes on with a session whose token was just made.
     pub(crate) async fn adopt(&mut self, issued: &tenure::Issued) -> Result<(), Error> {
-        let check = Check {
-            touch: false,
-            ..Check::any()
-        };
+        let check = Check { touch: false, ..Check::any() };
         let token = issued.token.expose().as_bytes();
         self.state.verdict = Some(self.handle.settings.sessions.check(token, &check).await?);
         self.state.cookie = Some(issued.set_cookie.clone());
@@ -232,22 +210,13 @@ impl Look<'_> {
         }
         let sign_in = sign_in.device(self.handle.device());
         let presented = self.state.verdict.clone();
-        let issued = self
-            .handle
-            .settings
-            .sessions
-            .sign_in(presented.as_ref(), sign_in)
-            .await?;
+        let issued = self.handle.settings.sessions.sign_in(presented.as_ref(), sign_in).await?;
         self.adopt(&issued).await?;
         self.save().await
     }
 
     pub(crate) fn forget(&mut self, reason: tenure::Reason) {
-        let inactive = tenure::Inactive {
-            reason,
-            forget: true,
-            session: None,
-        };
+        let inactive = tenure::Inactive { reason, forget: true, session: None };
         self.state.verdict = Some(Verdict::Inactive(inactive));
         self.state.cookie = Some(self.handle.settings.sessions.cookie().clear());
         self.state.changes = Changes::default();

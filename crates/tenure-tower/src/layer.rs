@@ -63,9 +63,7 @@ impl SessionLayer {
             passive: Arc::new(|parts| parts.headers.contains_key(PASSIVE)),
             client_ip: Arc::new(|_| None),
         };
-        Self {
-            settings: Arc::new(settings),
-        }
+        Self { settings: Arc::new(settings) }
     }
 
     /// Where people sign in. A page that needs a sign-in redirects there with the address it
@@ -102,17 +100,13 @@ impl SessionLayer {
     fn with(self, set: impl FnOnce(&mut Settings)) -> Self {
         let mut settings = (*self.settings).clone();
         set(&mut settings);
-        Self {
-            settings: Arc::new(settings),
-        }
+        Self { settings: Arc::new(settings) }
     }
 }
 
 impl fmt::Debug for SessionLayer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("SessionLayer")
-            .field("sessions", &self.settings.sessions)
-            .finish_non_exhaustive()
+        f.debug_struct("SessionLayer").field("sessions", &self.settings.sessions).finish_non_exhaustive()
     }
 }
 
@@ -120,10 +114,7 @@ impl<S> Layer<S> for SessionLayer {
     type Service = SessionService<S>;
 
     fn layer(&self, inner: S) -> Self::Service {
-        SessionService {
-            inner,
-            settings: Arc::clone(&self.settings),
-        }
+        SessionService { inner, settings: Arc::clone(&self.settings) }
     }
 }
 
@@ -136,9 +127,7 @@ pub struct SessionService<S> {
 
 impl<S> fmt::Debug for SessionService<S> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("SessionService")
-            .field("sessions", &self.settings.sessions)
-            .finish_non_exhaustive()
+        f.debug_struct("SessionService").field("sessions", &self.settings.sessions).finish_non_exhaustive()
     }
 }
 

@@ -73,10 +73,7 @@ impl Session {
     /// When the store does not answer.
     pub async fn user(&self) -> Result<Option<UserId>, Error> {
         let look = self.handle.look().await?;
-        Ok(look
-            .signed_in()
-            .ok()
-            .and_then(|active| active.session().user().cloned()))
+        Ok(look.signed_in().ok().and_then(|active| active.session().user().cloned()))
     }
 
     /// The value of a key, with what this request has set.
@@ -185,10 +182,7 @@ impl Session {
     ) -> Result<impl Future<Output = Result<Reason, tenure::Error>> + Send + use<>, Error> {
         let look = self.handle.look().await?;
         let reason = || look.verdict().reason().unwrap_or(Reason::NoToken);
-        let id = look
-            .session()
-            .map(|session| session.id())
-            .ok_or_else(|| Error::NotSignedIn(reason()))?;
+        let id = look.session().map(|session| session.id()).ok_or_else(|| Error::NotSignedIn(reason()))?;
         let sessions = self.handle.settings.sessions.clone();
         Ok(async move { sessions.ended(id).await })
     }

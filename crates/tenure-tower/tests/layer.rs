@@ -52,19 +52,15 @@ async fn everything_at_once(s: Session) -> Result<impl IntoResponse, Error> {
     s.sign_out().await?;
     s.set(VISITS, 2).await?;
     s.sign_in(alice()).await?;
-    Ok(AppendHeaders([
-        (SET_COOKIE, "__Host-sid=mine; Path=/"),
-        (SET_COOKIE, "theme=dark"),
-    ]))
+    Ok(AppendHeaders([(SET_COOKIE, "__Host-sid=mine; Path=/"), (SET_COOKIE, "theme=dark")]))
 }
 
 fn shop(kit: &TestKit) -> Router {
     let admin = Router::new()
         .route("/admin", get(|| async { "the inside" }))
         .route_layer(Guard::signed_in().role(Role::new("admin").unwrap()));
-    let strong = Router::new()
-        .route("/strong", get(|| async { "strong" }))
-        .route_layer(Guard::signed_in().level(2));
+    let strong =
+        Router::new().route("/strong", get(|| async { "strong" })).route_layer(Guard::signed_in().level(2));
     Router::new()
         .merge(admin)
         .merge(strong)
@@ -80,30 +76,17 @@ fn shop(kit: &TestKit) -> Router {
         )
         .route("/sign-in", get(|_: Guest| async { "who are you?" }).post(sign_in))
         .route("/sign-out", post(sign_out))
-        .route(
-            "/account",
-            get(|me: SignedIn| async move { format!("Hello {}", me.user()) }),
-        )
-        .route(
-            "/others",
-            post(|me: SignedIn| async move { me.end_others().await.map(|n| n.to_string()) }),
-        )
+        .route("/account", get(|me: SignedIn| async move { format!("Hello {}", me.user()) }))
+        .route("/others", post(|me: SignedIn| async move { me.end_others().await.map(|n| n.to_string()) }))
         .route("/fails", post(fails_after_a_change))
         .route("/everything", post(everything_at_once))
-        .layer(
-            SessionLayer::new(&kit.sessions)
-                .sign_in_at("/sign-in")
-                .home_at("/account"),
-        )
+        .layer(SessionLayer::new(&kit.sessions).sign_in_at("/sign-in").home_at("/account"))
 }
 
 #[tokio::test]
 async fn p9_a_request_that_does_not_touch_its_session_gets_no_header() {
     let (kit, app) = app(shop).await;
-    for mut browser in [
-        Browser::new(&app),
-        Browser::with_cookie(&app, kit.sign_in_as("u_alice").await),
-    ] {
+    for mut browser in [Browser::new(&app), Browser::with_cookie(&app, kit.sign_in_as("u_alice").await)] {
         let answer = browser.get("/plain").await;
         assert_eq!(answer.text, "plain");
         for name in [SET_COOKIE, VARY, CACHE_CONTROL] {
@@ -118,10 +101,7 @@ async fn a_visitor_who_only_looks_gets_no_session() {
     let mut browser = Browser::new(&app);
     let answer = browser.get("/cart").await;
     assert_eq!(answer.set_cookies(), Vec::<&str>::new());
-    assert_eq!(
-        (answer.header("vary"), answer.header("cache-control")),
-        ("cookie", "no-store")
-    );
+    assert_eq!((answer.header("vary"), answer.header("cache-control")), ("cookie", "no-store"));
 }
 
 #[tokio::test]
@@ -137,14 +117,7 @@ async fn a_cart_survives_the_sign_in_and_the_guests_cookie_is_worthless() {
     assert_eq!(browser.get("/cart").await.text, "apple");
     assert_eq!(thief.get("/cart").await.text, "");
     assert_eq!(thief.get("/account").await.status, StatusCode::SEE_OTHER);
-    assert_eq!(
-        kit.sessions
-            .list(&UserId::new("u_alice").unwrap())
-            .await
-            .unwrap()
-            .len(),
-        1
-    );
+    assert_eq!(kit.sessions.list(&UserId::new("u_alice").unwrap()).await.unwrap().len(), 1);
 }
 
 #[tokio::test]
@@ -163,13 +136,7 @@ async fn ck_3_one_answer_never_sets_the_cookie_twice() {
     let answer = browser.post("/everything").await;
     let cookies = answer.set_cookies();
     assert_eq!(cookies.len(), 2, "{cookies:?}");
-    assert_eq!(
-        cookies
-            .iter()
-            .filter(|cookie| cookie.starts_with("__Host-sid=tn1_"))
-            .count(),
-        1
-    );
+    assert_eq!(cookies.iter().filter(|cookie| cookie.starts_with("__Host-sid=tn1_")).count(), 1);
     assert_eq!(browser.get("/account").await.text, "Hello u_alice");
     assert_eq!(browser.get("/visits").await.text, "Some(2)");
 }
@@ -186,10 +153,7 @@ async fn a_change_is_saved_also_when_the_answer_is_an_error() {
 async fn wstg_04b_an_answer_with_a_cookie_is_never_stored() {
     let (kit, app) = app(shop).await;
     let mut browser = Browser::with_cookie(&app, kit.sign_in_as("u_alice").await);
-    assert_eq!(
-        browser.get("/cached").await.header("cache-control"),
-        "private, max-age=60"
-    );
+    assert_eq!(browser.get("/cached").await.header("cache-control"), "private, max-age=60");
     kit.advance(16 * MINUTE).await;
     let rotated = browser.get("/cached").await;
     assert_eq!(rotated.set_cookies().len(), 1);
@@ -216,17 +180,11 @@ async fn asvs_7_4_1_after_sign_out_the_old_cookie_is_dead_and_forgotten() {
     browser.post("/sign-in").await;
     let kept = browser.cookie.clone().unwrap();
     let answer = browser.post("/sign-out").await;
-    assert_eq!(
-        answer.set_cookies(),
-        ["__Host-sid=; Path=/; Max-Age=0; Secure; HttpOnly; SameSite=Lax"]
-    );
+    assert_eq!(answer.set_cookies(), ["__Host-sid=; Path=/; Max-Age=0; Secure; HttpOnly; SameSite=Lax"]);
     let mut thief = Browser::with_cookie(&app, kept);
     let answer = thief.get("/account").await;
     assert_eq!(answer.status, StatusCode::SEE_OTHER);
-    assert_eq!(
-        thief.cookie, None,
-        "a dead cookie is cleared where it is presented"
-    );
+    assert_eq!(thief.cookie, None, "a dead cookie is cleared where it is presented");
 }
 
 #[tokio::test]
@@ -236,15 +194,10 @@ async fn pages_go_to_the_sign_in_and_everything_else_gets_401() {
     let page = browser.get("/account?tab=a&b=c").await;
     assert_eq!(
         (page.status, page.location()),
-        (
-            StatusCode::SEE_OTHER,
-            "/sign-in?return_to=/account%3Ftab%3Da%26b%3Dc"
-        )
+        (StatusCode::SEE_OTHER, "/sign-in?return_to=/account%3Ftab%3Da%26b%3Dc")
     );
     assert_eq!(browser.post("/others").await.location(), "/sign-in");
-    let api = browser
-        .send(Method::GET, "/account", &[("accept", "application/json")])
-        .await;
+    let api = browser.send(Method::GET, "/account", &[("accept", "application/json")]).await;
     assert_eq!((api.status, api.location()), (StatusCode::UNAUTHORIZED, ""));
 }
 
@@ -263,14 +216,8 @@ async fn a_guard_asks_for_roles_and_strength() {
     let mut admin = Browser::with_cookie(&app, kit.sign_in_with_roles("u_root", &["admin"]).await);
     assert_eq!(alice.get("/admin").await.status, StatusCode::FORBIDDEN);
     assert_eq!(admin.get("/admin").await.text, "the inside");
-    assert_eq!(
-        Browser::new(&app).get("/admin").await.location(),
-        "/sign-in?return_to=/admin"
-    );
-    assert_eq!(
-        admin.get("/strong").await.location(),
-        "/sign-in?return_to=/strong"
-    );
+    assert_eq!(Browser::new(&app).get("/admin").await.location(), "/sign-in?return_to=/admin");
+    assert_eq!(admin.get("/strong").await.location(), "/sign-in?return_to=/strong");
 }
 
 #[tokio::test]
@@ -280,16 +227,10 @@ async fn nist_t5_a_passive_request_does_not_keep_a_session_alive() {
     let mut browser = Browser::with_cookie(&app, cookie.clone());
     for _ in 0..4 {
         kit.advance(8 * MINUTE).await;
-        browser
-            .send(Method::GET, "/account", &[("tenure-passive", "1")])
-            .await;
+        browser.send(Method::GET, "/account", &[("tenure-passive", "1")]).await;
     }
     let answer = browser.get("/account").await;
-    assert_eq!(
-        answer.status,
-        StatusCode::SEE_OTHER,
-        "32 minutes of polling are no activity"
-    );
+    assert_eq!(answer.status, StatusCode::SEE_OTHER, "32 minutes of polling are no activity");
 }
 
 #[tokio::test]
@@ -302,11 +243,7 @@ async fn ck_16_several_cookies_of_the_name_are_believed_in_none() {
         .body(Body::empty());
     let answer = send(&app, request.unwrap()).await;
     assert_eq!(answer.status, StatusCode::SEE_OTHER);
-    assert_eq!(
-        kit.user_of(&cookie).await.unwrap().as_str(),
-        "u_alice",
-        "nothing ended"
-    );
+    assert_eq!(kit.user_of(&cookie).await.unwrap().as_str(), "u_alice", "nothing ended");
 }
 
 #[tokio::test]
@@ -323,10 +260,7 @@ async fn wstg_01d_hostile_cookies_are_nobody() {
         many.as_bytes(),
     ];
     for bytes in hostile {
-        let request = Request::get("/account")
-            .header(COOKIE, bytes)
-            .body(Body::empty())
-            .unwrap();
+        let request = Request::get("/account").header(COOKIE, bytes).body(Body::empty()).unwrap();
         assert_eq!(send(&app, request).await.status, StatusCode::UNAUTHORIZED);
     }
 }
@@ -362,17 +296,10 @@ async fn a_stream_learns_that_its_session_is_over() {
         tokio::spawn(async move { told.send(ended.await).await });
         Ok::<_, Error>("streaming")
     });
-    let app = Router::new()
-        .route("/stream", held)
-        .layer(SessionLayer::new(&kit.sessions));
+    let app = Router::new().route("/stream", held).layer(SessionLayer::new(&kit.sessions));
     let mut browser = Browser::with_cookie(&app, kit.sign_in_as("u_alice").await);
     assert_eq!(browser.get("/stream").await.text, "streaming");
-    let session = kit
-        .sessions
-        .list(&UserId::new("u_alice").unwrap())
-        .await
-        .unwrap()
-        .remove(0);
+    let session = kit.sessions.list(&UserId::new("u_alice").unwrap()).await.unwrap().remove(0);
     assert!(ends.try_recv().is_err());
     let ending = tenure::Ending::new(tenure::EndReason::Revoked, tenure::Actor::application());
     kit.sessions.end(session.id(), ending).await.unwrap();

@@ -6,7 +6,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use axum::Router;
-use axum::extract::ConnectInfo;
+use axum::extract::{ConnectInfo, DefaultBodyLimit};
 use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE};
 use axum::middleware::{from_fn, map_response};
 use axum::response::IntoResponse;
@@ -19,6 +19,9 @@ use crate::people::People;
 use crate::routes::{account, devices, shop, theme};
 use crate::{failure, pages};
 
+/// How long a form is at the most, in bytes.
+const LONGEST_FORM: usize = 16 * 1024;
+
 /// The shop over these sessions.
 ///
 /// From the inside out: pages, the page for those whose session has ended, sessions, pages
@@ -26,12 +29,7 @@ use crate::{failure, pages};
 pub fn router(sessions: &Sessions, people: People) -> Router {
     let sessions_layer = SessionLayer::new(sessions)
         .sign_in_at("/sign-in")
-        .client_ip(|parts| {
-            parts
-                .extensions
-                .get::<ConnectInfo<SocketAddr>>()
-                .map(|peer| peer.0.ip())
-        });
+        .client_ip(|parts| parts.extensions.get::<ConnectInfo<SocketAddr>>().map(|peer| peer.0.ip()));
     Router::new()
         .route("/", get(shop::home))
         .route("/cart", get(shop::cart))
@@ -49,6 +47,7 @@ pub fn router(sessions: &Sessions, people: People) -> Router {
         .route("/appearance", get(theme::form).post(theme::choose))
         .fallback(shop::not_found)
         .layer(from_fn(account::tell_of_the_end))
+        .layer(DefaultBodyLimit::max(LONGEST_FORM))
         .layer(sessions_layer)
         .layer(from_fn(failure::pages))
         .layer(CsrfLayer::new())
@@ -73,18 +72,9 @@ pub async fn serve(
 }
 
 async fn stylesheet() -> impl IntoResponse {
-    (
-        [
-            (CONTENT_TYPE, "text/css; charset=utf-8"),
-            (CACHE_CONTROL, "no-cache"),
-        ],
-        pages::STYLESHEET,
-    )
+    ([(CONTENT_TYPE, "text/css; charset=utf-8"), (CACHE_CONTROL, "no-cache")], pages::STYLESHEET)
 }
 
 async fn icon() -> impl IntoResponse {
-    (
-        [(CONTENT_TYPE, "image/svg+xml"), (CACHE_CONTROL, "max-age=86400")],
-        pages::ICON,
-    )
+    ([(CONTENT_TYPE, "image/svg+xml"), (CACHE_CONTROL, "max-age=86400")], pages::ICON)
 }

@@ -140,6 +140,20 @@ pub fn local_path(path: &str) -> &str {
     if rooted && plain { path } else { "/" }
 }
 
+/// The path as a `Location` header has it: whatever is not plain ASCII percent-encoded, so
+/// that every browser reads the same.
+pub fn in_ascii(path: &str) -> String {
+    let mut encoded = String::with_capacity(path.len());
+    for byte in path.bytes() {
+        if byte.is_ascii_graphic() && !b"\"<>\\^`{|}".contains(&byte) {
+            encoded.push(char::from(byte));
+        } else {
+            encoded.push_str(&format!("%{byte:02X}"));
+        }
+    }
+    encoded
+}
+
 fn initial(name: &str) -> String {
     name.chars().take(1).flat_map(char::to_uppercase).collect()
 }

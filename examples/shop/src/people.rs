@@ -41,10 +41,7 @@ impl People {
 
     /// The proof that somebody is who they say, if their password is right.
     pub(crate) async fn check(&self, name: &str, password: String) -> Option<SignIn> {
-        let found = self
-            .accounts
-            .iter()
-            .position(|(person, _)| person.name == name.trim());
+        let found = self.accounts.iter().position(|(person, _)| person.name == name.trim());
         let (accounts, nobody) = (Arc::clone(&self.accounts), Arc::clone(&self.nobody));
         let _turn = self.checks.acquire().await.ok()?;
         let right = tokio::task::spawn_blocking(move || {
@@ -70,7 +67,5 @@ pub(crate) fn user_id(person: &Person) -> Option<UserId> {
 
 fn hash(password: &str) -> io::Result<String> {
     let hash = Argon2::default().hash_password(password.as_bytes());
-    Ok(hash
-        .map_err(|error| io::Error::other(error.to_string()))?
-        .to_string())
+    Ok(hash.map_err(|error| io::Error::other(error.to_string()))?.to_string())
 }

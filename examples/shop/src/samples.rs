@@ -12,10 +12,7 @@ const DEVICES: [(&str, [u8; 4]); 3] = [
         "Mozilla/5.0 (iPhone; CPU iPhone OS 18_5 like Mac OS X) AppleWebKit/605.1.15 Version/18.5 Mobile Safari/604.1",
         [203, 0, 113, 7],
     ),
-    (
-        "Mozilla/5.0 (Windows NT 10.0; Win64; x64; rv:143.0) Gecko/20100101 Firefox/143.0",
-        [198, 51, 100, 23],
-    ),
+    ("Mozilla/5.0 (Windows NT 10.0; Win64; x64; rv:143.0) Gecko/20100101 Firefox/143.0", [198, 51, 100, 23]),
     (
         "Mozilla/5.0 (iPad; CPU OS 18_5 like Mac OS X) AppleWebKit/605.1.15 Version/18.5 Safari/604.1",
         [192, 0, 2, 44],
@@ -34,20 +31,12 @@ pub async fn fill(sessions: &Sessions) -> Result<(), Error> {
         }
         for (user_agent, ip) in &DEVICES[..DEVICES.len() - at] {
             let device = Device::from_request(Some(user_agent), Some((*ip).into()));
-            sessions
-                .sign_in(None, SignIn::password(user.clone()).remember(true).device(device))
-                .await?;
+            sessions.sign_in(None, SignIn::password(user.clone()).remember(true).device(device)).await?;
         }
     }
     let device = Device::from_request(Some(DEVICES[0].0), Some(DEVICES[0].1.into()));
     let data = Changes::default().set("cart", [("apple", 3)].into_iter().collect());
-    sessions
-        .create_guest(NewGuest {
-            data,
-            device,
-            ..NewGuest::default()
-        })
-        .await?;
+    sessions.create_guest(NewGuest { data, device, ..NewGuest::default() }).await?;
     Ok(())
 }
 

@@ -56,15 +56,10 @@ pub(crate) fn page(status: StatusCode, page: &impl Template) -> Response {
 }
 
 pub(crate) fn visitor(session: Option<&Snapshot>) -> Visitor {
-    let person = session
-        .filter(|s| s.state() == "signed_in")
-        .and_then(|s| s.user())
-        .map(person_of);
+    let person = session.filter(|s| s.state() == "signed_in").and_then(|s| s.user()).map(person_of);
     match person {
         None => Visitor::Guest,
-        Some(person) => Visitor::SignedIn {
-            name: person.map_or("friend", |p| p.full_name).to_owned(),
-        },
+        Some(person) => Visitor::SignedIn { name: person.map_or("friend", |p| p.full_name).to_owned() },
     }
 }
 
@@ -73,10 +68,7 @@ pub(crate) fn moment(at: Timestamp, now: jiff::Timestamp) -> Moment {
 }
 
 /// The time by which a page reckons.
-#[expect(
-    clippy::disallowed_methods,
-    reason = "pages show the time of day; nothing is decided by it"
-)]
+#[expect(clippy::disallowed_methods, reason = "pages show the time of day; nothing is decided by it")]
 pub(crate) fn jiff_now(session: Option<&Snapshot>) -> jiff::Timestamp {
     let seen = session.map(|s| jiff_of(s.last_seen_at())).unwrap_or_default();
     jiff::Timestamp::now().max(seen)

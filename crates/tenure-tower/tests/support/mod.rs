@@ -18,19 +18,12 @@ pub struct Answer {
 impl Answer {
     /// The `Set-Cookie` headers.
     pub fn set_cookies(&self) -> Vec<&str> {
-        self.headers
-            .get_all(SET_COOKIE)
-            .iter()
-            .map(|value| value.to_str().unwrap())
-            .collect()
+        self.headers.get_all(SET_COOKIE).iter().map(|value| value.to_str().unwrap()).collect()
     }
 
     /// A header's value, or nothing.
     pub fn header(&self, name: &str) -> &str {
-        self.headers
-            .get(name)
-            .map(|value| value.to_str().unwrap())
-            .unwrap_or_default()
+        self.headers.get(name).map(|value| value.to_str().unwrap()).unwrap_or_default()
     }
 
     /// Where it redirects to.
@@ -48,28 +41,20 @@ pub struct Browser {
 
 impl Browser {
     pub fn new(app: &Router) -> Self {
-        Self {
-            app: app.clone(),
-            cookie: None,
-        }
+        Self { app: app.clone(), cookie: None }
     }
 
     /// One that holds the cookie of a session that was made elsewhere.
     pub fn with_cookie(app: &Router, cookie: String) -> Self {
-        Self {
-            app: app.clone(),
-            cookie: Some(cookie),
-        }
+        Self { app: app.clone(), cookie: Some(cookie) }
     }
 
     pub async fn get(&mut self, path: &str) -> Answer {
-        self.send(Method::GET, path, &[(ACCEPT.as_str(), "text/html,*/*")])
-            .await
+        self.send(Method::GET, path, &[(ACCEPT.as_str(), "text/html,*/*")]).await
     }
 
     pub async fn post(&mut self, path: &str) -> Answer {
-        self.send(Method::POST, path, &[(ACCEPT.as_str(), "text/html,*/*")])
-            .await
+        self.send(Method::POST, path, &[(ACCEPT.as_str(), "text/html,*/*")]).await
     }
 
     pub async fn send(&mut self, method: Method, path: &str, headers: &[(&str, &str)]) -> Answer {
@@ -94,11 +79,7 @@ pub async fn send(app: &Router, request: Request<Body>) -> Answer {
     let (parts, body) = answer.into_parts();
     let bytes = body.collect().await.unwrap().to_bytes();
     let text = String::from_utf8_lossy(&bytes).into_owned();
-    Answer {
-        status: parts.status,
-        headers: parts.headers,
-        text,
-    }
+    Answer { status: parts.status, headers: parts.headers, text }
 }
 
 /// A kit and an application built on it.

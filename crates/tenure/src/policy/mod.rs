@@ -1,6 +1,7 @@
 //! How long sessions live, how many there are and how their tokens renew themselves.
 
 mod presets;
+mod remembered;
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -22,7 +23,9 @@ use crate::store::{Admission, AtLimit, MAX_SESSIONS};
 pub struct Policy {
     /// Limits of a signed-in session.
     pub session: Limits,
-    /// Limits of one whose user asked to be remembered; none if that is not offered.
+    /// Limits of one whose user asked to be remembered; none if that is not offered, which
+    /// files say as `false`.
+    #[serde(with = "remembered")]
     pub remembered: Option<Limits>,
     /// Sessions that owe a second factor.
     pub pending: PendingPolicy,

@@ -258,7 +258,7 @@ impl Sessions {
         }
         let nearly_due = snapshot.idle_expires_at().since(now) < WRITTEN_WITHIN;
         if check.touch && snapshot.see(now, self.realm.policy.touch_threshold()) {
-            self.core.touch(snapshot.id(), now);
+            self.core.touch(snapshot.record(), now);
             if nearly_due {
                 // The sweep reads the store: it must not find an idle session there. It does not
                 // run while activity cannot be written.

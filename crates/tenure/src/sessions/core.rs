@@ -15,8 +15,11 @@ use crate::keys::Keys;
 use crate::limiter::Limiter;
 use crate::policy::Policy;
 use crate::random::Random;
+use crate::reason::EndReason;
 use crate::record::{NewSession, Record};
-use crate::store::{Admission, Context, Mutation, Opened, Operation, Reply, Store, StoreError};
+use crate::store::{
+    Admission, Context, Mutation, Opened, Operation, Outcome, Refusal, Reply, Store, StoreError,
+};
 
 /// How often a change whose outcome is unknown is repeated, under the same operation id.
 const TRIES: u32 = 3;
@@ -37,7 +40,9 @@ pub(super) struct Core {
     pub(super) clock: Arc<SteadyClock>,
     pub(super) random: Arc<dyn Random>,
     pub(super) cache: Arc<Cache>,
-    pub(super) touches: Mutex<HashMap<SessionId, Timestamp>>,
+    /// Activity that is not written yet: of each session the last moment, and those before it
+    /// without which the store would see a gap longer than the idle limit.
+    pub(super) touches: Mutex<HashMap<SessionId, Vec<Timestamp>>>,
     pub(super) guests: Limiter,
     pub(super) misses: Limiter,
     pub(super) watchers: Watchers,
@@ -64,7 +69,9 @@ impl Core {
 
     /// Opens a record and adds activity that is not written yet.
     pub(super) fn snapshot(&self, record: Record) -> Result<Arc<Snapshot>, Error> {
-        let pending = self.touches.lock().unwrap_or_else(PoisonError::into_inner).get(&record.id).copied();
+        let touches = self.touches.lock().unwrap_or_else(PoisonError::into_inner);
+        let pending = touches.get(&record.id).and_then(|moments| moments.last()).copied();
+        drop(touches);
         let snapshot = Snapshot::open(&self.keys, record)?;
         if let Some(at) = pending {
             snapshot.seen_at_least(at);
@@ -83,7 +90,15 @@ impl Core {
         detached(async move {
             let changing = core.cache.begin(id);
             let store = Arc::clone(&core.store);
-            let reply = core.repeated(|| store.mutate(&operation, id, mutation.clone())).await;
+            let mutate = || core.repeated(|| store.mutate(&operation, id, mutation.clone()));
+            let mut reply = mutate().await;
+            if reply.as_ref().is_ok_and(|reply| core.is_late(id, reply)) {
+                reply = match core.flush_touches().await {
+                    Ok(_) => mutate().await,
+                    Err(Error::Store(error)) => Err(error),
+                    Err(_) => reply,
+                };
+            }
             match reply {
                 Ok(reply) => {
                     let snapshot = reply.record.clone().map(|record| core.snapshot(record)).transpose();
@@ -100,6 +115,13 @@ impl Core {
             }
         })
         .await
+    }
+
+    /// Whether the store took a session for idle whose activity it has not been told yet.
+    fn is_late(&self, id: SessionId, reply: &Reply) -> bool {
+        let is_idle = reply.outcome == Outcome::Refused(Refusal::Ended(EndReason::IdleTimeout));
+        let is_alive = reply.record.as_ref().is_some_and(|record| record.ended().is_none());
+        is_idle && is_alive && self.touches.lock().unwrap_or_else(PoisonError::into_inner).contains_key(&id)
     }
 
     /// Begins a session, to the end, whatever becomes of the caller.

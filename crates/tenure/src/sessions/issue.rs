@@ -11,7 +11,8 @@ use crate::cookie::SetCookie;
 use crate::error::Error;
 use crate::id::{OperationId, Route, SessionId};
 use crate::reason::Actor;
-use crate::store::{Operation, Reply};
+use crate::record::{Grace, Record, Standing, State};
+use crate::store::{Operation, Refusal, Reply};
 use crate::token::{Secret, SessionToken};
 use crate::vault;
 
@@ -133,7 +134,7 @@ impl Sessions {
         let (generation, secret) =
             vault::open_receipt(&self.core.keys, key.0.as_bytes(), attempt.id, receipt)?;
         let record = self.core.store.load(id).await?.ok_or(LOST)?;
-        Ok(self.issued(self.core.snapshot(record)?, generation, &secret))
+        self.issue_newest(record, generation, &secret)
     }
 
     /// The answer to an attempt that the store has carried out, now or before.
@@ -147,7 +148,25 @@ impl Sessions {
         if let Some(receipt) = &reply.receipt {
             return self.answer_again(attempt, record.id, receipt).await;
         }
-        Ok(self.issued(self.core.snapshot(record)?, generation, &attempt.secret))
+        self.issue_newest(record, generation, &attempt.secret)
+    }
+
+    /// Hands the token out, unless it was replaced meanwhile: an answer that comes late must
+    /// not give its client a token whose use looks like theft (promise P10).
+    fn issue_newest(&self, record: Record, generation: u32, secret: &Secret) -> Result<Issued, Error> {
+        let now = self.core.clock.now();
+        let is_claimed = matches!(record.state, State::Claimed(_));
+        let standing = record.secrets.standing(generation, &secret.hash(), Grace { ms: 0 }, now);
+        let session = self.core.snapshot(record)?;
+        if let Some(reason) = session.dead(now) {
+            return Err(Error::Inactive(reason.into()));
+        }
+        match standing {
+            Standing::Current | Standing::Successor if !is_claimed => {
+                Ok(self.issued(session, generation, secret))
+            }
+            _ => Err(Refusal::Superseded.into()),
+        }
     }
 
     pub(super) fn issued(&self, session: Arc<Snapshot>, generation: u32, secret: &Secret) -> Issued {

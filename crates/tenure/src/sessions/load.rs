@@ -10,6 +10,7 @@ use crate::clock::Timestamp;
 use crate::error::Error;
 use crate::id::{OperationId, SessionId};
 use crate::reason::Actor;
+use crate::record::Record;
 use crate::store::{Mutation, Operation, Reply, StoreError};
 
 /// How long a check waits for the store.
@@ -62,10 +63,16 @@ impl Core {
         });
     }
 
-    pub(super) fn touch(self: &Arc<Self>, id: SessionId, at: Timestamp) {
+    pub(super) fn touch(self: &Arc<Self>, session: &Record, at: Timestamp) {
         let mut touches = self.touches.lock().unwrap_or_else(PoisonError::into_inner);
-        let last = touches.entry(id).or_insert(at);
-        *last = (*last).max(at);
+        let moments = touches.entry(session.id).or_default();
+        let before = moments.iter().rev().nth(1).copied().unwrap_or(session.last_seen_at);
+        if moments.last().is_none_or(|last| *last < at) {
+            if at.since(before) < Duration::from_millis(session.idle_ms) {
+                moments.pop();
+            }
+            moments.push(at);
+        }
         if touches.len() >= MAX_TOUCHES {
             let core = Arc::clone(self);
             tokio::spawn(async move { core.flush_touches().await.ok() });

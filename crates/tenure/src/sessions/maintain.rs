@@ -1,5 +1,6 @@
 //! Housekeeping: writing activity, telling ends, forgetting what was kept long enough.
 
+use std::collections::hash_map::Entry;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, PoisonError};
 use std::time::Duration;
@@ -83,15 +84,20 @@ impl Core {
     /// the store look for it.
     pub(super) async fn flush_touches(&self) -> Result<u64, Error> {
         let waiting = || self.touches.lock().unwrap_or_else(PoisonError::into_inner);
-        let touches: Vec<Touch> = waiting().iter().map(|(&id, &at)| Touch { id, at }).collect();
+        let of_session =
+            |(&id, moments): (&_, &Vec<_>)| moments.iter().map(move |&at| Touch { id, at }).collect();
+        let touches: Vec<Touch> = waiting().iter().flat_map::<Vec<_>, _>(of_session).collect();
         if touches.is_empty() {
             return Ok(0);
         }
         self.store.touch(&touches).await?;
         let mut waiting = waiting();
         for written in &touches {
-            if waiting.get(&written.id) == Some(&written.at) {
-                waiting.remove(&written.id);
+            if let Entry::Occupied(mut moments) = waiting.entry(written.id) {
+                moments.get_mut().retain(|at| *at > written.at);
+                if moments.get().is_empty() {
+                    moments.remove();
+                }
             }
         }
         Ok(touches.len() as u64)

@@ -149,7 +149,8 @@ impl Sessions {
     /// # Security
     /// Tenure does not check the proof: call this after you have.
     pub async fn sign_in(&self, presented: Option<&Verdict>, sign_in: SignIn) -> Result<Issued, Error> {
-        let attempt = self.attempt("sign-in", sign_in.actor.clone(), sign_in.idempotency_key.clone());
+        let what = format!("sign-in {}", sign_in.user);
+        let attempt = self.attempt(&what, sign_in.actor.clone(), sign_in.idempotency_key.clone());
         let route = self.core.keys.route(self.realm_name(), &sign_in.user);
         if let Some(issued) = self.first_answer(&attempt, route).await? {
             return Ok(issued);
@@ -182,7 +183,8 @@ impl Sessions {
         if active.session.user() != Some(&proof.user) {
             return Err(Error::AnotherUser);
         }
-        let attempt = self.attempt("step-up", proof.actor.clone(), proof.idempotency_key.clone());
+        let what = format!("step-up {}", active.session.id());
+        let attempt = self.attempt(&what, proof.actor.clone(), proof.idempotency_key.clone());
         if let Some(issued) = self.first_answer(&attempt, active.session.id().route()).await? {
             return Ok(issued);
         }
@@ -231,22 +233,22 @@ impl Sessions {
         }
     }
 
-    /// Signs in with the token of a guest that has moved already: the answer of that sign-in
-    /// was lost, or two went at once. If the session it moved to is the same user's and alive,
-    /// this is a new authentication in it, so that the cart is there and no second session.
+    /// Signs in with a token that a sign-in has replaced: the answer of that one was lost, or
+    /// two went at once. If the session that it led to is the same user's and alive, this is a
+    /// new authentication in it, so that the cart is there and no second session.
     async fn sign_in_after(
         &self,
-        guest: SessionId,
+        replaced: SessionId,
         attempt: &Attempt,
         sign_in: &SignIn,
     ) -> Result<Issued, Error> {
-        let mut record = self.core.store.load(guest).await?;
+        let mut record = self.core.store.load(replaced).await?;
         if let Some(claimed) = record.take_if(|record| matches!(record.state, State::Claimed(_))) {
             self.complete(claimed).await?;
-            record = self.core.store.load(guest).await?;
+            record = self.core.store.load(replaced).await?;
         }
-        let moved_to = record.and_then(|record| record.ended()?.next);
-        if let Some(id) = moved_to
+        let led_to = record.and_then(|record| record.ended().map_or(Some(replaced), |ended| ended.next));
+        if let Some(id) = led_to
             && let Some(moved) = self.core.store.load(id).await?
             && moved.user() == Some(&sign_in.user)
             && moved.dead(self.core.clock.now()).is_none()
@@ -266,7 +268,7 @@ impl Sessions {
         in_full: bool,
     ) -> Result<Issued, Error> {
         let next = Secrets::replacement_of(generation);
-        let (limits, persistent) = self.policy().limits(&sign_in.roles, sign_in.remember);
+        let (limits, persistent) = self.limits_of(sign_in);
         let renewal = Renewal {
             idle_ms: limits.idle_seconds * 1_000,
             absolute_ms: limits.absolute_seconds * 1_000,
@@ -276,6 +278,7 @@ impl Sessions {
             generation,
             hash: attempt.secret.hash(),
             identity: sign_in.identity(),
+            pending: sign_in.pending,
             renewal: in_full.then_some(renewal),
             admission: self.policy().admission(&sign_in.roles),
             grace: Grace { ms: 0 },
@@ -330,20 +333,24 @@ impl Sessions {
         let route = self.core.keys.route(self.realm_name(), &sign_in.user);
         let id = SessionId::new(now, route, &*self.core.random);
         let admission = self.policy().admission(&sign_in.roles);
-        if sign_in.pending {
-            let seconds = self.policy().pending.absolute_seconds;
-            let limits = Limits { idle_seconds: seconds, absolute_seconds: seconds };
-            let state = NewState::Pending(sign_in.identity());
-            return Ok((self.begin(id, state, limits, attempt, &sign_in.device), admission));
-        }
-        let (limits, persistent) = self.policy().limits(&sign_in.roles, sign_in.remember);
-        let state = NewState::SignedIn(sign_in.identity());
+        let (limits, persistent) = self.limits_of(sign_in);
+        let identity = sign_in.identity();
+        let state = if sign_in.pending { NewState::Pending(identity) } else { NewState::SignedIn(identity) };
         let new = NewSession {
             persistent,
             data: self.sealed(id, &sign_in.data.plain()?),
             ..self.begin(id, state, limits, attempt, &sign_in.device)
         };
         Ok((new, admission))
+    }
+
+    /// The limits of the session that this sign-in gives, and whether it is remembered.
+    fn limits_of(&self, sign_in: &SignIn) -> (Limits, bool) {
+        if sign_in.pending {
+            let seconds = self.policy().pending.absolute_seconds;
+            return (Limits { idle_seconds: seconds, absolute_seconds: seconds }, false);
+        }
+        self.policy().limits(&sign_in.roles, sign_in.remember)
     }
 
     /// How long ago the session's user last authenticated in full.

@@ -79,7 +79,8 @@ pub trait Store: Send + Sync + 'static {
 
     /// Records activity. Only ever moves forward, never past the store's own time, and never
     /// revives a session whose limit had passed at the moment of the touch. Unknown and ended
-    /// sessions are passed over.
+    /// sessions are passed over. One session may be touched several times, the earlier moment
+    /// first.
     async fn touch(&self, touches: &[Touch]) -> Result<(), StoreError>;
 
     /// What an operation with a receipt did, if it is known. `route` is that of the session

@@ -94,6 +94,8 @@ pub struct Authentication {
     pub hash: SecretHash,
     /// Who, and how it was proved.
     pub identity: NewIdentity,
+    /// The user still owes another factor: the session is a pending one afterwards.
+    pub pending: bool,
     /// New limits after a full authentication; none for a step-up, which moves no limit.
     pub renewal: Option<Renewal>,
     /// The other sessions of the user, when a pending session becomes a signed-in one.

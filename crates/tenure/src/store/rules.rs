@@ -157,8 +157,10 @@ pub fn mutate(
         },
         Mutation::Authenticate(authentication) => {
             let room = if matches!(record.state, State::Pending(_)) && record.dead(now).is_none() {
-                may_begin(user, &authentication.admission)
-                    .and_then(|()| admit(others, &authentication.admission, now))
+                may_begin(user, &authentication.admission).and_then(|()| match authentication.pending {
+                    true => Ok(Vec::new()),
+                    false => admit(others, &authentication.admission, now),
+                })
             } else {
                 Ok(Vec::new())
             };
@@ -300,7 +302,7 @@ impl Record {
         }
         let mut record = Self { state: State::Guest, secrets: self.secrets.replaced(by.hash, now), ..self };
         record.last_seen_at = record.last_seen_at.max(now);
-        record.state = State::SignedIn(match by.renewal {
+        let identity = match by.renewal {
             None => before.stepped_up(by.identity, now),
             Some(limits) => {
                 record.idle_ms = limits.idle_ms;
@@ -308,7 +310,8 @@ impl Record {
                 record.persistent = limits.persistent;
                 by.identity.at(now)
             }
-        });
+        };
+        record.state = if by.pending { State::Pending(identity) } else { State::SignedIn(identity) };
         Ok(record)
     }
 

@@ -42,21 +42,9 @@ impl Person {
 
 /// Everybody with an account in the demo.
 pub static PEOPLE: [Person; 3] = [
-    Person {
-        name: "alice",
-        full_name: "Alice",
-        password: "quince-jelly",
-    },
-    Person {
-        name: "bob",
-        full_name: "Bob",
-        password: "kettle-whistle",
-    },
-    Person {
-        name: "carol",
-        full_name: "Carol",
-        password: "lemon-drizzle",
-    },
+    Person { name: "alice", full_name: "Alice", password: "quince-jelly" },
+    Person { name: "bob", full_name: "Bob", password: "kettle-whistle" },
+    Person { name: "carol", full_name: "Carol", password: "lemon-drizzle" },
 ];
 
 /// `GET /account`: who one is here, how strongly, and for how long.

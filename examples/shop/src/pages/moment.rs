@@ -6,10 +6,7 @@ use jiff::{Timestamp, Unit};
 
 /// A point in time, shown as its distance from now, with the exact time at hand.
 #[derive(Clone, Debug, PartialEq, Eq, Template)]
-#[template(
-    source = r#"<time datetime="{{ iso }}" title="{{ date }}">{{ relative }}</time>"#,
-    ext = "html"
-)]
+#[template(source = r#"<time datetime="{{ iso }}" title="{{ date }}">{{ relative }}</time>"#, ext = "html")]
 pub struct Moment {
     /// RFC 3339, for machines.
     pub iso: String,
@@ -44,11 +41,7 @@ fn relative(seconds: i64) -> String {
         _ => (rounded(away, 86_400), "day"),
     };
     let plural = if count == 1 { "" } else { "s" };
-    if seconds < 0 {
-        format!("{count} {unit}{plural} ago")
-    } else {
-        format!("in {count} {unit}{plural}")
-    }
+    if seconds < 0 { format!("{count} {unit}{plural} ago") } else { format!("in {count} {unit}{plural}") }
 }
 
 fn rounded(away: u64, unit: u64) -> u64 {

@@ -74,10 +74,7 @@ impl SignedOutReason {
 
     /// The reason with that word; any other word is [`SignedOutReason::Unknown`].
     pub fn from_code(code: &str) -> SignedOutReason {
-        let known = SignedOutReason::ALL
-            .iter()
-            .copied()
-            .find(|reason| reason.code() == code);
+        let known = SignedOutReason::ALL.iter().copied().find(|reason| reason.code() == code);
         known.unwrap_or(SignedOutReason::Unknown)
     }
 

@@ -11,10 +11,7 @@ const HOSTILE: &str = "\"><script>alert('x')</script>&";
 #[test]
 fn every_page_has_one_heading_a_language_and_a_title() {
     for (name, html) in all("Alice") {
-        assert!(
-            html.starts_with("<!doctype html>\n<html lang=\"en\" data-theme=\""),
-            "{name}"
-        );
+        assert!(html.starts_with("<!doctype html>\n<html lang=\"en\" data-theme=\""), "{name}");
         assert_eq!(html.matches("<h1").count(), 1, "{name}");
         assert_eq!(html.matches("<main ").count(), 1, "{name}");
         let (_, rest) = html.split_once("<title>").expect(name);
@@ -26,10 +23,7 @@ fn every_page_has_one_heading_a_language_and_a_title() {
 #[test]
 fn hostile_text_is_escaped_wherever_it_is_shown() {
     for (name, html) in all(HOSTILE) {
-        assert!(
-            html.contains("&#60;script&#62;alert(&#39;x&#39;)"),
-            "{name} shows it nowhere"
-        );
+        assert!(html.contains("&#60;script&#62;alert(&#39;x&#39;)"), "{name} shows it nowhere");
         assert!(!html.contains("<script"), "{name} runs it");
         assert!(!html.contains("\"><script"), "{name} lets it out of an attribute");
         assert!(!html.contains("alert('x')"), "{name} keeps its quotes");
@@ -40,15 +34,7 @@ fn hostile_text_is_escaped_wherever_it_is_shown() {
 #[test]
 fn no_page_needs_more_than_its_style_sheet() {
     for (name, html) in all("Alice") {
-        for forbidden in [
-            "<script",
-            "<style",
-            " style=",
-            "javascript:",
-            "http://",
-            "https://",
-            " onclick=",
-        ] {
+        for forbidden in ["<script", "<style", " style=", "javascript:", "http://", "https://", " onclick="] {
             let html = html.replace("xmlns=\"http://www.w3.org/2000/svg\"", "");
             assert!(!html.contains(forbidden), "{name} has {forbidden}");
         }
@@ -58,25 +44,16 @@ fn no_page_needs_more_than_its_style_sheet() {
 
 #[test]
 fn signing_out_is_one_click_from_every_page() {
-    for (name, html) in all("Alice")
-        .into_iter()
-        .filter(|(name, _)| *name != "unavailable")
-    {
-        assert!(
-            html.contains("<form method=\"post\" action=\"/sign-out\">"),
-            "{name}"
-        );
+    for (name, html) in all("Alice").into_iter().filter(|(name, _)| *name != "unavailable") {
+        assert!(html.contains("<form method=\"post\" action=\"/sign-out\">"), "{name}");
     }
 }
 
 #[test]
 fn every_id_is_used_once_a_page() {
     for (name, html) in all("Alice") {
-        let mut ids: Vec<&str> = html
-            .split(" id=\"")
-            .skip(1)
-            .filter_map(|rest| rest.split('"').next())
-            .collect();
+        let mut ids: Vec<&str> =
+            html.split(" id=\"").skip(1).filter_map(|rest| rest.split('"').next()).collect();
         ids.sort_unstable();
         let count = ids.len();
         ids.dedup();
@@ -86,12 +63,7 @@ fn every_id_is_used_once_a_page() {
 
 #[test]
 fn a_page_without_a_readable_session_claims_nothing_about_it() {
-    let html = render(&Unavailable {
-        shell: Shell {
-            visitor: Visitor::Unknown,
-            ..shell("Alice")
-        },
-    });
+    let html = render(&Unavailable { shell: Shell { visitor: Visitor::Unknown, ..shell("Alice") } });
     assert!(!html.contains("/sign-in"));
     assert!(!html.contains("/sign-out"));
 }
@@ -135,14 +107,8 @@ fn a_return_path_never_leaves_the_shop() {
 /// Every page, with `text` wherever a page shows what somebody else chose.
 fn all(text: &str) -> Vec<(&'static str, String)> {
     let shell = || shell(text);
-    let items: Vec<Item> = PRODUCTS
-        .iter()
-        .map(|product| Item { product, in_cart: 1 })
-        .collect();
-    let lines: Vec<Line> = PRODUCTS
-        .iter()
-        .map(|product| Line { product, quantity: 2 })
-        .collect();
+    let items: Vec<Item> = PRODUCTS.iter().map(|product| Item { product, in_cart: 1 }).collect();
+    let lines: Vec<Line> = PRODUCTS.iter().map(|product| Line { product, quantity: 2 }).collect();
     let device = |current| Device {
         session: text.to_owned(),
         label: text.to_owned(),
@@ -153,27 +119,9 @@ fn all(text: &str) -> Vec<(&'static str, String)> {
         current,
     };
     vec![
-        (
-            "home",
-            render(&Home {
-                shell: shell(),
-                items,
-            }),
-        ),
-        (
-            "cart",
-            render(&Cart {
-                shell: shell(),
-                lines,
-            }),
-        ),
-        (
-            "empty cart",
-            render(&Cart {
-                shell: shell(),
-                lines: Vec::new(),
-            }),
-        ),
+        ("home", render(&Home { shell: shell(), items })),
+        ("cart", render(&Cart { shell: shell(), lines })),
+        ("empty cart", render(&Cart { shell: shell(), lines: Vec::new() })),
         (
             "sign in",
             render(&SignIn {
@@ -191,10 +139,7 @@ fn all(text: &str) -> Vec<(&'static str, String)> {
                 name: text.to_owned(),
                 user: text.to_owned(),
                 level: 2,
-                methods: vec![Method {
-                    method: text.to_owned(),
-                    at: moment(),
-                }],
+                methods: vec![Method { method: text.to_owned(), at: moment() }],
                 signed_in: moment(),
                 idle_ends: moment(),
                 ends: moment(),
@@ -202,13 +147,7 @@ fn all(text: &str) -> Vec<(&'static str, String)> {
                 devices: 2,
             }),
         ),
-        (
-            "devices",
-            render(&Devices {
-                shell: shell(),
-                devices: vec![device(true), device(false)],
-            }),
-        ),
+        ("devices", render(&Devices { shell: shell(), devices: vec![device(true), device(false)] })),
         ("appearance", render(&Appearance { shell: shell() })),
         (
             "signed out",
@@ -236,9 +175,7 @@ fn all(text: &str) -> Vec<(&'static str, String)> {
 fn shell(text: &str) -> Shell {
     Shell {
         theme: Theme::Dark,
-        visitor: Visitor::SignedIn {
-            name: text.to_owned(),
-        },
+        visitor: Visitor::SignedIn { name: text.to_owned() },
         cart_count: 3,
         path: format!("/{text}"),
         notice: Some(text.to_owned()),

@@ -18,13 +18,8 @@ pub enum Theme {
 
 impl Theme {
     /// All of them in the order of the page.
-    pub const ALL: &'static [Theme] = &[
-        Theme::System,
-        Theme::Light,
-        Theme::Dark,
-        Theme::Apricot,
-        Theme::Plum,
-    ];
+    pub const ALL: &'static [Theme] =
+        &[Theme::System, Theme::Light, Theme::Dark, Theme::Apricot, Theme::Plum];
 
     /// Its name in forms, in the style sheet and in the session.
     pub fn slug(&self) -> &'static str {

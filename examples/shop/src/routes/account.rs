@@ -9,7 +9,7 @@ use axum::response::{IntoResponse, Redirect, Response};
 use serde::Deserialize;
 use tenure_tower::{Error, Session, SignedIn, tenure};
 
-use crate::pages::{Account, Method, PEOPLE, SignIn, SignedOut, SignedOutReason, local_path};
+use crate::pages::{Account, Method, PEOPLE, SignIn, SignedOut, SignedOutReason, in_ascii, local_path};
 use crate::people::{People, person_of};
 use crate::view::{jiff_now, moment, page, say, shell, visitor};
 
@@ -39,23 +39,10 @@ pub(crate) async fn form(session: Session, Query(way): Query<Way>) -> Result<Res
     let shell = shell(&session, "/sign-in").await?;
     let user = session.user().await?;
     // Somebody who is signed in comes here to confirm that it is still them.
-    let name = user
-        .as_ref()
-        .and_then(person_of)
-        .map(|person| person.name.to_owned())
-        .unwrap_or_default();
+    let name = user.as_ref().and_then(person_of).map(|person| person.name.to_owned()).unwrap_or_default();
     let error = user.map(|_| "Please confirm that it is you: this needs a fresh sign-in.".to_owned());
     let return_to = local_path(&way.return_to).to_owned();
-    Ok(page(
-        StatusCode::OK,
-        &SignIn {
-            shell,
-            return_to,
-            name,
-            error,
-            people: &PEOPLE,
-        },
-    ))
+    Ok(page(StatusCode::OK, &SignIn { shell, return_to, name, error, people: &PEOPLE }))
 }
 
 pub(crate) async fn sign_in(
@@ -67,13 +54,7 @@ pub(crate) async fn sign_in(
     let Some(proof) = people.check(&login.name, login.password).await else {
         let shell = shell(&session, "/sign-in").await?;
         let error = Some("That name and password do not go together.".to_owned());
-        let form = SignIn {
-            shell,
-            return_to,
-            name: login.name,
-            error,
-            people: &PEOPLE,
-        };
+        let form = SignIn { shell, return_to, name: login.name, error, people: &PEOPLE };
         return Ok(page(StatusCode::UNAUTHORIZED, &form));
     };
     match session.sign_in(proof.remember(login.remember.is_some())).await {
@@ -84,18 +65,9 @@ pub(crate) async fn sign_in(
         }
         Err(error) => return Err(error),
     }
-    let name = session
-        .user()
-        .await?
-        .as_ref()
-        .and_then(person_of)
-        .map_or("friend", |person| person.full_name);
-    say(
-        &session,
-        format!("Welcome, {name}. Your session has a new id and a new cookie."),
-    )
-    .await?;
-    Ok(Redirect::to(&return_to).into_response())
+    let name = session.user().await?.as_ref().and_then(person_of).map_or("friend", |person| person.full_name);
+    say(&session, format!("Welcome, {name}. Your session has a new id and a new cookie.")).await?;
+    Ok(Redirect::to(&in_ascii(&return_to)).into_response())
 }
 
 pub(crate) async fn sign_out(session: Session) -> Result<Redirect, Error> {
@@ -104,6 +76,10 @@ pub(crate) async fn sign_out(session: Session) -> Result<Redirect, Error> {
 }
 
 pub(crate) async fn signed_out(session: Session, Query(why): Query<Why>) -> Result<Response, Error> {
+    if session.user().await?.is_some() {
+        // The back button, or a link that somebody made up.
+        return Ok(Redirect::to("/account").into_response());
+    }
     let reason = SignedOutReason::from_code(&why.reason);
     ended(&session, reason, "/", StatusCode::OK).await
 }
@@ -140,18 +116,12 @@ pub(crate) async fn tell_of_the_end(
     next: Next,
 ) -> Result<Response, Error> {
     let inactive = session.inactive().await?.filter(|inactive| inactive.forget);
-    let was_signed_in = inactive
-        .as_ref()
-        .and_then(|i| i.session.as_ref())
-        .is_some_and(|s| s.user().is_some());
+    let was_signed_in =
+        inactive.as_ref().and_then(|i| i.session.as_ref()).is_some_and(|s| s.user().is_some());
     let Some(inactive) = inactive.filter(|_| was_signed_in && !uri.path().starts_with("/sign")) else {
         return Ok(next.run(request).await);
     };
-    let back = if request.method() == HttpMethod::GET {
-        uri.path()
-    } else {
-        "/"
-    };
+    let back = if request.method() == HttpMethod::GET { uri.path() } else { "/" };
     let reason = SignedOutReason::from_code(inactive.reason.as_str());
     ended(&session, reason, back, StatusCode::UNAUTHORIZED).await
 }
@@ -163,12 +133,5 @@ async fn ended(
     status: StatusCode,
 ) -> Result<Response, Error> {
     let shell = shell(session, return_to).await?;
-    Ok(page(
-        status,
-        &SignedOut {
-            shell,
-            reason,
-            return_to: local_path(return_to).to_owned(),
-        },
-    ))
+    Ok(page(status, &SignedOut { shell, reason, return_to: local_path(return_to).to_owned() }))
 }

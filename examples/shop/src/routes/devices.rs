@@ -20,10 +20,7 @@ pub(crate) async fn list(me: SignedIn) -> Result<Response, Error> {
     let mine = me.snapshot().id();
     sessions.sort_by_key(|session| session.id() != mine);
     let now = jiff_now(Some(me.snapshot()));
-    let devices = sessions
-        .iter()
-        .map(|session| device(session, session.id() == mine, now))
-        .collect();
+    let devices = sessions.iter().map(|session| device(session, session.id() == mine, now)).collect();
     Ok(page(StatusCode::OK, &Devices { shell, devices }))
 }
 

@@ -27,35 +27,15 @@ pub(crate) struct Set {
 pub(crate) async fn home(session: Session) -> Result<Response, Error> {
     let shell = shell(&session, "/").await?;
     let cart = session.get(CART).await?.unwrap_or_default();
-    let item = |product| Item {
-        product,
-        in_cart: cart.get(product.slug).copied().unwrap_or(0),
-    };
-    Ok(page(
-        StatusCode::OK,
-        &Home {
-            shell,
-            items: PRODUCTS.iter().map(item).collect(),
-        },
-    ))
+    let item = |product| Item { product, in_cart: cart.get(product.slug).copied().unwrap_or(0) };
+    Ok(page(StatusCode::OK, &Home { shell, items: PRODUCTS.iter().map(item).collect() }))
 }
 
 pub(crate) async fn cart(session: Session) -> Result<Response, Error> {
     let shell = shell(&session, "/cart").await?;
     let cart = session.get(CART).await?.unwrap_or_default();
-    let line = |(slug, &quantity): (&String, &u32)| {
-        Some(Line {
-            product: catalogue::find(slug)?,
-            quantity,
-        })
-    };
-    Ok(page(
-        StatusCode::OK,
-        &Cart {
-            shell,
-            lines: cart.iter().filter_map(line).collect(),
-        },
-    ))
+    let line = |(slug, &quantity): (&String, &u32)| Some(Line { product: catalogue::find(slug)?, quantity });
+    Ok(page(StatusCode::OK, &Cart { shell, lines: cart.iter().filter_map(line).collect() }))
 }
 
 pub(crate) async fn add(session: Session, Form(form): Form<Add>) -> Result<Redirect, Error> {

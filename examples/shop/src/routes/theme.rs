@@ -15,22 +15,13 @@ pub(crate) struct Choice {
 }
 
 pub(crate) async fn form(session: Session) -> Result<Response, Error> {
-    Ok(page(
-        StatusCode::OK,
-        &Appearance {
-            shell: shell(&session, "/appearance").await?,
-        },
-    ))
+    Ok(page(StatusCode::OK, &Appearance { shell: shell(&session, "/appearance").await? }))
 }
 
 pub(crate) async fn choose(session: Session, Form(choice): Form<Choice>) -> Result<Redirect, Error> {
     if let Some(theme) = Theme::from_slug(&choice.theme) {
         session.set(THEME, theme.slug().to_owned()).await?;
-        say(
-            &session,
-            format!("The shop now wears {}.", theme.title().to_lowercase()),
-        )
-        .await?;
+        say(&session, format!("The shop now wears {}.", theme.title().to_lowercase())).await?;
     }
     Ok(Redirect::to("/appearance"))
 }

@@ -146,7 +146,10 @@ impl Fixture {
             let from = events.last().map(|event| event.position).or(after);
             match self.store().events(partition, from, 100).await.expect(ANSWERS) {
                 EventPage::Events(page) if page.is_empty() => return events,
-                EventPage::Events(page) => events.extend(page),
+                EventPage::Events(page) => {
+                    assert!(Some(page[0].position) > from, "a page goes back behind {from:?}");
+                    events.extend(page);
+                }
                 EventPage::Truncated { oldest } => {
                     panic!("{from:?} is kept, but answered as truncated to {oldest:?}")
                 }

@@ -88,6 +88,7 @@ impl Fixture {
             generation,
             hash: self.hash(),
             identity: identity(user),
+            pending: false,
             renewal: Some(Renewal { idle_ms: IDLE_MS, absolute_ms: ABSOLUTE_MS, persistent: false }),
             admission: admission(),
             grace: Grace { ms: 0 },

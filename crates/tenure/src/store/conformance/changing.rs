@@ -52,7 +52,11 @@ pub(super) async fn compare_and_set_of_one_key_counts_right(f: Fixture) {
     let id = f.begin(f.guest()).await.id;
     f.at_once(TASKS, |f, _| async move {
         for _ in 0..EACH {
-            while f.mutate(id, add_one(&f, id).await).await.outcome != Outcome::Applied {}
+            let mut tries = 0;
+            while f.mutate(id, add_one(&f, id).await).await.outcome != Outcome::Applied {
+                tries += 1;
+                assert!(tries < 10_000, "nobody's change comes through");
+            }
         }
     })
     .await;

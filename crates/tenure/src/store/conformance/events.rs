@@ -1,5 +1,7 @@
 //! Every end is told once (promise P7), and the log can be read again.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use super::builders::{change, end, logout, revoked, set, user};
@@ -176,24 +178,33 @@ async fn busy_day(f: &Fixture) -> Vec<SessionId> {
 
 pub(super) async fn a_reader_beside_the_writers_misses_nothing(f: Fixture) {
     let partition = f.partition_of_user(&ada());
+    let writing = Arc::new(AtomicUsize::new(8));
     let read = f
-        .at_once(9, |f, i| async move {
-            let mut seen: Vec<Event> = Vec::new();
-            if i > 0 {
-                let id = f.begin(f.signed_in(&ada())).await.id;
-                for _ in 0..8 {
-                    f.apply(id, change(set("cart", b"tea", 1))).await;
+        .at_once(9, |f, i| {
+            let writing = Arc::clone(&writing);
+            async move {
+                let mut seen: Vec<Event> = Vec::new();
+                if i > 0 {
+                    let id = f.begin(f.signed_in(&ada())).await.id;
+                    for _ in 0..8 {
+                        f.apply(id, change(set("cart", b"tea", 1))).await;
+                    }
+                    writing.fetch_sub(1, Ordering::SeqCst);
+                    return seen;
                 }
-                return seen;
+                loop {
+                    let is_last = writing.load(Ordering::SeqCst) == 0;
+                    let after = seen.last().map(|event| event.position);
+                    seen.extend(f.log(partition, after).await);
+                    if is_last {
+                        return seen;
+                    }
+                    tokio::task::yield_now().await;
+                }
             }
-            while seen.len() < 8 * 9 {
-                let after = seen.last().map(|event| event.position);
-                seen.extend(f.log(partition, after).await);
-                tokio::task::yield_now().await;
-            }
-            seen
         })
         .await;
+    assert_eq!(read[0].len(), 8 * 9);
     assert_eq!(read[0], f.log(partition, None).await);
 }
 

@@ -160,6 +160,19 @@ pub(super) async fn the_second_factor_comes_under_the_limit(f: Fixture) {
     assert_eq!(f.list(&ada()).await, [pending]);
 }
 
+pub(super) async fn a_second_factor_that_comes_too_late_is_told_so_also_at_the_limit(f: Fixture) {
+    let pending = f.begin(f.pending(&ada())).await.id;
+    f.wait(Duration::from_millis(IDLE_MS));
+    let live = f.begin(f.signed_in(&ada())).await;
+    for at_limit in [AtLimit::Refuse, AtLimit::EndOldest] {
+        let mut late = f.authentication(&ada(), 1);
+        late.admission = at_most(1, at_limit);
+        let refusal = f.refuse(pending, authenticate(late)).await;
+        assert_eq!(refusal, Refusal::Ended(EndReason::IdleTimeout));
+    }
+    assert_eq!(f.load(live.id).await, Some(live));
+}
+
 pub(super) async fn second_factors_at_once_leave_as_many_as_allowed(f: Fixture) {
     let mut pending = Vec::new();
     for _ in 0..12 {

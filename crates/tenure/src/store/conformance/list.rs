@@ -154,6 +154,7 @@ macro_rules! store_conformance {
                 a_session_past_its_limit_takes_no_room
                 pending_sign_ins_are_counted_apart_and_push_nobody_out
                 the_second_factor_comes_under_the_limit
+                a_second_factor_that_comes_too_late_is_told_so_also_at_the_limit
                 second_factors_at_once_leave_as_many_as_allowed
                 signing_in_again_pushes_nobody_out
                 a_user_makes_no_room_at_the_cost_of_another
@@ -189,6 +190,7 @@ macro_rules! store_conformance {
                 a_token_that_was_never_made_changes_nothing
                 authentication_supersedes_every_token_without_grace
                 authentication_skips_the_number_that_a_prepared_token_has_or_could_have
+                a_prepared_token_authenticates_nobody_before_it_took_over
                 a_rotation_racing_an_authentication_leaves_one_token
                 changed_roles_ask_for_a_rotation_until_it_came
                 a_prepared_token_does_not_outlive_its_session

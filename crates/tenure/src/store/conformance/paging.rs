@@ -23,7 +23,10 @@ async fn all(f: &Fixture, realm: &Realm, limit: usize) -> Vec<Record> {
         let page = page(f, realm, after, limit).await;
         records.extend(page.records);
         match page.next {
-            Some(next) => after = Some(next),
+            Some(next) => {
+                assert!(Some(next) > after, "a page goes back behind {after:?}");
+                after = Some(next);
+            }
             None => return records,
         }
     }

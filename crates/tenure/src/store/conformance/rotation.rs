@@ -110,8 +110,9 @@ pub(super) async fn only_the_current_token_can_be_rotated(f: Fixture) {
 
 pub(super) async fn what_was_never_prepared_cannot_be_confirmed(f: Fixture) {
     let fresh = f.begin(f.signed_in(&ada())).await;
+    let (prepared, _) = prepared(&f).await;
     let rotated = rotated(&f).await;
-    for (id, generations) in [(fresh.id, [0, 2, 3]), (rotated.id, [1, 3, 4])] {
+    for (id, generations) in [(fresh.id, [0, 2, 3]), (prepared.id, [0, 3, 4]), (rotated.id, [1, 3, 4])] {
         for generation in generations {
             let refusal = f.refuse(id, Mutation::Confirm { generation }).await;
             assert_eq!(refusal, Refusal::Superseded);
@@ -123,12 +124,12 @@ pub(super) async fn a_replaced_token_changes_things_in_its_grace_time_only(f: Fi
     let record = rotated(&f).await;
     f.wait(IN_GRACE);
     f.apply(record.id, change(set("cart", b"tea", 1))).await;
-    for needs_the_current in
-        [authenticate(f.authentication(&ada(), 1)), authenticate(f.step_up(&ada(), 1)), f.prepare(1)]
-    {
-        let refusal = f.refuse(record.id, needs_the_current).await;
+    for mut needs_the_current in [f.authentication(&ada(), 1), f.step_up(&ada(), 1)] {
+        needs_the_current.grace = GRACE;
+        let refusal = f.refuse(record.id, authenticate(needs_the_current)).await;
         assert_eq!(refusal, Refusal::Superseded);
     }
+    assert_eq!(f.refuse(record.id, f.prepare(1)).await, Refusal::Superseded);
     f.wait(Duration::from_millis(1));
     let late = change(set("cart", b"coffee", 1));
     assert_eq!(f.refuse(record.id, late).await, Refusal::Superseded);
@@ -182,6 +183,16 @@ pub(super) async fn authentication_skips_the_number_that_a_prepared_token_has_or
         let late = change(set("cart", b"tea", dead));
         assert_eq!(f.refuse(record.id, late).await, Refusal::Superseded);
     }
+}
+
+pub(super) async fn a_prepared_token_authenticates_nobody_before_it_took_over(f: Fixture) {
+    let (record, _) = prepared(&f).await;
+    for too_early in [f.authentication(&ada(), 2), f.step_up(&ada(), 2)] {
+        let refusal = f.refuse(record.id, authenticate(too_early)).await;
+        assert_eq!(refusal, Refusal::Superseded);
+    }
+    f.apply(record.id, CONFIRM).await;
+    f.apply(record.id, authenticate(f.step_up(&ada(), 2))).await;
 }
 
 pub(super) async fn a_rotation_racing_an_authentication_leaves_one_token(f: Fixture) {

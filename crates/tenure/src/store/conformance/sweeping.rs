@@ -48,12 +48,13 @@ pub(super) async fn a_sweep_is_bounded_and_says_whether_there_is_more(f: Fixture
     }
     f.wait(IDLE);
     let mut ended = 0;
-    while ended < 25 {
+    for _ in 0..25 {
         let swept = f.sweep(10).await;
         assert!(swept.ended.len() <= 10);
         ended += swept.ended.len();
         assert!(swept.more || ended == 25, "{ended} of 25, and it says that is all");
     }
+    assert_eq!(ended, 25);
     f.sweep_out(&sweep(10)).await;
     assert!(!f.sweep(10).await.more, "there is nothing left to do");
 }

@@ -1,0 +1,19 @@
+//! The promises of Tenure (`DESIGN`, section 2) as tests: one file for each, every test on
+//! every engine, written as an attacker or an unlucky network would.
+//!
+//! `support` holds what they share: a world with a clock and a store that can be made to
+//! fail, wait and tell what it was asked.
+
+mod support;
+
+mod p1_races;
+mod p1_revocation;
+mod p10_honest;
+mod p2_updates;
+mod p5_outage;
+mod p7_told_once;
+mod p8_list;
+mod p9_quiet;
+mod retries;
+mod sign_in;
+mod sign_in_crash;
