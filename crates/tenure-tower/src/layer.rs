@@ -44,13 +44,15 @@ pub struct SessionLayer {
     settings: Arc<Settings>,
 }
 
+type ClientIp = dyn Fn(&Parts) -> Option<IpAddr> + Send + Sync;
+
 #[derive(Clone)]
 pub(crate) struct Settings {
     pub(crate) sessions: Sessions,
     pub(crate) sign_in_at: Option<String>,
     pub(crate) home_at: Option<String>,
     pub(crate) passive: Arc<dyn Fn(&Parts) -> bool + Send + Sync>,
-    pub(crate) client_ip: Arc<dyn Fn(&Parts) -> Option<IpAddr> + Send + Sync>,
+    pub(crate) client_ip: Arc<ClientIp>,
 }
 
 impl SessionLayer {

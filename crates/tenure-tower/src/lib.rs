@@ -67,3 +67,8 @@ pub use tenure::{
     Changes, CookieSettings, Device, EndReason, Key, Memory, Method, Policy, Preset, Realm, Reason, Role,
     SessionId, Sessions, SignIn, Snapshot, UserId,
 };
+
+/// The README's example compiles.
+#[cfg(doctest)]
+#[doc = include_str!("../../../README.md")]
+pub struct Readme;

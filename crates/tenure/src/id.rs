@@ -96,7 +96,7 @@ impl Route {
 
     /// The partition among `count` of them: `route · count / 65536`.
     pub fn partition(self, count: u16) -> u16 {
-        u16::try_from(u32::from(self.0) * u32::from(count) >> 16).unwrap_or(0)
+        u16::try_from((u32::from(self.0) * u32::from(count)) >> 16).unwrap_or(0)
     }
 }
 

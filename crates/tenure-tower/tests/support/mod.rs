@@ -9,55 +9,55 @@ use tenure::testing::TestKit;
 use tower::ServiceExt;
 
 /// What came back.
-pub struct Answer {
-    pub status: StatusCode,
-    pub headers: HeaderMap,
-    pub text: String,
+pub(crate) struct Answer {
+    pub(crate) status: StatusCode,
+    pub(crate) headers: HeaderMap,
+    pub(crate) text: String,
 }
 
 impl Answer {
     /// The `Set-Cookie` headers.
-    pub fn set_cookies(&self) -> Vec<&str> {
+    pub(crate) fn set_cookies(&self) -> Vec<&str> {
         self.headers.get_all(SET_COOKIE).iter().map(|value| value.to_str().unwrap()).collect()
     }
 
     /// A header's value, or nothing.
-    pub fn header(&self, name: &str) -> &str {
+    pub(crate) fn header(&self, name: &str) -> &str {
         self.headers.get(name).map(|value| value.to_str().unwrap()).unwrap_or_default()
     }
 
     /// Where it redirects to.
-    pub fn location(&self) -> &str {
+    pub(crate) fn location(&self) -> &str {
         self.header(LOCATION.as_str())
     }
 }
 
 /// A browser: keeps the session cookie and sends it.
 #[derive(Clone)]
-pub struct Browser {
+pub(crate) struct Browser {
     app: Router,
-    pub cookie: Option<String>,
+    pub(crate) cookie: Option<String>,
 }
 
 impl Browser {
-    pub fn new(app: &Router) -> Self {
+    pub(crate) fn new(app: &Router) -> Self {
         Self { app: app.clone(), cookie: None }
     }
 
     /// One that holds the cookie of a session that was made elsewhere.
-    pub fn with_cookie(app: &Router, cookie: String) -> Self {
+    pub(crate) fn with_cookie(app: &Router, cookie: String) -> Self {
         Self { app: app.clone(), cookie: Some(cookie) }
     }
 
-    pub async fn get(&mut self, path: &str) -> Answer {
+    pub(crate) async fn get(&mut self, path: &str) -> Answer {
         self.send(Method::GET, path, &[(ACCEPT.as_str(), "text/html,*/*")]).await
     }
 
-    pub async fn post(&mut self, path: &str) -> Answer {
+    pub(crate) async fn post(&mut self, path: &str) -> Answer {
         self.send(Method::POST, path, &[(ACCEPT.as_str(), "text/html,*/*")]).await
     }
 
-    pub async fn send(&mut self, method: Method, path: &str, headers: &[(&str, &str)]) -> Answer {
+    pub(crate) async fn send(&mut self, method: Method, path: &str, headers: &[(&str, &str)]) -> Answer {
         let mut request = Request::builder().method(method).uri(path);
         if let Some(cookie) = &self.cookie {
             request = request.header(COOKIE, cookie);
@@ -74,7 +74,7 @@ impl Browser {
     }
 }
 
-pub async fn send(app: &Router, request: Request<Body>) -> Answer {
+pub(crate) async fn send(app: &Router, request: Request<Body>) -> Answer {
     let answer = app.clone().oneshot(request).await.unwrap();
     let (parts, body) = answer.into_parts();
     let bytes = body.collect().await.unwrap().to_bytes();
@@ -83,7 +83,7 @@ pub async fn send(app: &Router, request: Request<Body>) -> Answer {
 }
 
 /// A kit and an application built on it.
-pub async fn app(build: impl FnOnce(&TestKit) -> Router) -> (TestKit, Router) {
+pub(crate) async fn app(build: impl FnOnce(&TestKit) -> Router) -> (TestKit, Router) {
     let kit = TestKit::new().await;
     let app = build(&kit);
     (kit, app)

@@ -265,7 +265,8 @@ mod tests {
 
     #[test]
     fn a_policy_that_contradicts_itself_is_refused_by_field() {
-        let cases: [(&str, fn(&mut Policy)); 6] = [
+        type Spoil = fn(&mut Policy);
+        let cases: [(&str, Spoil); 6] = [
             ("session.idle_seconds", |p| p.session.idle_seconds = p.session.absolute_seconds + 1),
             ("session.absolute_seconds", |p| p.session.absolute_seconds = 401 * DAY),
             ("touch_threshold_seconds", |p| p.touch_threshold_seconds = HOUR),

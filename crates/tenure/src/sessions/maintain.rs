@@ -84,9 +84,10 @@ impl Core {
     /// the store look for it.
     pub(super) async fn flush_touches(&self) -> Result<u64, Error> {
         let waiting = || self.touches.lock().unwrap_or_else(PoisonError::into_inner);
-        let of_session =
-            |(&id, moments): (&_, &Vec<_>)| moments.iter().map(move |&at| Touch { id, at }).collect();
-        let touches: Vec<Touch> = waiting().iter().flat_map::<Vec<_>, _>(of_session).collect();
+        let mut touches = Vec::new();
+        for (&id, moments) in waiting().iter() {
+            touches.extend(moments.iter().map(|&at| Touch { id, at }));
+        }
         if touches.is_empty() {
             return Ok(0);
         }
