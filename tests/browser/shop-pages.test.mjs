@@ -3,7 +3,7 @@
 
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
-import { newBrowser, screenshot, startChromium, startTenure } from "./harness.mjs";
+import { newBrowser, screenshot as capture, startChromium, startTenure } from "./harness.mjs";
 
 const SIZES = {
   desk: { viewport: { width: 1280, height: 800 } },
@@ -27,7 +27,7 @@ const FOR_ALICE = [
   ["cart", "/cart", "Your cart"],
   ["account", "/account", "Hello, Alice"],
   ["devices", "/devices", "My devices"],
-  ["confirm", "/sign-in?return_to=/devices", "Sign in"],
+  ["confirm", "/sign-in?return_to=/devices", "Is it still you?"],
   ["appearance-signed-in", "/appearance", "Theme"],
 ];
 
@@ -66,6 +66,15 @@ async function asAlice(page) {
   await page.getByText("Welcome, Alice.").waitFor();
 }
 
+/** The whole page, in a window tall enough that the bar at its foot covers nothing. */
+async function screenshot(page, name) {
+  const { width, height } = page.viewportSize();
+  const all = await page.evaluate(() => document.documentElement.scrollHeight);
+  await page.setViewportSize({ width, height: Math.max(height, all) });
+  await capture(page, name);
+  await page.setViewportSize({ width, height });
+}
+
 /** The elements that reach beyond the right edge of the page. */
 const overflowing = (page) =>
   page.evaluate(() => {
@@ -86,6 +95,44 @@ const tiny = (page) =>
       .map(([html, box]) => `${html}: ${box.width}×${box.height}`),
   );
 
+/** Texts with a contrast below 4.5 (3 for large ones) against the colour behind them. */
+const faint = (page) =>
+  page.evaluate(() => {
+    const canvas = document.createElement("canvas").getContext("2d", { willReadFrequently: true });
+    const rgb = (color) => {
+      canvas.clearRect(0, 0, 1, 1);
+      canvas.fillStyle = color;
+      canvas.fillRect(0, 0, 1, 1);
+      return [...canvas.getImageData(0, 0, 1, 1).data];
+    };
+    const luminance = (parts) => {
+      const [r, g, b] = parts.map((part) => {
+        const share = part / 255;
+        return share <= 0.04045 ? share / 12.92 : ((share + 0.055) / 1.055) ** 2.4;
+      });
+      return 0.2126 * r + 0.7152 * g + 0.0722 * b;
+    };
+    const behind = (element) => {
+      for (let at = element; at; at = at.parentElement) {
+        const parts = rgb(getComputedStyle(at).backgroundColor);
+        if (parts[3] === 255) return parts;
+      }
+      return [255, 255, 255];
+    };
+    const found = [];
+    for (const element of document.querySelectorAll("body *")) {
+      const text = [...element.childNodes].some((node) => node.nodeType === 3 && node.data.trim());
+      if (!text || element.closest("svg, .hidden, .skip") || !element.checkVisibility()) continue;
+      const style = getComputedStyle(element);
+      const [light, dark] = [luminance(rgb(style.color)), luminance(behind(element))].sort((a, b) => b - a);
+      const size = parseFloat(style.fontSize);
+      const large = size >= 24 || (size >= 18.66 && Number(style.fontWeight) >= 700);
+      const contrast = (light + 0.05) / (dark + 0.05);
+      if (contrast < (large ? 3 : 4.5)) found.push(`${contrast.toFixed(2)} ${element.outerHTML.slice(0, 80)}`);
+    }
+    return found;
+  });
+
 async function shows(page, complaints, size, [name, path, heading]) {
   await page.goto(tenure.shop + path);
   assert.equal(await page.getByRole("heading", { level: 1 }).innerText(), heading, path);
@@ -93,6 +140,7 @@ async function shows(page, complaints, size, [name, path, heading]) {
   assert.deepEqual(await overflowing(page), [], `${path} is wider than the ${size}`);
   assert.equal(await page.evaluate(() => document.documentElement.scrollWidth - innerWidth), 0, path);
   assert.deepEqual(await tiny(page), [], path);
+  assert.deepEqual(await faint(page), [], `${path}: too little contrast (WCAG 1.4.3)`);
   assert.deepEqual(complaints, [], `${path}: what the browser complained about`);
 }
 
@@ -140,44 +188,6 @@ test("every theme is worn by every colour of the page", async (t) => {
   assert.equal(backgrounds.size, 4);
   assert.deepEqual(complaints, []);
 });
-
-/** Texts with a contrast below 4.5 (3 for large ones) against the colour behind them. */
-const faint = (page) =>
-  page.evaluate(() => {
-    const canvas = document.createElement("canvas").getContext("2d", { willReadFrequently: true });
-    const rgb = (color) => {
-      canvas.clearRect(0, 0, 1, 1);
-      canvas.fillStyle = color;
-      canvas.fillRect(0, 0, 1, 1);
-      return [...canvas.getImageData(0, 0, 1, 1).data];
-    };
-    const luminance = (parts) => {
-      const [r, g, b] = parts.map((part) => {
-        const share = part / 255;
-        return share <= 0.04045 ? share / 12.92 : ((share + 0.055) / 1.055) ** 2.4;
-      });
-      return 0.2126 * r + 0.7152 * g + 0.0722 * b;
-    };
-    const behind = (element) => {
-      for (let at = element; at; at = at.parentElement) {
-        const parts = rgb(getComputedStyle(at).backgroundColor);
-        if (parts[3] === 255) return parts;
-      }
-      return [255, 255, 255];
-    };
-    const found = [];
-    for (const element of document.querySelectorAll("body *")) {
-      const text = [...element.childNodes].some((node) => node.nodeType === 3 && node.data.trim());
-      if (!text || element.closest("svg, .hidden, .skip") || !element.checkVisibility()) continue;
-      const style = getComputedStyle(element);
-      const [light, dark] = [luminance(rgb(style.color)), luminance(behind(element))].sort((a, b) => b - a);
-      const size = parseFloat(style.fontSize);
-      const large = size >= 24 || (size >= 18.66 && Number(style.fontWeight) >= 700);
-      const contrast = (light + 0.05) / (dark + 0.05);
-      if (contrast < (large ? 3 : 4.5)) found.push(`${contrast.toFixed(2)} ${element.outerHTML.slice(0, 80)}`);
-    }
-    return found;
-  });
 
 test("the tab key stops at everything one can use, and each stop is seen", async (t) => {
   const { page } = await visitor(t, { ...SIZES.desk, reducedMotion: "reduce" });

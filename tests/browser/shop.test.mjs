@@ -14,7 +14,8 @@ const PHONE = { viewport: { width: 390, height: 844 }, isMobile: true, hasTouch:
 let tenure, chromium;
 before(async () => {
   tenure = await startTenure();
-  chromium = await startChromium();
+  // As people have it: going back may show a page that was kept whole.
+  chromium = await startChromium({ ignoreDefaultArgs: ["--disable-back-forward-cache"] });
 });
 after(async () => {
   await chromium?.close();

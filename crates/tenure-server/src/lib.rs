@@ -1,1 +1,31 @@
-//! User sessions for web back ends.
+//! The HTTP API of Tenure: user sessions for back ends in any language.
+//!
+//! [`Server`] has the routes and runs them; the binary `tenure` opens a store and wires it up.
+//! The contract is `docs/openapi.json`, every error code is in `docs/errors.md`.
+
+mod auth;
+mod body;
+mod codes;
+mod connection;
+mod documents;
+mod end;
+mod headers;
+mod health;
+mod issue;
+mod keys;
+mod limits;
+mod problem;
+mod request;
+mod schema;
+mod server;
+mod sessions;
+mod users;
+mod verify;
+
+pub use codes::{ALL as ERROR_CODES, Code, page as errors_page};
+pub use connection::serve;
+pub use documents::openapi_document;
+pub use keys::{ApiKey, ApiKeys, InvalidApiKey, KnownKey, Scope};
+pub use limits::{Limits, MAX_BODY};
+pub use problem::Problem;
+pub use server::{Server, ServerOptions};

@@ -11,6 +11,9 @@ use tower_http::csrf::ProtectionError;
 use crate::pages::{ErrorPage, Shell, Theme, Unavailable, Visitor};
 use crate::view::page;
 
+/// What a page tells of a session that the failure has nothing to do with.
+const UNTOUCHED: &str = "This page was made without a look at your session, which is as it was.";
+
 /// Turns whatever went wrong into a page. It stands outside the session layer, so that it
 /// also sees what could not be saved; so it claims nothing about the session.
 pub(crate) async fn pages(uri: Uri, request: Request, next: Next) -> Response {
@@ -22,15 +25,15 @@ pub(crate) async fn pages(uri: Uri, request: Request, next: Next) -> Response {
         return answer;
     }
     let failure = answer.extensions().get::<Failure>();
-    let shell = shell(path);
     let made = if status == StatusCode::SERVICE_UNAVAILABLE {
-        page(status, &Unavailable { shell })
+        let happened = "The session could not be asked. Your cookie was left as it is.";
+        page(status, &Unavailable { shell: shell(path, happened) })
     } else {
         let (code, title, sentence) = words(status, failure.map(|failure| failure.code));
         page(
             status,
             &ErrorPage {
-                shell,
+                shell: shell(path, UNTOUCHED),
                 status: status.as_u16(),
                 code: code.to_owned(),
                 title: title.to_owned(),
@@ -94,7 +97,7 @@ pub(crate) async fn forged(request: Request, next: Next) -> Response {
     page(
         answer.status(),
         &ErrorPage {
-            shell: shell("/".to_owned()),
+            shell: shell("/".to_owned(), UNTOUCHED),
             status: answer.status().as_u16(),
             code: "csrf_failed".to_owned(),
             title: "This form came from elsewhere".to_owned(),
@@ -130,14 +133,14 @@ fn form_page(path: &str) -> String {
     if page.is_empty() { "/".to_owned() } else { page.to_owned() }
 }
 
-fn shell(path: String) -> Shell {
+fn shell(path: String, happened: &str) -> Shell {
     Shell {
         theme: Theme::default(),
         visitor: Visitor::Unknown,
         cart_count: 0,
         path,
         notice: None,
-        happened: "The session could not be asked. Your cookie was left as it is.".to_owned(),
+        happened: happened.to_owned(),
         session: None,
     }
 }

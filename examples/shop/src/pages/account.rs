@@ -19,6 +19,10 @@ pub struct SignIn {
     pub name: String,
     /// Why the last attempt failed, the same for a wrong name and a wrong password.
     pub error: Option<String>,
+    /// Whether somebody who is signed in confirms that it is still them.
+    pub confirms: bool,
+    /// Whether the browser keeps the cookie already.
+    pub remembered: bool,
     /// Whom one can sign in as.
     pub people: &'static [Person],
 }

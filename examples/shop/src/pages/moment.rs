@@ -2,7 +2,7 @@
 
 use askama::Template;
 use askama::filters::HtmlSafe;
-use jiff::{Timestamp, Unit};
+use jiff::Timestamp;
 
 /// A point in time, shown as its distance from now, with the exact time at hand.
 #[derive(Clone, Debug, PartialEq, Eq, Template)]
@@ -22,7 +22,8 @@ impl HtmlSafe for Moment {}
 impl Moment {
     /// The moment `at`, seen from `now`.
     pub fn new(at: Timestamp, now: Timestamp) -> Moment {
-        let at = at.round(Unit::Second).unwrap_or(at);
+        // Cut and not rounded, so that what has just been is never yet to come.
+        let at = Timestamp::from_second(at.as_second()).unwrap_or(at);
         Moment {
             iso: at.to_string(),
             date: at.strftime("%-d %B %Y, %H:%M UTC").to_string(),
@@ -67,6 +68,14 @@ mod tests {
         ] {
             assert_eq!(relative(seconds), words, "{seconds}");
         }
+    }
+
+    #[test]
+    fn what_has_just_been_is_not_yet_to_come() {
+        let at = Timestamp::from_millisecond(1_795_428_000_700).expect("in range");
+        let now = Timestamp::from_millisecond(1_795_428_000_900).expect("in range");
+        let moment = Moment::new(at, now);
+        assert_eq!((moment.relative.as_str(), moment.iso.as_str()), ("just now", "2026-11-23T10:00:00Z"));
     }
 
     #[test]

@@ -129,6 +129,8 @@ fn all(text: &str) -> Vec<(&'static str, String)> {
                 return_to: text.to_owned(),
                 name: text.to_owned(),
                 error: Some(text.to_owned()),
+                confirms: false,
+                remembered: false,
                 people: &PEOPLE,
             }),
         ),

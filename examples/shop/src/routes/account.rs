@@ -9,9 +9,14 @@ use axum::response::{IntoResponse, Redirect, Response};
 use serde::Deserialize;
 use tenure_tower::{Error, Session, SignedIn, tenure};
 
-use crate::pages::{Account, Method, PEOPLE, SignIn, SignedOut, SignedOutReason, in_ascii, local_path};
+use crate::pages::{
+    Account, Method, PEOPLE, Shell, SignIn, SignedOut, SignedOutReason, in_ascii, local_path,
+};
 use crate::people::{People, person_of};
 use crate::view::{jiff_now, moment, page, say, shell, visitor};
+
+/// The same for a wrong name and a wrong password (ASVS 6.3.8).
+const WRONG: &str = "That name and password do not go together.";
 
 #[derive(Deserialize)]
 pub(crate) struct Way {
@@ -36,13 +41,7 @@ pub(crate) struct Why {
 }
 
 pub(crate) async fn form(session: Session, Query(way): Query<Way>) -> Result<Response, Error> {
-    let shell = shell(&session, "/sign-in").await?;
-    let user = session.user().await?;
-    // Somebody who is signed in comes here to confirm that it is still them.
-    let name = user.as_ref().and_then(person_of).map(|person| person.name.to_owned()).unwrap_or_default();
-    let error = user.map(|_| "Please confirm that it is you: this needs a fresh sign-in.".to_owned());
-    let return_to = local_path(&way.return_to).to_owned();
-    Ok(page(StatusCode::OK, &SignIn { shell, return_to, name, error, people: &PEOPLE }))
+    sign_in_page(&session, &way.return_to, "", None).await
 }
 
 pub(crate) async fn sign_in(
@@ -52,10 +51,7 @@ pub(crate) async fn sign_in(
 ) -> Result<Response, Error> {
     let return_to = local_path(&login.return_to).to_owned();
     let Some(proof) = people.check(&login.name, login.password).await else {
-        let shell = shell(&session, "/sign-in").await?;
-        let error = Some("That name and password do not go together.".to_owned());
-        let form = SignIn { shell, return_to, name: login.name, error, people: &PEOPLE };
-        return Ok(page(StatusCode::UNAUTHORIZED, &form));
+        return sign_in_page(&session, &return_to, &login.name, Some(WRONG)).await;
     };
     match session.sign_in(proof.remember(login.remember.is_some())).await {
         Ok(()) => {}
@@ -70,6 +66,28 @@ pub(crate) async fn sign_in(
     Ok(Redirect::to(&in_ascii(&return_to)).into_response())
 }
 
+/// The form; whoever is signed in confirms with it that it is still them.
+async fn sign_in_page(
+    session: &Session,
+    return_to: &str,
+    name: &str,
+    error: Option<&str>,
+) -> Result<Response, Error> {
+    let me = session.user().await?.as_ref().and_then(person_of);
+    let remembered = session.snapshot().await?.is_some_and(|session| session.is_persistent());
+    let form = SignIn {
+        shell: shell(session, "/sign-in").await?,
+        return_to: local_path(return_to).to_owned(),
+        name: me.map_or(name, |person| person.name).to_owned(),
+        error: error.map(str::to_owned),
+        confirms: me.is_some(),
+        remembered,
+        people: me.map_or(&PEOPLE, std::slice::from_ref),
+    };
+    let status = error.map_or(StatusCode::OK, |_| StatusCode::UNAUTHORIZED);
+    Ok(page(status, &form))
+}
+
 pub(crate) async fn sign_out(session: Session) -> Result<Redirect, Error> {
     session.sign_out().await?;
     Ok(Redirect::to("/signed-out?reason=logout"))
@@ -81,7 +99,8 @@ pub(crate) async fn signed_out(session: Session, Query(why): Query<Why>) -> Resu
         return Ok(Redirect::to("/account").into_response());
     }
     let reason = SignedOutReason::from_code(&why.reason);
-    ended(&session, reason, "/", StatusCode::OK).await
+    let happened = "This browser has no session now, and looking around needs none.";
+    ended(&session, reason, "/", StatusCode::OK, happened).await
 }
 
 pub(crate) async fn account(me: SignedIn) -> Result<Response, Error> {
@@ -123,7 +142,8 @@ pub(crate) async fn tell_of_the_end(
     };
     let back = if request.method() == HttpMethod::GET { uri.path() } else { "/" };
     let reason = SignedOutReason::from_code(inactive.reason.as_str());
-    ended(&session, reason, back, StatusCode::UNAUTHORIZED).await
+    let happened = "Your cookie was checked: its session has ended, so this answer cleared it.";
+    ended(&session, reason, back, StatusCode::UNAUTHORIZED, happened).await
 }
 
 async fn ended(
@@ -131,7 +151,8 @@ async fn ended(
     reason: SignedOutReason,
     return_to: &str,
     status: StatusCode,
+    happened: &str,
 ) -> Result<Response, Error> {
-    let shell = shell(session, return_to).await?;
+    let shell = Shell { happened: happened.to_owned(), ..shell(session, return_to).await? };
     Ok(page(status, &SignedOut { shell, reason, return_to: local_path(return_to).to_owned() }))
 }

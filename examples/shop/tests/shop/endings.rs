@@ -22,6 +22,7 @@ fn assert_is_the_end(told: &Answer, heading: &str, code: &str) {
     assert!(told.forgets(), "{:?}", told.set_cookies());
     assert_eq!(told.header("cache-control"), "no-store");
     assert!(!told.text.contains("/sign-out"), "the page is a guest's");
+    assert!(told.text.contains("its session has ended, so this answer cleared it"));
 }
 
 #[tokio::test]

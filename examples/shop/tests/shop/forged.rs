@@ -123,4 +123,5 @@ async fn a_method_that_does_not_fit_is_told_in_a_page() {
     let answer = shop.browser().get("/sign-out").await;
     assert_eq!(answer.status, StatusCode::METHOD_NOT_ALLOWED);
     assert_eq!((answer.heading(), answer.code()), ("Not this way", "method_not_allowed"));
+    assert!(answer.text.contains("made without a look at your session"), "{}", answer.text);
 }

@@ -10,6 +10,7 @@ fn assert_says_try_again(answer: &Answer, what: &str) {
     assert_eq!(answer.set_cookies(), Vec::<&str>::new(), "{what} leaves the cookie alone");
     assert_eq!(answer.header("retry-after"), "1", "{what}");
     assert_eq!(answer.header("cache-control"), "no-store", "{what}");
+    assert!(answer.text.contains("Your cookie was left as it is."), "{what}");
     for claim in ["Sign in", "Sign out", "Alice", "the test pulled the plug"] {
         assert!(!answer.text.contains(claim), "{what} claims {claim}");
     }

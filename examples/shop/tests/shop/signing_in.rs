@@ -156,8 +156,9 @@ async fn asvs_7_5_2_ending_devices_needs_a_fresh_sign_in_and_then_comes_back() {
         assert_eq!(shop.count("u_alice").await, 2, "{path}");
     }
     let form = alice.get("/sign-in?return_to=/devices").await;
-    assert_eq!(form.alert(), Some("Please confirm that it is you: this needs a fresh sign-in."));
-    assert!(form.text.contains("name=\"name\" value=\"alice\""));
+    assert_eq!((form.heading(), form.alert()), ("Is it still you?", None));
+    assert!(form.text.contains("name=\"name\" value=\"alice\" readonly"));
+    assert!(!form.text.contains("Be Bob"), "nobody else can sign in here");
 
     let before = alice.cookie.clone();
     let fields = [("name", ALICE.0), ("password", ALICE.1), ("return_to", "/devices")];
@@ -165,6 +166,27 @@ async fn asvs_7_5_2_ending_devices_needs_a_fresh_sign_in_and_then_comes_back() {
     assert_ne!(alice.cookie, before, "a fresh sign-in has a fresh cookie");
     assert_eq!(alice.post("/devices/end-others", &[]).await.location(), "/devices");
     assert_eq!(shop.count("u_alice").await, 1);
+}
+
+#[tokio::test]
+async fn whoever_was_remembered_still_is_after_confirming() {
+    let shop = Shop::new().await;
+    let mut alice = shop.browser();
+    let mut fields = [("name", ALICE.0), ("password", ALICE.1), ("remember", "yes")];
+    alice.post("/sign-in", &fields).await;
+    let form = alice.get("/sign-in?return_to=/devices").await;
+    assert!(form.text.contains("value=\"yes\" checked"), "the box is ticked");
+    assert!(
+        form.text.contains("<input type=\"hidden\" name=\"remember\" value=\"yes\">"),
+        "so is the button's"
+    );
+    fields[1].1 = "wrong";
+    let again = alice.post("/sign-in", &fields).await;
+    assert_eq!((again.status, again.heading()), (StatusCode::UNAUTHORIZED, "Is it still you?"));
+    assert!(again.text.contains("value=\"yes\" checked"));
+    assert!(alice.is_signed_in().await, "a wrong password ends nothing");
+    let mut session_only = shop.alice().await;
+    assert!(!session_only.get("/sign-in").await.text.contains("value=\"yes\" checked"));
 }
 
 #[tokio::test]

@@ -2,6 +2,7 @@
 
 mod cases;
 mod faults;
+mod forge;
 mod gate;
 mod people;
 mod store;
@@ -9,6 +10,7 @@ mod world;
 
 pub(crate) use cases::{for_many, property_on_each_engine};
 pub(crate) use faults::{Call, Trouble};
+pub(crate) use forge::{Parts, hash};
 pub(crate) use gate::Gate;
 pub(crate) use people::*;
-pub(crate) use world::{World, on_each_engine};
+pub(crate) use world::{World, master_key, on_each_engine};

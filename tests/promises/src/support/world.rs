@@ -81,18 +81,20 @@ impl World {
 
     /// The same with other settings.
     pub(crate) async fn open_with(&self, settings: impl FnOnce(Builder) -> Builder) -> Sessions {
+        settings(self.builder()).open().await.unwrap_or_else(|error| panic!("the store does not open: {error}"))
+    }
+
+    /// The same, when it may not open.
+    pub(crate) async fn try_open(&self) -> Result<Sessions, tenure::Error> {
+        self.builder().open().await
+    }
+
+    fn builder(&self) -> Builder {
         let builder = match &self.place {
             Place::Memory(kept) => Sessions::builder(self.faulty(KeptMemory(Arc::clone(kept)))),
             Place::Embedded(folder) => Sessions::builder(self.faulty(embedded_in(folder))),
         };
-        let builder = builder
-            .policy(self.policy.clone())
-            .clock(self.clock.clone())
-            .without_background();
-        settings(builder)
-            .open()
-            .await
-            .unwrap_or_else(|error| panic!("the store does not open: {error}"))
+        builder.policy(self.policy.clone()).clock(self.clock.clone()).without_background()
     }
 
     /// Ends the process and starts the next one on what is left.

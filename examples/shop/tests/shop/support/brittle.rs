@@ -16,19 +16,19 @@ use tenure_tower::{SessionId, Sessions, UserId};
 
 /// The switch, and the engine of a memory store behind it.
 #[derive(Clone, Default)]
-pub struct Brittle {
+pub(crate) struct Brittle {
     down: Arc<AtomicBool>,
 }
 
 impl Brittle {
     /// Sessions that keep nothing in memory: each check asks the store.
-    pub async fn sessions(&self) -> Sessions {
+    pub(crate) async fn sessions(&self) -> Sessions {
         let builder =
             Sessions::builder(self.clone()).clock(TestClock::default()).cache_bytes(0).without_background();
         builder.open().await.unwrap()
     }
 
-    pub fn set_down(&self, down: bool) {
+    pub(crate) fn set_down(&self, down: bool) {
         self.down.store(down, Ordering::SeqCst);
     }
 }

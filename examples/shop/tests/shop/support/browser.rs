@@ -15,28 +15,28 @@ const FIREFOX: &str = "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 
 
 /// Keeps the session cookie and sends it.
 #[derive(Clone)]
-pub struct Browser {
+pub(crate) struct Browser {
     app: Router,
-    pub cookie: Option<String>,
-    pub user_agent: String,
+    pub(crate) cookie: Option<String>,
+    pub(crate) user_agent: String,
 }
 
 impl Browser {
-    pub fn new(app: &Router) -> Self {
+    pub(crate) fn new(app: &Router) -> Self {
         Self { app: app.clone(), cookie: None, user_agent: FIREFOX.to_owned() }
     }
 
-    pub async fn get(&mut self, path: &str) -> Answer {
+    pub(crate) async fn get(&mut self, path: &str) -> Answer {
         self.send(Method::GET, path, &[], None).await
     }
 
     /// Sends a form of this shop's own pages.
-    pub async fn post(&mut self, path: &str, fields: &[(&str, &str)]) -> Answer {
+    pub(crate) async fn post(&mut self, path: &str, fields: &[(&str, &str)]) -> Answer {
         self.post_with(path, fields, &[("sec-fetch-site", "same-origin")]).await
     }
 
     /// Sends a form with these headers.
-    pub async fn post_with(
+    pub(crate) async fn post_with(
         &mut self,
         path: &str,
         fields: &[(&str, &str)],
@@ -45,23 +45,23 @@ impl Browser {
         self.send(Method::POST, path, headers, Some(form(fields))).await
     }
 
-    pub async fn sign_in(&mut self, (name, password): (&str, &str)) -> Answer {
+    pub(crate) async fn sign_in(&mut self, (name, password): (&str, &str)) -> Answer {
         let fields = [("name", name), ("password", password), ("return_to", "/account")];
         let answer = self.post("/sign-in", &fields).await;
         assert_eq!(answer.location(), "/account", "{}", answer.text);
         answer
     }
 
-    pub async fn add(&mut self, product: &str) -> Answer {
+    pub(crate) async fn add(&mut self, product: &str) -> Answer {
         self.post("/cart/add", &[("product", product)]).await
     }
 
     /// Whether the shop knows this browser as somebody.
-    pub async fn is_signed_in(&mut self) -> bool {
+    pub(crate) async fn is_signed_in(&mut self) -> bool {
         self.get("/account").await.status == StatusCode::OK
     }
 
-    pub async fn send(
+    pub(crate) async fn send(
         &mut self,
         method: Method,
         path: &str,
@@ -102,68 +102,68 @@ impl Browser {
 
 /// What came back.
 #[derive(Debug)]
-pub struct Answer {
-    pub status: StatusCode,
-    pub headers: HeaderMap,
-    pub text: String,
+pub(crate) struct Answer {
+    pub(crate) status: StatusCode,
+    pub(crate) headers: HeaderMap,
+    pub(crate) text: String,
 }
 
 impl Answer {
     /// The `Set-Cookie` headers.
-    pub fn set_cookies(&self) -> Vec<&str> {
+    pub(crate) fn set_cookies(&self) -> Vec<&str> {
         let values = self.headers.get_all(SET_COOKIE).iter();
         values.map(|value| value.to_str().unwrap()).collect()
     }
 
     /// Whether the browser is told to forget its session.
-    pub fn forgets(&self) -> bool {
+    pub(crate) fn forgets(&self) -> bool {
         let cookies = self.set_cookies();
         cookies.len() == 1 && cookies[0].starts_with("__Host-sid=; Path=/; Max-Age=0;")
     }
 
     /// A header's value, or nothing.
-    pub fn header(&self, name: &str) -> &str {
+    pub(crate) fn header(&self, name: &str) -> &str {
         let value = self.headers.get(name);
         value.map(|value| value.to_str().unwrap()).unwrap_or_default()
     }
 
     /// Where it redirects to.
-    pub fn location(&self) -> &str {
+    pub(crate) fn location(&self) -> &str {
         self.header(LOCATION.as_str())
     }
 
     /// The page's one heading.
-    pub fn heading(&self) -> &str {
+    pub(crate) fn heading(&self) -> &str {
         between(&self.text, "<h1>", "</h1>").unwrap_or_default()
     }
 
     /// What the last form did, as this page says it.
-    pub fn notice(&self) -> Option<&str> {
+    pub(crate) fn notice(&self) -> Option<&str> {
         between(&self.text, "<p class=\"notice\" role=\"status\">", "</p>")
     }
 
     /// Why the sign-in form is shown again.
-    pub fn alert(&self) -> Option<&str> {
+    pub(crate) fn alert(&self) -> Option<&str> {
         between(&self.text, "role=\"alert\" id=\"sign-in-error\">", "</p>")
     }
 
     /// The code at the foot of a page that says what happened.
-    pub fn code(&self) -> &str {
+    pub(crate) fn code(&self) -> &str {
         let line = between(&self.text, "<p class=\"code\">", "</p>").unwrap_or_default();
         between(line, "<code>", "</code>").unwrap_or_default()
     }
 
     /// How many things the page says are in the cart.
-    pub fn cart_count(&self) -> &str {
+    pub(crate) fn cart_count(&self) -> &str {
         between(&self.text, "<b class=\"count\">", "<span").unwrap_or("0")
     }
 
-    pub fn theme(&self) -> &str {
+    pub(crate) fn theme(&self) -> &str {
         between(&self.text, "data-theme=\"", "\"").unwrap_or_default()
     }
 
     /// The rows of the list of devices.
-    pub fn devices(&self) -> Vec<Row> {
+    pub(crate) fn devices(&self) -> Vec<Row> {
         let body = between(&self.text, "<tbody role=\"rowgroup\">", "</tbody>").unwrap_or_default();
         let rows = body.split("<tr role=\"row\"").skip(1);
         rows.map(|row| Row {
@@ -180,14 +180,14 @@ impl Answer {
 
 /// One device of the list.
 #[derive(Clone, Debug)]
-pub struct Row {
-    pub label: String,
-    pub ip: String,
-    pub signed_in: String,
-    pub last_seen: String,
-    pub current: bool,
+pub(crate) struct Row {
+    pub(crate) label: String,
+    pub(crate) ip: String,
+    pub(crate) signed_in: String,
+    pub(crate) last_seen: String,
+    pub(crate) current: bool,
     /// The id that its button sends.
-    pub session: Option<String>,
+    pub(crate) session: Option<String>,
 }
 
 fn time(row: &str, label: &str) -> String {
@@ -210,7 +210,7 @@ fn form(fields: &[(&str, &str)]) -> String {
     text
 }
 
-pub fn encoded(value: &str) -> String {
+pub(crate) fn encoded(value: &str) -> String {
     value.bytes().fold(String::new(), |mut text, byte| {
         if byte.is_ascii_alphanumeric() {
             text.push(char::from(byte));

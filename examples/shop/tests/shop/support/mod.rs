@@ -10,66 +10,66 @@ use tenure_shop::{People, router};
 use tenure_tower::tenure::testing::TestKit;
 use tenure_tower::{Policy, Sessions, SignIn, UserId};
 
-pub use brittle::Brittle;
-pub use browser::{Answer, Browser, encoded};
+pub(crate) use brittle::Brittle;
+pub(crate) use browser::{Answer, Browser, encoded};
 
-pub const MINUTE: Duration = Duration::from_secs(60);
+pub(crate) const MINUTE: Duration = Duration::from_secs(60);
 
 /// A name, a password and a user id of the demo.
-pub const ALICE: (&str, &str) = ("alice", "quince-jelly");
-pub const BOB: (&str, &str) = ("bob", "kettle-whistle");
+pub(crate) const ALICE: (&str, &str) = ("alice", "quince-jelly");
+pub(crate) const BOB: (&str, &str) = ("bob", "kettle-whistle");
 
 /// The shop of one test.
-pub struct Shop {
-    pub kit: TestKit,
+pub(crate) struct Shop {
+    pub(crate) kit: TestKit,
     app: Router,
 }
 
 impl Shop {
-    pub async fn new() -> Self {
+    pub(crate) async fn new() -> Self {
         Self::with_policy(Policy::default()).await
     }
 
-    pub async fn with_policy(policy: Policy) -> Self {
+    pub(crate) async fn with_policy(policy: Policy) -> Self {
         let kit = TestKit::with_policy(policy).await;
         let app = app(&kit.sessions);
         Self { kit, app }
     }
 
     /// Somebody who has never been here.
-    pub fn browser(&self) -> Browser {
+    pub(crate) fn browser(&self) -> Browser {
         Browser::new(&self.app)
     }
 
     /// Alice's browser, signed in through the form.
-    pub async fn alice(&self) -> Browser {
+    pub(crate) async fn alice(&self) -> Browser {
         let mut browser = self.browser();
         browser.sign_in(ALICE).await;
         browser
     }
 
     /// The browser of somebody whose cookie came from elsewhere.
-    pub fn browser_with(&self, cookie: &str) -> Browser {
+    pub(crate) fn browser_with(&self, cookie: &str) -> Browser {
         let mut browser = self.browser();
         browser.cookie = Some(cookie.to_owned());
         browser
     }
 
     /// A session of Alice's that no browser here holds.
-    pub async fn elsewhere(&self) -> String {
+    pub(crate) async fn elsewhere(&self) -> String {
         self.kit.sign_in(SignIn::password(user("u_alice"))).await
     }
 
     /// How many sessions a user has.
-    pub async fn count(&self, id: &str) -> usize {
+    pub(crate) async fn count(&self, id: &str) -> usize {
         self.kit.sessions.list(&user(id)).await.unwrap().len()
     }
 }
 
-pub fn app(sessions: &Sessions) -> Router {
+pub(crate) fn app(sessions: &Sessions) -> Router {
     router(sessions, People::new().unwrap())
 }
 
-pub fn user(id: &str) -> UserId {
+pub(crate) fn user(id: &str) -> UserId {
     UserId::new(id).unwrap()
 }

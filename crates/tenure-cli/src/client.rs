@@ -1,0 +1,121 @@
+//! Asking a running server.
+
+use std::path::Path;
+use std::time::Duration;
+
+use anyhow::{Context, Result, bail, ensure};
+use http_body_util::{BodyExt, Full, Limited};
+use hyper::body::Bytes;
+use hyper::header::{AUTHORIZATION, CONTENT_TYPE, HeaderValue};
+use hyper::{Method, Request, Uri};
+use hyper_util::client::legacy::Client;
+use hyper_util::client::legacy::connect::HttpConnector;
+use hyper_util::rt::TokioExecutor;
+use serde_json::Value;
+use zeroize::Zeroizing;
+
+use crate::args;
+use crate::config::File;
+use crate::output;
+
+/// Where a server is when nothing else is said.
+const SERVER: &str = "http://127.0.0.1:8700";
+
+/// How long an answer may take.
+const PATIENCE: Duration = Duration::from_secs(15);
+
+/// How large an answer may be: a full page of full sessions.
+const MAX_ANSWER: usize = 32 * 1024 * 1024;
+
+/// A server and the key to it.
+pub(crate) struct Server {
+    base: String,
+    key: HeaderValue,
+    client: Client<HttpConnector, Full<Bytes>>,
+}
+
+impl Server {
+    /// The server that flag, environment, file or default name.
+    pub(crate) fn named(args: &args::Server) -> Result<Self> {
+        let base = match &args.server {
+            Some(server) => server.clone(),
+            None => configured(args.config.as_deref())?.unwrap_or_else(|| SERVER.into()),
+        };
+        let base = base.trim_end_matches('/').to_owned();
+        refuse_other_than_http(&base)?;
+        let key = std::env::var("TENURE_API_KEY").map(Zeroizing::new);
+        let key = key.context("put an API key with the scope `manage` into TENURE_API_KEY")?;
+        let header = Zeroizing::new(format!("Bearer {}", key.trim()));
+        let mut key = HeaderValue::from_str(&header).context("TENURE_API_KEY is no API key")?;
+        key.set_sensitive(true);
+        let client = Client::builder(TokioExecutor::new()).build_http();
+        Ok(Self { base, key, client })
+    }
+
+    /// The JSON of an answer; null when it has none.
+    pub(crate) async fn ask(&self, method: Method, path: &str, body: Option<&Value>) -> Result<Value> {
+        let asked = self.send(method, path, body);
+        let late = || format!("no answer from {} within {} s", self.base, PATIENCE.as_secs());
+        tokio::time::timeout(PATIENCE, asked).await.with_context(late)?
+    }
+
+    async fn send(&self, method: Method, path: &str, body: Option<&Value>) -> Result<Value> {
+        let body = body.map(Value::to_string).unwrap_or_default();
+        let request = Request::builder()
+            .method(method)
+            .uri(format!("{}{path}", self.base))
+            .header(AUTHORIZATION, &self.key)
+            .header(CONTENT_TYPE, "application/json")
+            .body(Full::new(Bytes::from(body)))?;
+        let answer = self.client.request(request).await;
+        let answer = answer.with_context(|| format!("no server answers at {}", self.base))?;
+        let status = answer.status();
+        let read = Limited::new(answer.into_body(), MAX_ANSWER).collect().await;
+        let read = read.map_err(|error| anyhow::anyhow!("the answer broke off: {error}"))?;
+        let text = read.to_bytes();
+        let json =
+            if text.is_empty() { Value::Null } else { serde_json::from_slice(&text).unwrap_or_default() };
+        if status.is_success() {
+            return Ok(json);
+        }
+        let said = |field| json.get(field).and_then(Value::as_str);
+        match (said("code"), said("detail")) {
+            (Some(code), Some(detail)) => bail!("{code}: {detail}"),
+            _ => bail!("{} answered {status}; is that a Tenure server?", self.base),
+        }
+    }
+}
+
+fn configured(path: Option<&Path>) -> Result<Option<String>> {
+    Ok(File::read(path)?.server)
+}
+
+fn refuse_other_than_http(base: &str) -> Result<()> {
+    let uri: Uri = base.parse().with_context(|| format!("--server {base}"))?;
+    ensure!(
+        uri.scheme_str() != Some("https"),
+        "--server: https is not in this release; run the command on the server's machine, or through a \
+         tunnel (ssh -L 8700:127.0.0.1:8700 HOST)"
+    );
+    let plain = uri.scheme_str() == Some("http") && matches!(uri.path(), "" | "/") && uri.query().is_none();
+    ensure!(plain, "--server: say http://HOST:PORT");
+    let host = uri.host().unwrap_or_default();
+    if !matches!(host, "127.0.0.1" | "[::1]" | "localhost") {
+        output::note(format!("warning: the API key goes to {host} in clear; better use a tunnel"));
+    }
+    Ok(())
+}
+
+/// `text` as one part of a query.
+pub(crate) fn encoded(text: &str) -> String {
+    use std::fmt::Write;
+    let mut out = String::with_capacity(text.len());
+    for byte in text.bytes() {
+        if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {
+            out.push(char::from(byte));
+        } else {
+            write!(out, "%{byte:02X}").expect("writing to a string does not fail");
+        }
+    }
+    out
+}

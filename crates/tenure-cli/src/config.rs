@@ -1,0 +1,99 @@
+//! Settings: from flags, the environment, a file, or the defaults, in this order.
+
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result};
+use serde::Deserialize;
+use tenure::{CookieSettings, Policy};
+
+use crate::args::ServeArgs;
+use crate::files;
+use crate::store::{AfterClockGap, AfterRestore, StoreUrl};
+
+/// Where the API listens when nothing else is said.
+const LISTEN: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 8700);
+
+/// The configuration file. Flags and the environment (which clap reads) come before it.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct File {
+    listen: Option<SocketAddr>,
+    store: Option<String>,
+    demo: Option<bool>,
+    config_dir: Option<PathBuf>,
+    master_key_file: Option<PathBuf>,
+    after_restore: Option<AfterRestore>,
+    after_clock_gap: Option<AfterClockGap>,
+    cookie_name: Option<String>,
+    /// The server that administration commands speak to.
+    pub(crate) server: Option<String>,
+    /// The rulebook of `tenure policy`.
+    #[serde(deserialize_with = "preset")]
+    pub(crate) preset: Option<tenure::Preset>,
+    /// The policy.
+    pub(crate) policy: Policy,
+}
+
+fn preset<'de, D: serde::Deserializer<'de>>(from: D) -> Result<Option<tenure::Preset>, D::Error> {
+    let name = String::deserialize(from)?;
+    name.parse().map(Some).map_err(serde::de::Error::custom)
+}
+
+impl File {
+    /// Reads `path`; without one, everything is as by default.
+    pub(crate) fn read(path: Option<&Path>) -> Result<Self> {
+        let Some(path) = path else {
+            return Ok(Self::default());
+        };
+        let shown = path.display();
+        let text = std::fs::read_to_string(path).with_context(|| format!("cannot read {shown}"))?;
+        let file: Self = toml::from_str(&text).with_context(|| format!("in {shown}"))?;
+        file.policy.validate().with_context(|| format!("in {shown}"))?;
+        Ok(file)
+    }
+}
+
+/// How `serve` is to run.
+#[derive(Debug)]
+pub(crate) struct Settings {
+    pub(crate) listen: SocketAddr,
+    pub(crate) store: StoreUrl,
+    pub(crate) demo: bool,
+    pub(crate) config_dir: Option<PathBuf>,
+    pub(crate) master_key_file: Option<PathBuf>,
+    pub(crate) after_restore: AfterRestore,
+    pub(crate) after_clock_gap: AfterClockGap,
+    pub(crate) cookie: CookieSettings,
+    pub(crate) policy: Policy,
+}
+
+impl Settings {
+    /// What flags, the environment and the file say together.
+    pub(crate) fn read(args: ServeArgs) -> Result<Self> {
+        let file = File::read(args.config.as_deref())?;
+        let demo = args.demo.or(file.demo).unwrap_or(false);
+        let store = match args.store.or(file.store) {
+            Some(url) => url.parse()?,
+            None if demo => StoreUrl::Embedded("./tenure-data/demo".into()),
+            None => StoreUrl::Embedded("./tenure-data".into()),
+        };
+        let cookie = match args.cookie_name.or(file.cookie_name) {
+            Some(name) => CookieSettings::new(&name)?,
+            None => CookieSettings::default(),
+        };
+        let named = args.config_dir.or(file.config_dir);
+        let usual = || files::default_config_dir().map(|dir| if demo { dir.join("demo") } else { dir });
+        Ok(Self {
+            listen: args.listen.or(file.listen).unwrap_or(LISTEN),
+            store,
+            demo,
+            config_dir: named.or_else(usual),
+            master_key_file: args.master_key_file.or(file.master_key_file),
+            after_restore: args.after_restore.or(file.after_restore).unwrap_or_default(),
+            after_clock_gap: args.after_clock_gap.or(file.after_clock_gap).unwrap_or_default(),
+            cookie,
+            policy: file.policy,
+        })
+    }
+}

@@ -1,0 +1,44 @@
+//! What every answer carries besides.
+
+use axum::extract::{MatchedPath, Request, State};
+use axum::http::HeaderValue;
+use axum::http::header::{
+    CACHE_CONTROL, CONTENT_SECURITY_POLICY, HeaderName, REFERRER_POLICY, X_CONTENT_TYPE_OPTIONS,
+};
+use axum::middleware::Next;
+use axum::response::Response;
+
+use crate::problem;
+use crate::server::App;
+
+/// No cache keeps an answer, no browser takes one for a page that may do things.
+const ALWAYS: [(HeaderName, HeaderValue); 4] = [
+    (CACHE_CONTROL, HeaderValue::from_static("no-store")),
+    (X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff")),
+    (
+        CONTENT_SECURITY_POLICY,
+        HeaderValue::from_static("default-src 'none'; sandbox; frame-ancestors 'none'"),
+    ),
+    (REFERRER_POLICY, HeaderValue::from_static("no-referrer")),
+];
+
+/// Adds the headers, and notes the request in the log: by its route, never by what it holds.
+pub(crate) async fn dress(State(app): State<App>, request: Request, next: Next) -> Response {
+    let method = request.method().clone();
+    let route = request.extensions().get::<MatchedPath>().cloned();
+    let began = app.sessions.clock().running();
+    let answer = next.run(request).await;
+    let mut answer = problem::method_not_allowed(&answer).unwrap_or(answer);
+    for (name, value) in ALWAYS {
+        answer.headers_mut().insert(name, value);
+    }
+    let took = app.sessions.clock().running().saturating_sub(began);
+    tracing::debug!(
+        %method,
+        route = route.as_ref().map_or("none", MatchedPath::as_str),
+        status = answer.status().as_u16(),
+        micros = took.as_micros(),
+        "answered"
+    );
+    answer
+}

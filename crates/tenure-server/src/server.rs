@@ -1,0 +1,97 @@
+//! The server: what it is made of and how it runs.
+
+use std::future::Future;
+use std::io;
+use std::sync::Arc;
+
+use axum::Router;
+use axum::middleware::from_fn_with_state;
+use axum::routing::{get, post};
+use tenure::Sessions;
+use tokio::net::TcpListener;
+
+use crate::keys::ApiKeys;
+use crate::limits::{Limits, Places, bound};
+use crate::{auth, connection, documents, end, headers, health, issue, problem, sessions, users, verify};
+
+/// Settings of a [`Server`].
+#[derive(Clone, Debug, Default)]
+pub struct ServerOptions {
+    /// Who may ask. Without a key every route but health and documents answers 401.
+    pub api_keys: ApiKeys,
+    /// What it takes at the most.
+    pub limits: Limits,
+}
+
+/// The HTTP API over the sessions of one realm.
+///
+/// # Example: serve until the process is told to stop
+/// ```no_run
+/// use tenure::{Memory, Sessions};
+/// use tenure_server::{ApiKey, ApiKeys, KnownKey, Scope, Server, ServerOptions};
+///
+/// # async fn example(key: ApiKey, stop: impl Future<Output = ()>) -> Result<(), Box<dyn std::error::Error>> {
+/// let sessions = Sessions::open(Memory).await?;
+/// let now = sessions.clock().now();
+/// let known = KnownKey::new(&key, "shop", sessions.realm_name().clone(), [Scope::Admin], now);
+/// let options = ServerOptions { api_keys: ApiKeys::new([known]), ..ServerOptions::default() };
+///
+/// let listener = tokio::net::TcpListener::bind("127.0.0.1:8700").await?;
+/// Server::new(sessions.clone(), options).run(listener, stop).await?;
+/// sessions.close().await?;
+/// # Ok(()) }
+/// ```
+#[derive(Clone, Debug)]
+pub struct Server {
+    app: App,
+}
+
+/// What every handler works with.
+#[derive(Clone, Debug)]
+pub(crate) struct App {
+    pub(crate) sessions: Sessions,
+    pub(crate) keys: Arc<ApiKeys>,
+    pub(crate) limits: Limits,
+}
+
+impl Server {
+    /// A server over `sessions`.
+    pub fn new(sessions: Sessions, options: ServerOptions) -> Self {
+        let app = App { sessions, keys: Arc::new(options.api_keys), limits: options.limits };
+        Self { app }
+    }
+
+    /// The routes, to be served by whoever likes to. The bounds on connections are
+    /// [`run`](Self::run)'s.
+    pub fn router(&self) -> Router {
+        let places = Places::new(self.app.limits);
+        let api = Router::new()
+            .route("/v1/sessions", post(issue::create).get(sessions::list))
+            .route("/v1/sessions/verify", post(verify::verify))
+            .route("/v1/sessions/sign-in", post(issue::sign_in))
+            .route("/v1/sessions/rotate", post(issue::rotate))
+            .route("/v1/sessions/end", post(end::end))
+            .route("/v1/sessions/{id}", get(sessions::show).patch(sessions::change).delete(sessions::end))
+            .route("/v1/users/{user}/sessions", get(users::list).delete(users::end))
+            .route_layer(from_fn_with_state(self.app.clone(), auth::authenticate))
+            .route_layer(from_fn_with_state(places, bound));
+        Router::new()
+            .route("/healthz", get(health::alive))
+            .route("/readyz", get(health::ready))
+            .route("/openapi.json", get(documents::openapi))
+            .route("/docs/errors.md", get(documents::errors))
+            .merge(api)
+            .fallback(problem::no_such_route)
+            .layer(from_fn_with_state(self.app.clone(), headers::dress))
+            .with_state(self.app.clone())
+    }
+
+    /// Answers what comes in at `listener` until `shutdown`, then finishes what is under way.
+    /// The sessions stay open: close them when everything that uses them has stopped.
+    ///
+    /// # Errors
+    /// When the listener fails for good.
+    pub async fn run(&self, listener: TcpListener, shutdown: impl Future<Output = ()>) -> io::Result<()> {
+        connection::serve(listener, self.router(), self.app.limits, shutdown).await
+    }
+}

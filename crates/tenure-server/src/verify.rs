@@ -1,0 +1,211 @@
+//! Checking a token: the route that back ends ask for each request of a visitor.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::extract::State;
+use serde::{Deserialize, Serialize};
+use tenure::{Check, Found, Inactive, Reason, Require, Role, Sessions, Snapshot, Verdict};
+use utoipa::ToSchema;
+
+use crate::auth::MayCheck;
+use crate::body::Json;
+use crate::codes;
+use crate::problem::{self, Problem};
+use crate::request::{DeviceSeen, Presented};
+use crate::schema;
+use crate::server::App;
+
+/// A token to check, and what it has to be good for.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+#[schema(as = Verify)]
+pub(crate) struct Asked {
+    /// The token. Give this or `cookie`.
+    #[schema(value_type = Option<String>)]
+    token: Option<Presented>,
+    /// The visitor's `Cookie` header as it came. Give this or `token`.
+    #[schema(value_type = Option<String>)]
+    cookie: Option<Presented>,
+    /// States to accept besides `signed_in`.
+    #[serde(default)]
+    accept: Vec<Accept>,
+    /// Whether this counts as activity. `false` for background polling.
+    #[serde(default = "yes")]
+    #[schema(default = true)]
+    touch: bool,
+    /// Whether the answer to the visitor can carry a cookie. Only then a token that is due gets
+    /// its successor, and only then a dead cookie is to be forgotten.
+    #[serde(default)]
+    can_set_cookie: bool,
+    /// What the session must have besides.
+    #[serde(default)]
+    require: Required,
+    /// The visitor's device. Its address bounds what one network can ask of the store.
+    #[serde(default)]
+    device: DeviceSeen,
+}
+
+fn yes() -> bool {
+    true
+}
+
+/// A state that is accepted besides `signed_in`.
+#[derive(Clone, Copy, PartialEq, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+#[schema(as = Accept)]
+pub(crate) enum Accept {
+    /// A session without a user.
+    Guest,
+    /// A session that owes a second factor.
+    Pending,
+}
+
+/// What a session must have.
+#[derive(Default, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+#[schema(as = Require)]
+pub(crate) struct Required {
+    /// The assurance level at least.
+    #[schema(minimum = 1, maximum = 3)]
+    level: Option<u8>,
+    /// How long ago the last full authentication may be.
+    max_auth_age_seconds: Option<u64>,
+    /// Roles, all of them.
+    #[serde(default)]
+    #[schema(value_type = Vec<String>)]
+    roles: Vec<Role>,
+}
+
+/// What a token is good for.
+#[derive(Serialize, ToSchema)]
+#[schema(as = Verdict)]
+pub(crate) struct Answer {
+    /// `ok`: let the request through. `step_up`: the user is signed in and has to prove it
+    /// again or more strongly. `forbidden`: the user is signed in and may not. `inactive`:
+    /// nobody is signed in.
+    #[schema(value_type = schema::VerdictWord)]
+    verdict: &'static str,
+    /// Why it is not `ok`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(example = "idle_timeout")]
+    reason: Option<&'static str>,
+    /// The session, unless it is inactive.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<schema::Session>)]
+    session: Option<Arc<Snapshot>>,
+    /// How long this answer may be relied upon.
+    cache_for_ms: u64,
+    /// A `Set-Cookie` header to send to the visitor: the next token, or to forget a dead one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    set_cookie: Option<String>,
+}
+
+/// Checks a token
+///
+/// Always 200 when it can be said; 503 says nothing about the session. `csrf` and
+/// `require.permission` come in a later release.
+#[utoipa::path(post, operation_id = "verify_token", path = "/v1/sessions/verify", tag = "check", request_body = Asked,
+    responses(
+        (status = 200, description = "What the token is good for.", body = Answer),
+        (status = "default", description = "See `code`.", body = problem::Body, content_type = "application/problem+json")))]
+pub(crate) async fn verify(
+    State(app): State<App>,
+    _: MayCheck,
+    Json(asked): Json<Asked>,
+) -> Result<axum::Json<Answer>, Problem> {
+    let check = Check {
+        guest: asked.accept.contains(&Accept::Guest),
+        pending: asked.accept.contains(&Accept::Pending),
+        touch: asked.touch,
+        can_set_cookie: asked.can_set_cookie,
+        require: asked.require.try_into()?,
+        ip: asked.device.ip,
+    };
+    let sessions = &app.sessions;
+    let verdict = match token(sessions, asked.token.as_ref(), asked.cookie.as_ref())? {
+        Ok(token) => sessions.check(token, &check).await?,
+        Err(inactive) => Verdict::Inactive(inactive),
+    };
+    Ok(axum::Json(answer(sessions, verdict, check.can_set_cookie)))
+}
+
+impl TryFrom<Required> for Require {
+    type Error = Problem;
+
+    fn try_from(required: Required) -> Result<Self, Problem> {
+        if required.level.is_some_and(|level| !(1..=3).contains(&level)) {
+            let detail = "`require.level` is 1 to 3";
+            return Err(Problem::new(&codes::INVALID_REQUEST, detail));
+        }
+        Ok(Self {
+            level: required.level,
+            max_auth_age: required.max_auth_age_seconds.map(Duration::from_secs),
+            roles: required.roles,
+        })
+    }
+}
+
+/// The token, or why there is none to check. A cookie of which there are several is believed
+/// in none, and is no reason to forget the right one.
+fn token<'a>(
+    sessions: &Sessions,
+    token: Option<&'a Presented>,
+    cookie: Option<&'a Presented>,
+) -> Result<Result<&'a [u8], Inactive>, Problem> {
+    let without = |reason| Inactive { reason, forget: false, session: None };
+    match (token, cookie) {
+        (Some(token), None) => Ok(Ok(token.as_bytes())),
+        (None, Some(header)) => Ok(match sessions.cookie().find([header.as_bytes()]) {
+            Found::One(token) => Ok(token),
+            Found::Missing => Err(without(Reason::NoToken)),
+            Found::Several => Err(without(Reason::Malformed)),
+        }),
+        _ => {
+            let detail = "give either `token` or `cookie`, the visitor's whole Cookie header";
+            Err(Problem::new(&codes::INVALID_REQUEST, detail))
+        }
+    }
+}
+
+fn answer(sessions: &Sessions, verdict: Verdict, can_set_cookie: bool) -> Answer {
+    let verdict = for_users_only(verdict);
+    let inactive = Answer {
+        verdict: verdict.as_str(),
+        reason: verdict.reason().map(Reason::as_str),
+        session: None,
+        cache_for_ms: 0,
+        set_cookie: None,
+    };
+    match &verdict {
+        Verdict::Inactive(Inactive { forget, .. }) => {
+            let forgets = *forget && can_set_cookie;
+            Answer { set_cookie: forgets.then(|| sessions.cookie().clear().expose().into()), ..inactive }
+        }
+        Verdict::Ok(active) | Verdict::StepUp(active, _) | Verdict::Forbidden(active, _) => {
+            let session = Arc::clone(active.session());
+            let renewed = active.renewed().map(|token| sessions.set_cookie(&session, token));
+            // An answer that sets a cookie is for this one request.
+            let cache_for = if renewed.is_some() { Duration::ZERO } else { active.cache_for() };
+            Answer {
+                session: Some(session),
+                cache_for_ms: u64::try_from(cache_for.as_millis()).unwrap_or(0),
+                set_cookie: renewed.map(|cookie| cookie.expose().into()),
+                ..inactive
+            }
+        }
+    }
+}
+
+/// Only somebody who is signed in can be asked to step up or be forbidden something. An
+/// accepted guest that lacks what is required is not accepted.
+fn for_users_only(verdict: Verdict) -> Verdict {
+    match verdict {
+        Verdict::StepUp(active, _) | Verdict::Forbidden(active, _)
+            if active.session().state() != "signed_in" =>
+        {
+            Verdict::Inactive(Inactive { reason: Reason::NotAccepted, forget: false, session: None })
+        }
+        verdict => verdict,
+    }
+}
