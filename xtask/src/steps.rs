@@ -42,13 +42,7 @@ impl Step {
     }
 
     fn waiting_for_nothing(name: &'static str, plan: Plan) -> Step {
-        Step {
-            name,
-            needs: Vec::new(),
-            after: Vec::new(),
-            once: None,
-            plan,
-        }
+        Step { name, needs: Vec::new(), after: Vec::new(), once: None, plan }
     }
 
     /// Starts only when these steps have passed.
@@ -73,15 +67,10 @@ impl Step {
     /// Whether nothing is left to wait for.
     fn is_ready(&self, running: &[Running], ended: &[Ended]) -> bool {
         let has_ended = |name: &str| ended.iter().any(|step| step.name == name);
-        let has_printed = |name: &str, words| {
-            running
-                .iter()
-                .any(|step| step.name == name && step.log.has_line(words))
-        };
+        let has_printed =
+            |name: &str, words| running.iter().any(|step| step.name == name && step.log.has_line(words));
         self.needs.iter().chain(&self.after).all(|name| has_ended(name))
-            && self
-                .once
-                .is_none_or(|(name, words)| has_ended(name) || has_printed(name, words))
+            && self.once.is_none_or(|(name, words)| has_ended(name) || has_printed(name, words))
     }
 }
 
@@ -154,16 +143,8 @@ pub(crate) fn run(mut waiting: Vec<Step>, soak: bool, screen: &mut Screen) -> Ve
 
 /// Starts a step, unless there is nothing to start.
 fn start(step: Step, ended: &[Ended], soak: bool) -> Result<Running, Ended> {
-    let failed = |name: &&str| {
-        ended
-            .iter()
-            .any(|end| end.name == *name && end.result.is_failure())
-    };
-    let not_run = |result| Ended {
-        name: step.name,
-        result,
-        took: Duration::ZERO,
-    };
+    let failed = |name: &&str| ended.iter().any(|end| end.name == *name && end.result.is_failure());
+    let not_run = |result| Ended { name: step.name, result, took: Duration::ZERO };
     if let Some(name) = step.needs.iter().copied().find(failed) {
         return Err(not_run(StepResult::Blocked(name)));
     }
@@ -173,12 +154,7 @@ fn start(step: Step, ended: &[Ended], soak: bool) -> Result<Running, Ended> {
             let log = Log::new(soak);
             let shared = log.clone();
             let thread = std::thread::spawn(move || work(&shared));
-            Ok(Running {
-                name: step.name,
-                log,
-                started: Instant::now(),
-                thread,
-            })
+            Ok(Running { name: step.name, log, started: Instant::now(), thread })
         }
     }
 }
@@ -196,11 +172,7 @@ fn finish(step: Running) -> (Ended, String) {
             Tally::FAIL
         }
     };
-    let ended = Ended {
-        name: step.name,
-        result: StepResult::Ran(tally),
-        took: step.started.elapsed(),
-    };
+    let ended = Ended { name: step.name, result: StepResult::Ran(tally), took: step.started.elapsed() };
     (ended, step.log.text())
 }
 
@@ -240,11 +212,7 @@ mod tests {
 
     #[test]
     fn a_step_that_panics_has_failed() {
-        let ended = run(
-            vec![Step::new("odd", |_| panic!("odd"))],
-            false,
-            &mut Screen::silent(),
-        );
+        let ended = run(vec![Step::new("odd", |_| panic!("odd"))], false, &mut Screen::silent());
         assert!(ended[0].result.is_failure());
     }
 }

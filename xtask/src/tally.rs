@@ -35,27 +35,19 @@ impl Tally {
             let number = |line: &str| line.strip_prefix("ℹ ")?.strip_prefix(word)?.parse().ok();
             output.lines().rev().find_map(number).unwrap_or(0)
         };
-        Tally {
-            passed: last("pass "),
-            failed: last("fail "),
-        }
+        Tally { passed: last("pass "), failed: last("fail ") }
     }
 
     /// A runner that ended with an error has failed, whatever it counted.
     pub(crate) fn and_success(self, success: bool) -> Tally {
-        Tally {
-            failed: if success { self.failed } else { self.failed.max(1) },
-            ..self
-        }
+        Tally { failed: if success { self.failed } else { self.failed.max(1) }, ..self }
     }
 }
 
 impl Sum for Tally {
     fn sum<I: Iterator<Item = Tally>>(tallies: I) -> Tally {
-        tallies.fold(Tally::default(), |a, b| Tally {
-            passed: a.passed + b.passed,
-            failed: a.failed + b.failed,
-        })
+        tallies
+            .fold(Tally::default(), |a, b| Tally { passed: a.passed + b.passed, failed: a.failed + b.failed })
     }
 }
 
@@ -75,13 +67,7 @@ mod tests {
         let output = "running 3 tests\n\
             test result: ok. 3 passed; 0 failed; 1 ignored; 0 measured; 0 filtered out; finished in 0.01s\n\
             test result: FAILED. 10 passed; 2 failed; 0 ignored; 0 measured; 0 filtered out; finished in 1.00s\n";
-        assert_eq!(
-            Tally::of_cargo_test(output),
-            Tally {
-                passed: 13,
-                failed: 2
-            }
-        );
+        assert_eq!(Tally::of_cargo_test(output), Tally { passed: 13, failed: 2 });
     }
 
     #[test]
@@ -92,9 +78,6 @@ mod tests {
 
     #[test]
     fn a_runner_that_fails_before_its_tests_counts_as_failed() {
-        assert_eq!(
-            Tally::of_cargo_test("error: could not compile").and_success(false),
-            Tally::FAIL
-        );
+        assert_eq!(Tally::of_cargo_test("error: could not compile").and_success(false), Tally::FAIL);
     }
 }

@@ -76,40 +76,27 @@ pub(crate) fn run(options: &Options) -> Result<bool> {
 fn rust_steps(places: &Places) -> Vec<Step> {
     let root = places.root.clone();
     vec![
-        Step::new("format", |log| {
-            check(log, &Program::cargo("fmt --all --check -- --color never"))
-        }),
+        Step::new("format", |log| check(log, &Program::cargo("fmt --all --check -- --color never"))),
         Step::new("house rules", move |log| house::check(&root, log)),
-        Step::new("build", |log| {
-            check(
-                log,
-                &Program::cargo("build --workspace --all-targets --keep-going"),
-            )
-        }),
-        Step::new("tests", |log| {
-            cargo_test(log, "test --workspace --all-targets --no-fail-fast")
-        })
-        .needs(&["build"]),
+        Step::new("build", |log| check(log, &Program::cargo("build --workspace --all-targets --keep-going"))),
+        Step::new("tests", |log| cargo_test(log, "test --workspace --all-targets --no-fail-fast"))
+            .needs(&["build"]),
         Step::new("lints", |log| {
-            check(
-                log,
-                &Program::cargo("clippy --workspace --all-targets --keep-going -- -D warnings"),
-            )
+            check(log, &Program::cargo("clippy --workspace --all-targets --keep-going -- -D warnings"))
         })
         .after(&["build"])
         .once("tests", "Running "),
         Step::new("docs", |log| {
             check(
                 log,
-                &Program::cargo("doc --workspace --lib --no-deps").env("RUSTDOCFLAGS", "-D warnings"),
+                &Program::cargo("doc --workspace --all-features --lib --no-deps")
+                    .env("RUSTDOCFLAGS", "-D warnings"),
             )
         })
         .after(&["lints"]),
-        Step::new("doc tests", |log| {
-            cargo_test(log, "test --workspace --doc --no-fail-fast")
-        })
-        .needs(&["build"])
-        .after(&["docs"]),
+        Step::new("doc tests", |log| cargo_test(log, "test --workspace --doc --no-fail-fast"))
+            .needs(&["build"])
+            .after(&["docs"]),
     ]
 }
 
@@ -117,17 +104,11 @@ fn rust_steps(places: &Places) -> Vec<Step> {
 fn package_steps(places: &Places, missing: Missing) -> Vec<Step> {
     let [for_modules, for_licences, for_browser] = [places.clone(), places.clone(), places.clone()];
     vec![
-        Step::new("packages", move |log| {
-            missing.install_debian(log).map(|()| Tally::NONE)
-        }),
-        Step::new("node modules", move |log| {
-            browser::install(&for_modules, log).map(|()| Tally::NONE)
-        })
-        .needs(&["packages"]),
-        Step::new("licences", move |log| {
-            licences::check(&for_licences, log).map(|()| Tally::PASS)
-        })
-        .after(&["packages"]),
+        Step::new("packages", move |log| missing.install_debian(log).map(|()| Tally::NONE)),
+        Step::new("node modules", move |log| browser::install(&for_modules, log).map(|()| Tally::NONE))
+            .needs(&["packages"]),
+        Step::new("licences", move |log| licences::check(&for_licences, log).map(|()| Tally::PASS))
+            .after(&["packages"]),
         Step::new("browser tests", move |log| browser::test(&for_browser, log)).needs(&[
             "build",
             "packages",

@@ -38,7 +38,8 @@ async fn who_sends_far_too_much_still_reads_why_it_was_refused() {
     let running = api.serve().await;
     for size in [65 * 1024, 2 * 1024 * 1024] {
         let asked = format!("{}{}", head(&api.key, "/v1/sessions", size), "x".repeat(size));
-        let answer = running.raw(asked.replacen("Host: x", "Host: x\r\nConnection: close", 1).as_bytes()).await;
+        let answer =
+            running.raw(asked.replacen("Host: x", "Host: x\r\nConnection: close", 1).as_bytes()).await;
         assert!(answer.starts_with("HTTP/1.1 413 ") && answer.contains("64 KiB"), "{answer}");
     }
 }

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use axum::Router;
 use axum::extract::{ConnectInfo, DefaultBodyLimit};
-use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE};
+use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderName};
 use axum::middleware::{from_fn, map_response};
 use axum::response::IntoResponse;
 use axum::routing::{get, post};
@@ -54,6 +54,7 @@ pub fn router(sessions: &Sessions, people: People) -> Router {
         .layer(from_fn(failure::forged))
         .route("/static/shop.css", get(stylesheet))
         .route("/static/icon.svg", get(icon))
+        .route("/signed-out/forget.svg", get(forget))
         .layer(map_response(failure::secured))
         .with_state(Arc::new(people))
 }
@@ -77,4 +78,19 @@ async fn stylesheet() -> impl IntoResponse {
 
 async fn icon() -> impl IntoResponse {
     ([(CONTENT_TYPE, "image/svg+xml"), (CACHE_CONTROL, "max-age=86400")], pages::ICON)
+}
+
+/// A picture of nothing on the page of those who are signed out: with it the browser forgets
+/// the pages it keeps whole for the back button. `no-store` alone does not do that: Chromium
+/// shows the page again that came right after the redirect of a sign-in, and the header on the
+/// answer of the sign-out is too early for the page that was left by it.
+async fn forget() -> impl IntoResponse {
+    (
+        [
+            (CONTENT_TYPE, "image/svg+xml"),
+            (CACHE_CONTROL, "no-store"),
+            (HeaderName::from_static("clear-site-data"), "\"cache\""),
+        ],
+        r#"<svg xmlns="http://www.w3.org/2000/svg"/>"#,
+    )
 }

@@ -65,8 +65,7 @@ fn step() -> impl Strategy<Value = Step> {
         4 => Just(Call::Prepare), 4 => Just(Call::Confirm), 2 => Just(Call::Load),
         1 => Just(Call::Touch), 1 => Just(Call::Change), 1 => Just(Call::Sweep)
     ];
-    let how =
-        prop_oneof![Just(How::Away), Just(How::Full), Just(How::LostAnswer), Just(How::NeverKnown)];
+    let how = prop_oneof![Just(How::Away), Just(How::Full), Just(How::LostAnswer), Just(How::NeverKnown)];
     let seconds = prop_oneof![3 => 0..9_u64, 2 => 9..12_u64, 2 => 12..900_u64, 3 => 900..1_680_u64];
     prop_oneof![
         6 => Just(Step::Send),

@@ -183,9 +183,7 @@ async fn p10_step_up_and_sign_in_replace_without_grace_and_without_blame(world: 
     // At once, within what would be the grace time, and long after.
     for wait in [0 * SECOND, 5 * SECOND, 5 * MINUTE] {
         world.clock.advance(wait);
-        let Verdict::Inactive(old) = visit(&sessions, first.token.expose()).await else {
-            panic!("replaced")
-        };
+        let Verdict::Inactive(old) = visit(&sessions, first.token.expose()).await else { panic!("replaced") };
         assert_eq!((old.reason, old.forget), (Reason::Superseded, false));
         assert_eq!(said(&sessions, stepped.token.expose()).await, "ok");
     }

@@ -88,10 +88,7 @@ const ENDS: [End; 4] = [
     (
         |sessions, _| {
             Box::pin(async move {
-                sessions
-                    .disable(&user("ann"), Actor::application())
-                    .await
-                    .unwrap();
+                sessions.disable(&user("ann"), Actor::application()).await.unwrap();
                 sessions.enable(&user("ann"), Actor::application()).await.unwrap();
             })
         },
@@ -183,11 +180,7 @@ impl Hammer {
             let verdict = look(&self.sessions, &self.token).await;
             if was_over {
                 after += 1;
-                assert_eq!(
-                    verdict.as_str(),
-                    "inactive",
-                    "a check that began after the end was acknowledged"
-                );
+                assert_eq!(verdict.as_str(), "inactive", "a check that began after the end was acknowledged");
             }
             tokio::task::yield_now().await;
         }
@@ -222,19 +215,14 @@ async fn p1_sign_ins_racing_with_disabling_leave_no_live_session(world: World) {
                 let (sessions, name) = (sessions.clone(), name.clone());
                 tokio::spawn(async move {
                     let verdict = look(&sessions, guest.token.expose()).await;
-                    sessions
-                        .sign_in(Some(&verdict), SignIn::password(user(&name)))
-                        .await
+                    sessions.sign_in(Some(&verdict), SignIn::password(user(&name))).await
                 })
             })
             .collect();
         for _ in 0..round * 11 {
             tokio::task::yield_now().await;
         }
-        sessions
-            .disable(&user(&name), Actor::application())
-            .await
-            .unwrap();
+        sessions.disable(&user(&name), Actor::application()).await.unwrap();
         let answers = join_all(sign_ins).await;
         assert!(sessions.list(&user(&name)).await.unwrap().is_empty());
         for issued in answers.into_iter().flat_map(Result::unwrap) {

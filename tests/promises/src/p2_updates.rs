@@ -105,16 +105,9 @@ async fn p2_a_change_of_unknown_outcome_has_happened_once_at_the_most(world: Wor
     let token = sign_in(&sessions, "ann").await.token.expose().to_owned();
     let active_before = active(&sessions, &token).await;
     world.faults.times(3, Call::Change, Trouble::lost_answer());
-    let error = sessions
-        .update(&active_before, COUNT, |count| *count += 1)
-        .await
-        .unwrap_err();
+    let error = sessions.update(&active_before, COUNT, |count| *count += 1).await.unwrap_err();
     assert!(matches!(error, Error::Store(StoreError::Unknown(_))), "{error:?}");
-    assert_eq!(
-        count(&sessions, &token, COUNT).await,
-        1,
-        "never a stale answer from memory"
-    );
+    assert_eq!(count(&sessions, &token, COUNT).await, 1, "never a stale answer from memory");
 }
 
 async fn p2_a_change_is_whole_or_not_at_all(world: World) {
@@ -124,10 +117,7 @@ async fn p2_a_change_is_whole_or_not_at_all(world: World) {
     let first = Changes::default().set("a", 1.into()).set("b", 1.into());
     let now = sessions.change(&active_before, first).await.unwrap();
 
-    let half = Changes::default()
-        .set("a", 2.into())
-        .remove("b")
-        .expect("c", 7);
+    let half = Changes::default().set("a", 2.into()).remove("b").expect("c", 7);
     let refused = sessions.change(&active_before, half).await.unwrap_err();
     assert!(
         matches!(&refused, Error::Refused(Refusal::Conflict { key, version: 0 }) if key == "c"),
@@ -135,22 +125,14 @@ async fn p2_a_change_is_whole_or_not_at_all(world: World) {
     );
     let old = Changes::default().set("a", 2.into()).if_version(now.version() - 1);
     let refused = sessions.change(&active_before, old).await.unwrap_err();
-    assert!(
-        matches!(refused, Error::Refused(Refusal::VersionMismatch { version: 1 })),
-        "{refused:?}"
-    );
-    let large = Changes::default()
-        .set("a", 2.into())
-        .set("large", "x".repeat(33_000).into());
+    assert!(matches!(refused, Error::Refused(Refusal::VersionMismatch { version: 1 })), "{refused:?}");
+    let large = Changes::default().set("a", 2.into()).set("large", "x".repeat(33_000).into());
     let refused = sessions.change(&active_before, large).await.unwrap_err();
     assert_eq!(refused.code(), "data_too_large");
 
     let after = active(&sessions, &token).await;
     let value = |key| after.session().value(key).map(|(text, _)| text.to_vec());
-    assert_eq!(
-        (value("a"), value("b"), value("large")),
-        (Some(b"1".to_vec()), Some(b"1".to_vec()), None)
-    );
+    assert_eq!((value("a"), value("b"), value("large")), (Some(b"1".to_vec()), Some(b"1".to_vec()), None));
     assert_eq!(after.session().version(), 1);
 }
 
@@ -159,31 +141,17 @@ async fn p2_an_overlapping_save_of_an_old_read_is_refused_and_not_written(world:
     let token = sign_in(&sessions, "ann").await.token.expose().to_owned();
     let old = active(&sessions, &token).await;
     let version = old.session().value("cart").map_or(0, |(_, version)| version);
-    sessions
-        .update(&old, CART, |cart| cart.push("apple".into()))
-        .await
-        .unwrap();
-    let stale = Changes::default()
-        .set("cart", vec!["pear"].into())
-        .expect("cart", version);
-    assert!(matches!(
-        sessions.change(&old, stale).await,
-        Err(Error::Refused(Refusal::Conflict { .. }))
-    ));
+    sessions.update(&old, CART, |cart| cart.push("apple".into())).await.unwrap();
+    let stale = Changes::default().set("cart", vec!["pear"].into()).expect("cart", version);
+    assert!(matches!(sessions.change(&old, stale).await, Err(Error::Refused(Refusal::Conflict { .. }))));
     // The same through `update` reads again and keeps both.
-    sessions
-        .update(&old, CART, |cart| cart.push("pear".into()))
-        .await
-        .unwrap();
+    sessions.update(&old, CART, |cart| cart.push("pear".into())).await.unwrap();
     assert_eq!(crate::support::cart(&sessions, &token).await, ["apple", "pear"]);
 
     // A key that was removed and set again is not the key that was read.
     let read = active(&sessions, &token).await;
     let version = read.session().value("cart").unwrap().1;
-    sessions
-        .change(&read, Changes::default().remove("cart"))
-        .await
-        .unwrap();
+    sessions.change(&read, Changes::default().remove("cart")).await.unwrap();
     let again = Changes::default().set("cart", vec!["plum"].into());
     sessions.change(&read, again).await.unwrap();
     let stale = Changes::default().remove("cart").expect("cart", version);
@@ -194,9 +162,7 @@ async fn p2_a_change_goes_on_when_nobody_waits_for_it(world: World) {
     let sessions = world.open().await;
     let token = sign_in(&sessions, "ann").await.token.expose().to_owned();
     let gate = Gate::shut();
-    world
-        .faults
-        .once(Call::Change, Trouble::HeldBefore(gate.clone()));
+    world.faults.once(Call::Change, Trouble::HeldBefore(gate.clone()));
     let counting = tokio::spawn(count_up(sessions.clone(), token.clone(), COUNT, 1));
     gate.somebody_waits().await;
     counting.abort();
@@ -210,16 +176,12 @@ async fn p2_a_lost_change_of_activity_or_roles_takes_no_data_along(world: World)
     let token = sign_in(&sessions, "ann").await.token.expose().to_owned();
     count_up(sessions.clone(), token.clone(), COUNT, 1).await;
     let gate = Gate::shut();
-    world
-        .faults
-        .once(Call::SetRoles, Trouble::HeldAfter(gate.clone()));
+    world.faults.once(Call::SetRoles, Trouble::HeldAfter(gate.clone()));
     let promoting = tokio::spawn({
         let sessions = sessions.clone();
         async move {
             let admin = [crate::support::role("admin")];
-            sessions
-                .set_roles(&user("ann"), &admin, Actor::application())
-                .await
+            sessions.set_roles(&user("ann"), &admin, Actor::application()).await
         }
     });
     gate.somebody_waits().await;

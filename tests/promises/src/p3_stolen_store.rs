@@ -7,9 +7,7 @@ use std::path::{Path, PathBuf};
 
 use data_encoding::{BASE64, BASE64URL_NOPAD, HEXLOWER, HEXUPPER};
 use tenure::record::Record;
-use tenure::{
-    Actor, Changes, Check, Device, IdempotencyKey, MasterKey, NewGuest, Sessions, SignIn, Verdict,
-};
+use tenure::{Actor, Changes, Check, Device, IdempotencyKey, MasterKey, NewGuest, Sessions, SignIn, Verdict};
 use tenure_embedded::{AfterRestore, Embedded};
 
 use crate::support::{
@@ -99,10 +97,21 @@ fn assert_absent(needles: &BTreeMap<String, Vec<u8>>, haystack: &[u8], place: &s
             })
         });
         for form in texts.chain(shifted).chain([raw.clone()]) {
-            let found = haystack.windows(form.len()).any(|window| window == form);
+            let found = memchr::memmem::find(haystack, &form).is_some();
             assert!(!found, "{name} is in {place}");
         }
     }
+}
+
+/// The bytes without long rows of zeros, which hide nothing and take long to search.
+fn without_gaps(bytes: &[u8]) -> Vec<u8> {
+    let is_gap = |chunk: &[u8]| chunk.iter().all(|byte| *byte == 0);
+    bytes
+        .chunk_by(|a, b| (*a == 0) == (*b == 0))
+        .filter(|run| run.len() < 64 || !is_gap(run))
+        .flatten()
+        .copied()
+        .collect()
 }
 
 fn copy_of(folder: &Path, to: &Path) {
@@ -141,16 +150,22 @@ async fn p3_cs_sm_3_nothing_secret_or_personal_passes_to_the_store_in_clear(worl
             }
             assert!(!files(&folder).is_empty());
             for file in files(&folder) {
-                assert_absent(&needles, &fs::read(&file).unwrap(), &file.display().to_string());
+                let bytes = without_gaps(&fs::read(&file).unwrap());
+                assert_absent(&needles, &bytes, &file.display().to_string());
             }
         }
         assert!(!folder.join("master.key").exists());
     }
 }
 
-/// All records that passed, as a thief of the store has them.
+/// All records that passed, as a thief of the store has them: for each token the last.
 fn dump(world: &World) -> Vec<Record> {
-    world.faults.seen().iter().filter_map(|bytes| Record::decode(bytes).ok()).collect()
+    let mut records: Vec<Record> =
+        world.faults.seen().iter().filter_map(|bytes| Record::decode(bytes).ok()).collect();
+    records.reverse();
+    let mut met = std::collections::HashSet::new();
+    records.retain(|r| met.insert((r.id, r.secrets.generation, r.secrets.successor.is_some())));
+    records
 }
 
 /// What somebody can try with what a store holds: every stored byte string in place of the
@@ -225,9 +240,8 @@ async fn assert_copy_is_useless(
             .config_dir(den.path().join("config"))
             .after_restore(AfterRestore::Accept)
     };
-    let open = |engine: Embedded| {
-        Sessions::builder(engine).clock(world.clock.clone()).without_background().open()
-    };
+    let open =
+        |engine: Embedded| Sessions::builder(engine).clock(world.clock.clone()).without_background().open();
     let refused = open(engine().master_key(own.clone())).await.unwrap_err();
     assert_eq!(refused.blame(), tenure::Blame::Configuration, "{refused}");
     let refused = open(engine()).await.unwrap_err();
@@ -253,7 +267,7 @@ async fn p3_a_copy_of_the_store_follows_no_session_through_its_rotations(world: 
             dump(&world).into_iter().filter(|record| record.secrets.successor.is_some()).collect();
         assert!(!prepared.is_empty());
         let own = [MasterKey::from_hex(&"07".repeat(32)).unwrap()];
-        for guess in attempts(&prepared[prepared.len() - 1..], &own) {
+        for guess in attempts(&prepared[..1], &own) {
             assert_eq!(said(&sessions, &guess).await, "malformed");
         }
         token = next;

@@ -90,18 +90,11 @@ const OPERATIONS: &[Operation] = operations! {
 fn assert_outage(what: &str, error: &Error) {
     assert!(matches!(error, Error::Store(_)), "{what}: {error:?}");
     assert_eq!(error.blame(), Blame::Store, "{what}");
-    assert_eq!(
-        (error.code(), error.status()),
-        ("store_unavailable", 503),
-        "{what}: {error:?}"
-    );
+    assert_eq!((error.code(), error.status()), ("store_unavailable", 503), "{what}: {error:?}");
 }
 
 fn outages() -> [Trouble; 2] {
-    [
-        Trouble::unavailable(),
-        Trouble::Before(StoreError::Unknown("the line broke".into())),
-    ]
+    [Trouble::unavailable(), Trouble::Before(StoreError::Unknown("the line broke".into()))]
 }
 
 async fn p5_every_operation_says_that_the_store_is_away(world: World) {
@@ -117,22 +110,14 @@ async fn p5_every_operation_says_that_the_store_is_away(world: World) {
     // The other way round: without trouble each of them works, so it was the store.
     for (name, operation) in OPERATIONS {
         let fresh = Scene::of(scene.sessions.clone()).await;
-        operation(fresh)
-            .await
-            .unwrap_or_else(|error| panic!("{name}: {error:?}"));
-        scene
-            .sessions
-            .enable(&user("ann"), Actor::application())
-            .await
-            .unwrap();
+        operation(fresh).await.unwrap_or_else(|error| panic!("{name}: {error:?}"));
+        scene.sessions.enable(&user("ann"), Actor::application()).await.unwrap();
     }
 }
 
 async fn p5_a_check_never_turns_an_outage_into_a_refusal(world: World) {
     for cache_bytes in [0, 1 << 20] {
-        let sessions = world
-            .open_with(|builder| builder.cache_bytes(cache_bytes))
-            .await;
+        let sessions = world.open_with(|builder| builder.cache_bytes(cache_bytes)).await;
         let ann = sign_in(&sessions, "ann").await;
         let guest = guest_with_cart(&sessions, &["apple"]).await;
         for trouble in outages() {
@@ -140,19 +125,14 @@ async fn p5_a_check_never_turns_an_outage_into_a_refusal(world: World) {
                 world.faults.everything(trouble.clone());
                 let error = sessions.check(token.as_bytes(), &Check::any()).await.unwrap_err();
                 assert_outage("check", &error);
-                assert_outage(
-                    "ended",
-                    &sessions.ended(ann.session.id()).await.expect_err("nobody can say"),
-                );
+                assert_outage("ended", &sessions.ended(ann.session.id()).await.expect_err("nobody can say"));
                 world.faults.heal();
             }
         }
         // What is in memory needs no store; without memory it is the store's word again.
         assert_eq!(said(&sessions, ann.token.expose()).await, "ok");
         world.faults.everything(Trouble::unavailable());
-        let answer = sessions
-            .check(ann.token.expose().as_bytes(), &Check::any())
-            .await;
+        let answer = sessions.check(ann.token.expose().as_bytes(), &Check::any()).await;
         match (cache_bytes, answer) {
             (0, Err(error)) => assert_outage("check", &error),
             (_, answer) => assert_eq!(answer.unwrap().as_str(), "ok"),
@@ -172,10 +152,7 @@ async fn p5_nothing_has_changed_after_an_outage(world: World) {
     }
     world.faults.heal();
     assert_eq!(crate::support::told(&scene.sessions).await.len(), told);
-    assert_eq!(
-        said(&scene.sessions, scene.issued.token.expose()).await,
-        "ok"
-    );
+    assert_eq!(said(&scene.sessions, scene.issued.token.expose()).await, "ok");
     assert_eq!(cart(&scene.sessions, guest.token.expose()).await, ["pear"]);
     assert_eq!(scene.sessions.list(&scene.ann).await.unwrap().len(), 1);
 }
@@ -206,19 +183,13 @@ async fn p5_a_successor_is_good_while_the_disk_is_full(world: World) {
             assert_eq!(visit(&sessions, &first).await.as_str(), "ok");
         }
         let holder = active(&sessions, next.token.expose()).await;
-        let error = sessions
-            .change(&holder, Changes::default().set("a", 1.into()))
-            .await
-            .unwrap_err();
+        let error = sessions.change(&holder, Changes::default().set("a", 1.into())).await.unwrap_err();
         assert_eq!((error.blame(), error.status()), (Blame::Store, 503));
         world.faults.heal();
     }
     let holder = active(&sessions, next.token.expose()).await;
     assert_eq!(holder.session().generation(), 2);
-    sessions
-        .change(&holder, Changes::default().set("a", 1.into()))
-        .await
-        .unwrap();
+    sessions.change(&holder, Changes::default().set("a", 1.into())).await.unwrap();
 }
 
 async fn p5_reuse_during_an_outage_is_an_outage_and_then_reuse(world: World) {
@@ -256,15 +227,9 @@ async fn p5_a_session_past_its_limit_is_dead_also_while_the_store_is_away(world:
 async fn p5_a_fault_inside_the_store_is_an_error_and_not_a_verdict(world: World) {
     let sessions = world.open().await;
     let issued = sign_in(&sessions, "ann").await;
-    for damage in [
-        StoreError::Corrupt("a bad sector".into()),
-        StoreError::Blocked("restored".into()),
-    ] {
+    for damage in [StoreError::Corrupt("a bad sector".into()), StoreError::Blocked("restored".into())] {
         world.faults.everything(Trouble::Before(damage));
-        let error = sessions
-            .check(issued.token.expose().as_bytes(), &Check::any())
-            .await
-            .unwrap_err();
+        let error = sessions.check(issued.token.expose().as_bytes(), &Check::any()).await.unwrap_err();
         assert_eq!((error.blame(), error.status()), (Blame::Store, 503), "{error:?}");
         world.faults.heal();
     }
@@ -278,13 +243,8 @@ async fn p5_a_store_that_never_answers_is_an_outage() {
     let sessions = world.open().await;
     let issued = sign_in(&sessions, "ann").await;
     let gate = Gate::shut();
-    world
-        .faults
-        .always(Call::Load, Trouble::HeldBefore(gate.clone()));
-    let error = sessions
-        .check(issued.token.expose().as_bytes(), &Check::any())
-        .await
-        .unwrap_err();
+    world.faults.always(Call::Load, Trouble::HeldBefore(gate.clone()));
+    let error = sessions.check(issued.token.expose().as_bytes(), &Check::any()).await.unwrap_err();
     assert_outage("check", &error);
     gate.open();
     assert_eq!(said(&sessions, issued.token.expose()).await, "ok");

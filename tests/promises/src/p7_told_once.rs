@@ -36,36 +36,24 @@ async fn rotated(world: &World, sessions: &Sessions) -> (SessionId, String) {
 async fn p7_each_kind_of_end_is_told_once_with_reason_and_actor(mut world: World) {
     world.policy.max_sessions = 2;
     world.policy.at_limit = AtLimit::EndOldest;
-    world.policy.session = Limits {
-        idle_seconds: 1_800,
-        absolute_seconds: 3_600,
-    };
+    world.policy.session = Limits { idle_seconds: 1_800, absolute_seconds: 3_600 };
     let sessions = world.open().await;
     let id = |issued: &tenure::Issued| issued.session.id();
 
     let logout = sign_in(&sessions, "ann").await;
-    sessions
-        .sign_out(&active(&sessions, logout.token.expose()).await)
-        .await
-        .unwrap();
+    sessions.sign_out(&active(&sessions, logout.token.expose()).await).await.unwrap();
     let by_admin = sign_in(&sessions, "ann").await;
     let ending = revoked().note("lost phone");
     assert!(sessions.end(id(&by_admin), ending).await.unwrap());
     let guest = guest_with_cart(&sessions, &["apple"]).await;
     let verdict = look(&sessions, guest.token.expose()).await;
-    let signed_in = sessions
-        .sign_in(Some(&verdict), SignIn::password(user("ann")))
-        .await
-        .unwrap();
+    let signed_in = sessions.sign_in(Some(&verdict), SignIn::password(user("ann"))).await.unwrap();
     for _ in 0..2 {
         world.clock.advance(SECOND);
         sign_in(&sessions, "ann").await;
     }
     let disabled = sign_in(&sessions, "bob").await;
-    sessions
-        .disable(&user("bob"), Actor::api_key("admin"))
-        .await
-        .unwrap();
+    sessions.disable(&user("bob"), Actor::api_key("admin")).await.unwrap();
     let (reused, first) = rotated(&world, &sessions).await;
     assert_eq!(said(&sessions, &first).await, "token_reuse");
 
@@ -148,10 +136,7 @@ async fn p7_a_limit_met_by_checks_sweeps_and_ends_at_once_is_told_once(world: Wo
             task.unwrap();
         }
         until("its end", || async { !ends(&sessions, id).await.is_empty() }).await;
-        assert_eq!(
-            the_end(&sessions, id).await,
-            (EndReason::IdleTimeout, "system".into())
-        );
+        assert_eq!(the_end(&sessions, id).await, (EndReason::IdleTimeout, "system".into()));
     }
 }
 
@@ -166,10 +151,7 @@ async fn p7_reuse_shown_by_many_at_once_is_told_once(world: World) {
         for word in join_all(thieves).await {
             assert_eq!(word.unwrap(), "token_reuse");
         }
-        assert_eq!(
-            the_end(&sessions, id).await,
-            (EndReason::TokenReuse, "system".into())
-        );
+        assert_eq!(the_end(&sessions, id).await, (EndReason::TokenReuse, "system".into()));
     }
 }
 
@@ -192,10 +174,7 @@ async fn p7_an_end_whose_answer_was_lost_is_told_once(world: World) {
     world.faults.once(Call::Sweep, Trouble::lost_answer());
     sessions.maintain().await.unwrap_err();
     sessions.maintain().await.unwrap();
-    assert_eq!(
-        the_end(&sessions, idle).await,
-        (EndReason::IdleTimeout, "system".into())
-    );
+    assert_eq!(the_end(&sessions, idle).await, (EndReason::IdleTimeout, "system".into()));
 
     let (reused, first) = rotated(&world, &sessions).await;
     world.faults.once(Call::End, Trouble::lost_answer());
@@ -214,26 +193,15 @@ async fn p7_the_log_has_no_gap_and_reads_the_same_from_any_cursor(world: World) 
     let sessions = world.restart(sessions).await;
     let all = told(&sessions).await;
     for (at, pair) in all.windows(2).enumerate() {
-        assert_eq!(
-            pair[1].position.sequence,
-            pair[0].position.sequence + 1,
-            "after event {at}"
-        );
+        assert_eq!(pair[1].position.sequence, pair[0].position.sequence + 1, "after event {at}");
         assert_eq!(pair[1].position.epoch, pair[0].position.epoch);
         assert!(pair[1].at >= pair[0].at);
     }
     for limit in [1, 7, 100] {
         for (at, event) in all.iter().enumerate() {
-            let page = sessions
-                .store()
-                .events(0, Some(event.position), limit)
-                .await
-                .unwrap();
+            let page = sessions.store().events(0, Some(event.position), limit).await.unwrap();
             let rest = &all[at + 1..];
-            assert_eq!(
-                page,
-                EventPage::Events(rest[..limit.min(rest.len())].to_vec())
-            );
+            assert_eq!(page, EventPage::Events(rest[..limit.min(rest.len())].to_vec()));
         }
     }
 }
@@ -248,26 +216,12 @@ async fn p7_a_cursor_that_is_no_longer_kept_is_refused_and_never_skipped(world: 
     let page = sessions.store().events(0, Some(first), 10).await.unwrap();
     if let EventPage::Events(events) = &page {
         let next = events.first().map(|event| event.position.sequence);
-        assert_eq!(
-            next,
-            Some(first.sequence + 1),
-            "the end of {} is not skipped",
-            old.session.id()
-        );
+        assert_eq!(next, Some(first.sequence + 1), "the end of {} is not skipped", old.session.id());
     }
     for foreign in [
-        Position {
-            epoch: first.epoch ^ 1,
-            sequence: first.sequence,
-        },
-        Position {
-            epoch: first.epoch,
-            sequence: u64::MAX / 2,
-        },
-        Position {
-            epoch: first.epoch,
-            sequence: 1 << 40,
-        },
+        Position { epoch: first.epoch ^ 1, sequence: first.sequence },
+        Position { epoch: first.epoch, sequence: u64::MAX / 2 },
+        Position { epoch: first.epoch, sequence: 1 << 40 },
     ] {
         let page = sessions.store().events(0, Some(foreign), 10).await.unwrap();
         assert!(matches!(page, EventPage::Truncated { .. }), "{foreign}: {page:?}");
@@ -288,10 +242,7 @@ async fn p7_an_end_is_told_at_the_time_and_in_the_order_it_happened(world: World
     sessions.end(issued.session.id(), ending).await.unwrap();
 
     let events = told(&sessions).await;
-    let story: Vec<_> = events
-        .iter()
-        .map(|event| (event.body.kind, event.at.since(created_at)))
-        .collect();
+    let story: Vec<_> = events.iter().map(|event| (event.body.kind, event.at.since(created_at))).collect();
     assert_eq!(
         story,
         [

@@ -51,26 +51,13 @@ async fn p8_asvs_7_5_2_people_see_and_end_their_own_sessions_only(world: World) 
     let me = active(&sessions, here.token.expose()).await;
 
     let list = sessions.list(&user("ann")).await.unwrap();
-    let seen: Vec<_> = list
-        .iter()
-        .map(|s| (s.id(), s.device().label.as_str()))
-        .collect();
-    assert_eq!(
-        seen,
-        [
-            (here.session.id(), ""),
-            (on_phone.session.id(), "Safari on iOS")
-        ]
-    );
+    let seen: Vec<_> = list.iter().map(|s| (s.id(), s.device().label.as_str())).collect();
+    assert_eq!(seen, [(here.session.id(), ""), (on_phone.session.id(), "Safari on iOS")]);
     let json = serde_json::to_string(&*list[0]).unwrap();
     assert!(!json.contains("tn1_"));
 
     let refused = sessions.end_own(&me, other.session.id()).await.unwrap_err();
-    assert_eq!(
-        refused.code(),
-        "session_not_found",
-        "not even that it is there is told"
-    );
+    assert_eq!(refused.code(), "session_not_found", "not even that it is there is told");
     assert!(sessions.end_own(&me, on_phone.session.id()).await.unwrap());
     assert_eq!(said(&sessions, on_phone.token.expose()).await, "revoked");
 
@@ -83,10 +70,7 @@ async fn p8_asvs_7_5_2_people_see_and_end_their_own_sessions_only(world: World) 
     let me = active(&sessions, here.token.expose()).await;
     let refused = sessions.end_own(&me, another.session.id()).await.unwrap_err();
     assert_eq!(refused.code(), "step_up_required");
-    assert_eq!(
-        sessions.end_others(&me).await.unwrap_err().code(),
-        "step_up_required"
-    );
+    assert_eq!(sessions.end_others(&me).await.unwrap_err().code(), "step_up_required");
     assert_eq!(said(&sessions, another.token.expose()).await, "ok");
     sessions.sign_out(&me).await.unwrap();
 }
@@ -103,16 +87,10 @@ async fn p8_the_list_is_what_checks_say_through_everything_that_happens(world: W
             5 => world.clock.advance(20 * MINUTE),
             6 => drop(visit(&sessions, tokens.last().unwrap()).await),
             8 => drop(sessions.maintain().await),
-            9 => world
-                .faults
-                .once(Call::Touch, Trouble::unavailable()),
+            9 => world.faults.once(Call::Touch, Trouble::unavailable()),
             _ => tokens.push(sign_in(&sessions, "ann").await.token.expose().to_owned()),
         }
-        assert_eq!(
-            listed(&sessions, "ann").await,
-            live(&sessions, &tokens).await,
-            "step {step}"
-        );
+        assert_eq!(listed(&sessions, "ann").await, live(&sessions, &tokens).await, "step {step}");
     }
     world.faults.heal();
     let sessions = world.restart(sessions).await;
@@ -173,9 +151,7 @@ async fn fifty_at_once(mut world: World, at_limit: AtLimit) -> (World, Sessions,
     assert_eq!(listed.len(), 5);
     assert_eq!(listed, live(&sessions, &tokens).await);
     let ended = told(&sessions).await.into_iter();
-    let ended = ended
-        .filter(|event| event.body.reason == Some(tenure::EndReason::SessionLimit))
-        .count();
+    let ended = ended.filter(|event| event.body.reason == Some(tenure::EndReason::SessionLimit)).count();
     assert_eq!(ended, tokens.len() - 5, "each one pushed out is told");
     (world, sessions, tokens, refused)
 }
@@ -216,10 +192,7 @@ async fn p8_fifty_sign_ins_at_once_keep_to_the_limit_and_refuse_the_rest(world: 
     for _ in 0..10 {
         let verdict = look(&sessions, sign_in(&sessions, "bob").await.token.expose()).await;
         let again = sessions.sign_in(Some(&verdict), SignIn::password(user("bob"))).await;
-        sessions
-            .sign_out(&active(&sessions, again.unwrap().token.expose()).await)
-            .await
-            .unwrap();
+        sessions.sign_out(&active(&sessions, again.unwrap().token.expose()).await).await.unwrap();
     }
 }
 
@@ -240,11 +213,7 @@ async fn p8_activity_not_written_yet_counts_in_the_list(world: World) {
 async fn p8_pages_hold_every_live_session_once(world: World) {
     let sessions = world.open().await;
     let other = sessions
-        .realm(
-            Realm::new("other").unwrap(),
-            sessions.cookie().clone(),
-            world.policy.clone(),
-        )
+        .realm(Realm::new("other").unwrap(), sessions.cookie().clone(), world.policy.clone())
         .unwrap();
     let mut expected = BTreeSet::new();
     for n in 0..53 {
@@ -273,8 +242,5 @@ async fn p8_pages_hold_every_live_session_once(world: World) {
     assert_eq!(sessions.end_realm(revoked()).await.unwrap(), 42);
     assert!(sessions.page(None, 10).await.unwrap().sessions.is_empty());
     assert_eq!(listed(&other, "elsewhere").await.len(), 50);
-    sessions
-        .disable(&user("user-1"), Actor::application())
-        .await
-        .unwrap();
+    sessions.disable(&user("user-1"), Actor::application()).await.unwrap();
 }

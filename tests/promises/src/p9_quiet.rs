@@ -29,9 +29,7 @@ async fn p9_a_request_that_changes_nothing_costs_no_store_call(world: World) {
     let before = world.faults.total();
     for _ in 0..10_000 {
         let verdict = visit(&sessions, &token).await;
-        let Verdict::Ok(active) = &verdict else {
-            panic!("{}", word(&verdict))
-        };
+        let Verdict::Ok(active) = &verdict else { panic!("{}", word(&verdict)) };
         assert!(active.renewed().is_none(), "no cookie");
     }
     assert_eq!(world.faults.total(), before);
@@ -54,13 +52,7 @@ async fn p9_activity_of_many_requests_is_written_once(world: World) {
     let sessions = world.open().await;
     let tokens = futures_util::future::join_all((0..50).map(|n| {
         let sessions = sessions.clone();
-        async move {
-            sign_in(&sessions, &format!("user-{n}"))
-                .await
-                .token
-                .expose()
-                .to_owned()
-        }
+        async move { sign_in(&sessions, &format!("user-{n}")).await.token.expose().to_owned() }
     }))
     .await;
     world.clock.advance(2 * MINUTE);
@@ -70,11 +62,7 @@ async fn p9_activity_of_many_requests_is_written_once(world: World) {
     let before = world.faults.writes();
     assert_eq!(sessions.maintain().await.unwrap().touched, 50);
     assert_eq!(world.faults.count(Call::Touch), 1);
-    assert_eq!(
-        world.faults.writes() - before,
-        2,
-        "one write of all activity and one sweep"
-    );
+    assert_eq!(world.faults.writes() - before, 2, "one write of all activity and one sweep");
 }
 
 /// What an attacker sends who has never seen a token, or only how one looks.
@@ -188,17 +176,12 @@ async fn p9_tokens_of_other_realms_and_cookies_cost_no_store_call(world: World) 
 
 async fn p9_a_dead_token_sent_again_and_again_costs_a_bounded_number_of_loads(world: World) {
     for cache_bytes in [0, 1 << 20] {
-        let sessions = world
-            .open_with(|builder| builder.cache_bytes(cache_bytes))
-            .await;
+        let sessions = world.open_with(|builder| builder.cache_bytes(cache_bytes)).await;
         let issued = sign_in(&sessions, "ann").await;
         let token = issued.token.expose();
         sessions.end(issued.session.id(), revoked()).await.unwrap();
         let (loads, writes) = (world.faults.count(Call::Load), world.faults.writes());
-        let attacker = Check {
-            ip: Some(IpAddr::from([203, 0, 113, 7])),
-            ..Check::any()
-        };
+        let attacker = Check { ip: Some(IpAddr::from([203, 0, 113, 7])), ..Check::any() };
         for _ in 0..10_000 {
             match sessions.check(token.as_bytes(), &attacker).await {
                 Ok(verdict) => assert_eq!(word(&verdict), "revoked"),
@@ -212,10 +195,7 @@ async fn p9_a_dead_token_sent_again_and_again_costs_a_bounded_number_of_loads(wo
 
         // Nobody else waits for that.
         let honest = sign_in(&sessions, "bob").await;
-        let check = Check {
-            ip: Some(IpAddr::from([198, 51, 100, 7])),
-            ..Check::any()
-        };
+        let check = Check { ip: Some(IpAddr::from([198, 51, 100, 7])), ..Check::any() };
         let verdict = sessions.check(honest.token.expose().as_bytes(), &check).await;
         assert_eq!(word(&verdict.unwrap()), "ok");
         world.clock.advance(2 * MINUTE);

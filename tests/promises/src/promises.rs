@@ -6,18 +6,20 @@
 
 mod support;
 
-mod p1_races;
-mod p1_revocation;
 mod p10_honest;
 mod p10_thief;
+mod p1_races;
+mod p1_revocation;
 mod p2_updates;
 mod p3_stolen_store;
 mod p4_clock;
 mod p4_limits;
 mod p5_outage;
+mod p6_kept;
 mod p7_told_once;
 mod p8_list;
 mod p9_quiet;
 mod retries;
+mod same_verdict;
 mod sign_in;
 mod sign_in_crash;

@@ -129,10 +129,7 @@ async fn a_sign_in_that_is_refused_half_way_lets_the_guest_go_on(world: World) {
         assert_eq!(sessions.change(holder, change).await.unwrap_err().code(), "token_superseded");
         gate.open();
         let refused = signing_in.await.unwrap().unwrap_err();
-        assert!(
-            matches!(refused, Error::Refused(Refusal::SignedOut | Refusal::UserDisabled)),
-            "{refused:?}"
-        );
+        assert!(matches!(refused, Error::Refused(Refusal::SignedOut | Refusal::UserDisabled)), "{refused:?}");
         assert_eq!(cart(&sessions, guest.token.expose()).await, ["apple"]);
         assert!(sessions.list(&user("ann")).await.unwrap().is_empty());
         sessions.enable(&user("ann"), Actor::application()).await.unwrap();
@@ -175,8 +172,7 @@ async fn readers_that_complete_a_sign_in_at_once_make_one_session(world: World) 
         world.faults.once(Call::Create, Trouble::unavailable());
         sign_in_from(&sessions, guest.token.expose(), &name).await.unwrap_err();
         let readers = (0..6).map(|reader| {
-            let (sessions, token, name) =
-                (sessions.clone(), guest.token.expose().to_owned(), name.clone());
+            let (sessions, token, name) = (sessions.clone(), guest.token.expose().to_owned(), name.clone());
             tokio::spawn(async move {
                 if reader == 0 {
                     drop(sign_in_from(&sessions, &token, &name).await.unwrap());

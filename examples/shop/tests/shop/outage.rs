@@ -49,16 +49,16 @@ async fn p5_a_form_during_an_outage_does_nothing_and_leads_back_to_its_page() {
     let store = Brittle::default();
     let mut alice = alice(&store).await;
     store.set_down(true);
-    let forms: [(&str, &[(&str, &str)], &str); 6] = [
-        ("/cart/add", &[("product", "fig")], "/cart"),
-        ("/cart/set", &[("product", "kettle"), ("quantity", "0")], "/cart"),
-        ("/sign-out", &[], "/"),
-        ("/sign-in", &[("name", ALICE.0), ("password", ALICE.1)], "/"),
-        ("/devices/end-all", &[], "/devices"),
-        ("/appearance", &[("theme", "plum")], "/"),
+    let forms = [
+        ("/cart/add", vec![("product", "fig")], "/cart"),
+        ("/cart/set", vec![("product", "kettle"), ("quantity", "0")], "/cart"),
+        ("/sign-out", vec![], "/"),
+        ("/sign-in", vec![("name", ALICE.0), ("password", ALICE.1)], "/"),
+        ("/devices/end-all", vec![], "/devices"),
+        ("/appearance", vec![("theme", "plum")], "/"),
     ];
     for (path, fields, back) in forms {
-        let answer = alice.post(path, fields).await;
+        let answer = alice.post(path, &fields).await;
         assert_says_try_again(&answer, path);
         assert!(answer.text.contains(&format!("href=\"{back}\">Try again")), "{path}");
     }

@@ -131,6 +131,25 @@ async fn asvs_7_4_1_signing_out_ends_the_session_and_forgets_the_cookie() {
     assert_eq!(browser.post("/sign-out", &[]).await.location(), "/signed-out?reason=logout", "twice is fine");
 }
 
+/// The header is on a picture because only there it reaches the page that was left.
+#[tokio::test]
+async fn asvs_14_3_1_the_page_after_the_end_lets_the_browser_forget_the_pages_before() {
+    let shop = Shop::new().await;
+    let mut browser = shop.alice().await;
+    shop.kit.advance(31 * MINUTE).await;
+    for path in ["/account", "/signed-out?reason=logout"] {
+        let page = browser.get(path).await;
+        assert!(
+            page.text.contains("<img class=\"hidden\" src=\"/signed-out/forget.svg\" alt=\"\">"),
+            "{path}"
+        );
+    }
+    let picture = browser.get("/signed-out/forget.svg").await;
+    assert_eq!(picture.status, StatusCode::OK);
+    assert_eq!(picture.header("clear-site-data"), "\"cache\"");
+    assert_eq!((picture.header("cache-control"), picture.header("vary")), ("no-store", ""));
+}
+
 #[tokio::test]
 async fn nobody_who_is_signed_in_is_told_otherwise() {
     let shop = Shop::new().await;

@@ -21,8 +21,7 @@ where
         max_shrink_iters: 2_000,
         ..Config::default()
     };
-    let runtime =
-        tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
     let run = TestRunner::new(config).run(strategy, |case| {
         runtime.block_on(property(world(), case));
         Ok(())

@@ -177,9 +177,7 @@ impl Faults {
     pub(super) fn meet(&self, call: Call) -> Option<Trouble> {
         *self.counts.lock().unwrap().entry(call).or_default() += 1;
         let mut rules = self.rules.lock().unwrap();
-        let rule = rules
-            .iter_mut()
-            .find(|rule| rule.left > 0 && rule.call.is_none_or(|of| of == call))?;
+        let rule = rules.iter_mut().find(|rule| rule.left > 0 && rule.call.is_none_or(|of| of == call))?;
         rule.left -= 1;
         Some(rule.trouble.clone())
     }

@@ -39,14 +39,8 @@ impl Parts {
     /// The tag of these parts in the default realm and cookie under `key`.
     pub(crate) fn tag_by(&self, key: &[u8]) -> [u8; 16] {
         let mut mac = Hmac::<Sha256>::new_from_slice(key).expect("any length");
-        let parts: [&[u8]; 6] = [
-            b"session",
-            b"default",
-            b"__Host-sid",
-            &self.id,
-            &self.generation.to_be_bytes(),
-            &self.secret,
-        ];
+        let parts: [&[u8]; 6] =
+            [b"session", b"default", b"__Host-sid", &self.id, &self.generation.to_be_bytes(), &self.secret];
         for part in parts {
             mac.update(&u32::try_from(part.len()).expect("short").to_be_bytes());
             mac.update(part);

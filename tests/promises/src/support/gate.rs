@@ -15,10 +15,7 @@ struct Both {
 
 impl Gate {
     pub(crate) fn shut() -> Self {
-        Self(Arc::new(Both {
-            arrived: Semaphore::new(0),
-            open: Semaphore::new(0),
-        }))
+        Self(Arc::new(Both { arrived: Semaphore::new(0), open: Semaphore::new(0) }))
     }
 
     /// Waits until somebody stands before the gate; each call waits for one more.

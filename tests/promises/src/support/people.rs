@@ -30,31 +30,19 @@ pub(crate) fn revoked() -> Ending {
 
 /// Signs somebody in who comes without a session.
 pub(crate) async fn sign_in(sessions: &Sessions, name: &str) -> Issued {
-    sessions
-        .sign_in(None, SignIn::password(user(name)))
-        .await
-        .expect("the user gets in")
+    sessions.sign_in(None, SignIn::password(user(name))).await.expect("the user gets in")
 }
 
 /// A visitor with something in the cart.
 pub(crate) async fn guest_with_cart(sessions: &Sessions, items: &[&str]) -> Issued {
-    let guest = NewGuest {
-        data: Changes::default().set("cart", items.into()),
-        ..NewGuest::default()
-    };
+    let guest = NewGuest { data: Changes::default().set("cart", items.into()), ..NewGuest::default() };
     sessions.create_guest(guest).await.expect("a guest gets in")
 }
 
 /// What a check of any kind of session says, without counting as activity.
 pub(crate) async fn look(sessions: &Sessions, token: &str) -> Verdict {
-    let check = Check {
-        touch: false,
-        ..Check::any()
-    };
-    sessions
-        .check(token.as_bytes(), &check)
-        .await
-        .expect("the store answers")
+    let check = Check { touch: false, ..Check::any() };
+    sessions.check(token.as_bytes(), &check).await.expect("the store answers")
 }
 
 /// `ok`, or why not.
@@ -64,39 +52,26 @@ pub(crate) async fn said(sessions: &Sessions, token: &str) -> String {
 
 /// `ok`, or why not.
 pub(crate) fn word(verdict: &Verdict) -> String {
-    verdict
-        .reason()
-        .map_or_else(|| "ok".to_owned(), |reason| reason.to_string())
+    verdict.reason().map_or_else(|| "ok".to_owned(), |reason| reason.to_string())
 }
 
 /// A request that counts as activity and whose answer can set a cookie.
 pub(crate) async fn visit(sessions: &Sessions, token: &str) -> Verdict {
-    let check = Check {
-        can_set_cookie: true,
-        ..Check::any()
-    };
-    sessions
-        .check(token.as_bytes(), &check)
-        .await
-        .expect("the store answers")
+    let check = Check { can_set_cookie: true, ..Check::any() };
+    sessions.check(token.as_bytes(), &check).await.expect("the store answers")
 }
 
 /// The session that this token shows.
 pub(crate) async fn active(sessions: &Sessions, token: &str) -> Active {
     let verdict = look(sessions, token).await;
     let said = word(&verdict);
-    verdict
-        .active()
-        .cloned()
-        .unwrap_or_else(|| panic!("not active: {said}"))
+    verdict.active().cloned().unwrap_or_else(|| panic!("not active: {said}"))
 }
 
 /// What is in the cart of the session that this token shows.
 pub(crate) async fn cart(sessions: &Sessions, token: &str) -> Vec<String> {
     let active = active(sessions, token).await;
-    CART.read(active.session())
-        .expect("a cart reads as one")
-        .unwrap_or_default()
+    CART.read(active.session()).expect("a cart reads as one").unwrap_or_default()
 }
 
 /// Everything that was told so far, in order.
@@ -144,9 +119,5 @@ pub(crate) async fn until<F: Future<Output = bool>>(what: &str, holds: impl Fn()
 
 /// How many rounds: more of them with `TENURE_SOAK=1`.
 pub(crate) fn soaked(usual: u32, soak: u32) -> u32 {
-    if std::env::var_os("TENURE_SOAK").is_some_and(|on| on == "1") {
-        soak
-    } else {
-        usual
-    }
+    if std::env::var_os("TENURE_SOAK").is_some_and(|on| on == "1") { soak } else { usual }
 }

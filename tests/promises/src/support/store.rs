@@ -32,10 +32,7 @@ impl<E: Engine> Engine for Faulty<E> {
     async fn open(self: Box<Self>, context: Context) -> Result<Opened, StoreError> {
         let opened = Box::new(self.engine).open(context).await?;
         Ok(Opened {
-            store: Arc::new(FaultyStore {
-                real: opened.store,
-                faults: self.faults,
-            }),
+            store: Arc::new(FaultyStore { real: opened.store, faults: self.faults }),
             master_key: opened.master_key,
         })
     }
@@ -116,9 +113,7 @@ impl Store for FaultyStore {
     ) -> Result<Reply, StoreError> {
         self.see_operation(operation);
         self.faults.see(|| packed(&new));
-        let reply = self
-            .ask(Call::Create, self.real.create(operation, new, admission))
-            .await?;
+        let reply = self.ask(Call::Create, self.real.create(operation, new, admission)).await?;
         self.see_reply(&reply);
         Ok(reply)
     }
@@ -195,8 +190,7 @@ impl Store for FaultyStore {
         after: Option<Position>,
         limit: usize,
     ) -> Result<EventPage, StoreError> {
-        self.ask(Call::Events, self.real.events(partition, after, limit))
-            .await
+        self.ask(Call::Events, self.real.events(partition, after, limit)).await
     }
 
     async fn close(&self) {

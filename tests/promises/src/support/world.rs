@@ -59,17 +59,11 @@ impl World {
     }
 
     fn at(place: Place) -> Self {
-        let guest = GuestPolicy {
-            new_per_minute: 1_000_000,
-            ..GuestPolicy::default()
-        };
+        let guest = GuestPolicy { new_per_minute: 1_000_000, ..GuestPolicy::default() };
         Self {
             clock: TestClock::default(),
             faults: Arc::default(),
-            policy: Policy {
-                guest,
-                ..Policy::default()
-            },
+            policy: Policy { guest, ..Policy::default() },
             place,
         }
     }
@@ -81,12 +75,23 @@ impl World {
 
     /// The same with other settings.
     pub(crate) async fn open_with(&self, settings: impl FnOnce(Builder) -> Builder) -> Sessions {
-        settings(self.builder()).open().await.unwrap_or_else(|error| panic!("the store does not open: {error}"))
+        settings(self.builder())
+            .open()
+            .await
+            .unwrap_or_else(|error| panic!("the store does not open: {error}"))
     }
 
     /// The same, when it may not open.
     pub(crate) async fn try_open(&self) -> Result<Sessions, tenure::Error> {
         self.builder().open().await
+    }
+
+    /// Another process on the same store, without memory of its own.
+    pub(crate) async fn open_beside(&self, sessions: &Sessions) -> Sessions {
+        let kept = Kept::new(Mutex::new(Some((Arc::clone(sessions.store()), master_key()))));
+        let builder = Sessions::builder(KeptMemory(kept)).policy(self.policy.clone()).cache_bytes(0);
+        let opened = builder.clock(self.clock.clone()).without_background().open().await;
+        opened.expect("a store that is open")
     }
 
     fn builder(&self) -> Builder {
@@ -118,10 +123,7 @@ impl World {
     }
 
     fn faulty<E>(&self, engine: E) -> Faulty<E> {
-        Faulty {
-            engine,
-            faults: Arc::clone(&self.faults),
-        }
+        Faulty { engine, faults: Arc::clone(&self.faults) }
     }
 }
 
@@ -148,9 +150,6 @@ impl Engine for KeptMemory {
         let opened = Box::new(Memory).open(context).await?;
         let master_key = master_key();
         *self.0.lock().unwrap() = Some((Arc::clone(&opened.store), master_key.clone()));
-        Ok(Opened {
-            store: opened.store,
-            master_key,
-        })
+        Ok(Opened { store: opened.store, master_key })
     }
 }
