@@ -4,6 +4,7 @@
 
 mod browser;
 mod command;
+mod fuzz;
 mod house;
 mod licences;
 mod packages;

@@ -12,7 +12,7 @@ use crate::packages::{Missing, Places};
 use crate::report::{self, Screen};
 use crate::steps::{self, Step};
 use crate::tally::Tally;
-use crate::{browser, house, licences};
+use crate::{browser, fuzz, house, licences};
 
 const QUICK: &str = "left out by --quick";
 
@@ -36,7 +36,7 @@ pub(crate) struct Options {
     /// Only what needs no package and no root: no browser tests, no cargo-deny
     #[arg(long, conflicts_with = "yes")]
     quick: bool,
-    /// Run long: sets TENURE_SOAK=1, by which tests draw far more cases
+    /// Run long: sets TENURE_SOAK=1, by which tests draw far more cases, and fuzzes
     #[arg(long)]
     soak: bool,
 }
@@ -59,6 +59,10 @@ pub(crate) fn run(options: &Options) -> Result<bool> {
         let missing = Missing::find(&places);
         missing.ask(options.yes)?;
         steps.extend(package_steps(&places, missing));
+    }
+    if options.soak {
+        let places = places.clone();
+        steps.push(Step::new("fuzzing", move |log| fuzz::run(&places, log)).after(&["tests"]));
     }
     let names = steps.iter().map(|step| step.name.len()).max().unwrap_or(0);
     let mut screen = Screen::new(names);
