@@ -122,6 +122,9 @@ impl<S: Sync> FromRequestParts<S> for SignedIn {
 
 /// A visitor who is not signed in, with their guest session if they have one: for sign-in and
 /// registration pages. Signed-in users are sent home, or answered 403.
+///
+/// A sign-in page at which people also confirm that it is still them takes [`Session`] instead:
+/// those are signed in.
 #[derive(Clone, Debug)]
 pub struct Guest(Session);
 

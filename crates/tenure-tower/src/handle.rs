@@ -43,8 +43,6 @@ pub(crate) struct State {
     pub(crate) cookie: Option<SetCookie>,
     /// Somebody looked at the session.
     pub(crate) touched: bool,
-    /// The visitor signed out.
-    pub(crate) signed_out: bool,
 }
 
 impl Handle {
@@ -152,7 +150,7 @@ impl Look<'_> {
             Verdict::Inactive(inactive) => Err(Error::NotSignedIn(inactive.reason)),
             verdict => verdict
                 .active()
-                .filter(|active| active.session().state() == "signed_in")
+                .filter(|active| active.session().is_signed_in())
                 .ok_or(Error::NotSignedIn(tenure::Reason::NotAccepted)),
         }
     }
@@ -220,6 +218,5 @@ impl Look<'_> {
         self.state.verdict = Some(Verdict::Inactive(inactive));
         self.state.cookie = Some(self.handle.settings.sessions.cookie().clear());
         self.state.changes = Changes::default();
-        self.state.signed_out = true;
     }
 }

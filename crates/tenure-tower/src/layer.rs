@@ -90,7 +90,7 @@ impl SessionLayer {
     }
 
     /// Where a request comes from: shown in the list of devices, and used to bound what one
-    /// network can do. Unknown if nothing is said.
+    /// network can do. If nothing is said it is unknown, and no network is bounded.
     ///
     /// # Security
     /// Believe a forwarding header only from a proxy of your own.

@@ -58,14 +58,14 @@ mod session;
 
 pub use error::{Error, Failure, Remedy};
 pub use extract::{Guest, SignedIn};
-pub use guard::Guard;
+pub use guard::{Guard, Guarded};
 pub use layer::{SessionLayer, SessionService};
 pub use session::Session;
 
 pub use tenure;
 pub use tenure::{
-    Changes, CookieSettings, Device, EndReason, Key, Memory, Method, Policy, Preset, Realm, Reason, Role,
-    SessionId, Sessions, SignIn, Snapshot, UserId,
+    Actor, Changes, CookieSettings, Device, EndReason, Inactive, Key, Memory, Method, Policy, Preset, Realm,
+    Reason, Require, Role, SessionId, Sessions, SignIn, Snapshot, UserId,
 };
 
 /// The README's example compiles.

@@ -95,7 +95,7 @@ impl Session {
     /// cannot be written the answer is a 503.
     ///
     /// # Errors
-    /// When JSON cannot hold the value.
+    /// When JSON cannot hold the value, or the store does not answer.
     pub async fn set<T: Serialize>(&self, key: Key<T>, value: T) -> Result<(), Error> {
         let value = key.write(&value)?;
         let mut look = self.handle.look().await?;

@@ -1,5 +1,6 @@
 //! What a person recognises in a list of sessions.
 
+use std::fmt;
 use std::net::IpAddr;
 
 use serde::{Deserialize, Serialize};
@@ -9,7 +10,7 @@ pub const MAX_USER_AGENT: usize = 512;
 
 /// A device, as far as its requests tell. It helps people to recognise their sessions; it
 /// proves nothing, and nothing is decided by it.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Device {
     /// What to show: `Firefox on Linux`.
     pub label: String,
@@ -23,6 +24,13 @@ pub struct Device {
     pub ip: Option<IpAddr>,
     /// What it called itself, cut at 512 bytes.
     pub user_agent: String,
+}
+
+impl fmt::Debug for Device {
+    /// Without address and user agent: they are personal data.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Device").field("label", &self.label).finish_non_exhaustive()
+    }
 }
 
 impl Device {

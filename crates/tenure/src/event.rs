@@ -83,7 +83,7 @@ pub struct Event {
 }
 
 /// What an event says.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct EventBody {
     /// What happened.
     pub kind: EventKind,
@@ -99,6 +99,18 @@ pub struct EventBody {
     pub actor: Actor,
     /// What a person wrote about it.
     pub note: Option<String>,
+}
+
+impl fmt::Debug for EventBody {
+    /// Without the note: people write names into notes.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("EventBody")
+            .field("kind", &self.kind)
+            .field("session", &self.session)
+            .field("reason", &self.reason)
+            .field("actor", &self.actor)
+            .finish_non_exhaustive()
+    }
 }
 
 impl EventBody {

@@ -144,7 +144,7 @@ pub struct InvalidName {
 }
 
 macro_rules! name {
-    ($(#[$doc:meta])* $name:ident, $what:literal, $limit:literal, $unit:literal, $valid:expr) => {
+    ($(#[$doc:meta])* $name:ident, $what:literal, $limit:literal, $unit:literal, $valid:expr, personal: $personal:literal) => {
         $(#[$doc])*
         #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
         #[serde(transparent)]
@@ -178,7 +178,8 @@ macro_rules! name {
 
         impl fmt::Debug for $name {
             fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                fmt::Debug::fmt(&*self.0, f)
+                let shown = if $personal { "…" } else { &*self.0 };
+                write!(f, "{}({shown})", stringify!($name))
             }
         }
 
@@ -224,16 +225,16 @@ fn plain(text: &str) -> bool {
 
 name!(
     /// Whom a session belongs to: the application's own opaque id, not an e-mail address.
-    /// 1 to 256 bytes without control characters.
-    UserId, "user id", 256, "bytes without control characters", printable
+    /// 1 to 256 bytes without control characters. `Debug` does not show it.
+    UserId, "user id", 256, "bytes without control characters", printable, personal: true
 );
 name!(
     /// One application or tenant. Nothing crosses realms. 1 to 64 of `A-Z a-z 0-9 . _ : -`.
-    Realm, "realm", 64, "characters of A-Z a-z 0-9 . _ : -", plain
+    Realm, "realm", 64, "characters of A-Z a-z 0-9 . _ : -", plain, personal: false
 );
 name!(
     /// What a user may do, in the application's words. 1 to 64 of `A-Z a-z 0-9 . _ : -`.
-    Role, "role", 64, "characters of A-Z a-z 0-9 . _ : -", plain
+    Role, "role", 64, "characters of A-Z a-z 0-9 . _ : -", plain, personal: false
 );
 
 impl Default for Realm {

@@ -55,7 +55,7 @@ impl fmt::Display for EndReason {
     }
 }
 
-/// Who did something: `system`, `user`, or `api_key:NAME`.
+/// Who did something: `system`, `user`, `application`, or `api_key:NAME`.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Actor(String);
@@ -99,7 +99,7 @@ impl fmt::Display for Actor {
 pub const MAX_NOTE: usize = 256;
 
 /// How a session is to end.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Ending {
     /// Why.
     pub reason: EndReason,
@@ -107,6 +107,16 @@ pub struct Ending {
     pub actor: Actor,
     /// What a person wrote about it, at most [`MAX_NOTE`] bytes.
     pub note: Option<String>,
+}
+
+impl fmt::Debug for Ending {
+    /// Without the note: people write names into notes.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Ending")
+            .field("reason", &self.reason)
+            .field("actor", &self.actor)
+            .finish_non_exhaustive()
+    }
 }
 
 impl Ending {

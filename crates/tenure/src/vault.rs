@@ -9,12 +9,17 @@ use crate::keys::{Keys, joint_key};
 use crate::random::Random;
 use crate::record::Record;
 use crate::seal;
+use crate::store::StoreError;
 use crate::token::Secret;
 
-const DAMAGED: Error = Error::Bug(
-    "what the store holds of this session cannot be decrypted: wrong master key, or damaged; \
-        run `tenure store verify`",
-);
+/// What was sealed does not open.
+fn damaged(what: impl std::fmt::Display) -> Error {
+    let what = format!(
+        "what it holds of {what} cannot be decrypted: the master key is another one, or the data is damaged; \
+         run `tenure store verify DIR`, or restore a backup"
+    );
+    StoreError::Corrupt(what).into()
+}
 
 /// Seals a value of a session's data. It opens for this session and key only.
 pub(crate) fn seal_value(
@@ -30,7 +35,8 @@ pub(crate) fn seal_value(
 /// Opens all values of a record.
 pub(crate) fn open_data(keys: &Keys, record: &Record) -> Result<BTreeMap<String, Vec<u8>>, Error> {
     let open = |(key, value): (&String, &crate::record::Value)| {
-        let plain = seal::open(&keys.data, &place(record.id, b'v', key), &value.sealed).ok_or(DAMAGED)?;
+        let plain = seal::open(&keys.data, &place(record.id, b'v', key), &value.sealed)
+            .ok_or_else(|| damaged(record.id))?;
         Ok((key.clone(), plain))
     };
     record.data.iter().map(open).collect()
@@ -42,8 +48,9 @@ pub(crate) fn seal_device(keys: &Keys, random: &dyn Random, id: SessionId, devic
 }
 
 pub(crate) fn open_device(keys: &Keys, record: &Record) -> Result<Device, Error> {
-    let plain = seal::open(&keys.data, &place(record.id, b'd', ""), &record.device).ok_or(DAMAGED)?;
-    serde_json::from_slice(&plain).map_err(|_| DAMAGED)
+    let plain = seal::open(&keys.data, &place(record.id, b'd', ""), &record.device)
+        .ok_or_else(|| damaged(record.id))?;
+    serde_json::from_slice(&plain).map_err(|_| damaged(record.id))
 }
 
 /// Seals the next secret so that it takes the previous one to open it: neither a copy of
@@ -66,8 +73,8 @@ pub(crate) fn open_successor(
     sealed: &[u8],
 ) -> Result<Secret, Error> {
     let key = successor_key(keys, previous, id, generation);
-    let plain = seal::open(&key, b"successor", sealed).ok_or(DAMAGED)?;
-    plain.try_into().map(Secret::from_bytes).map_err(|_| DAMAGED)
+    let plain = seal::open(&key, b"successor", sealed).ok_or_else(|| damaged(id))?;
+    plain.try_into().map(Secret::from_bytes).map_err(|_| damaged(id))
 }
 
 fn successor_key(keys: &Keys, previous: &Secret, id: SessionId, generation: u32) -> [u8; 32] {
@@ -95,9 +102,10 @@ pub(crate) fn open_receipt(
     sealed: &[u8],
 ) -> Result<(u32, Secret), Error> {
     let key = joint_key(idempotency_key, &keys.receipt, &[operation.as_bytes()]);
-    let plain = seal::open(&key, b"receipt", sealed).ok_or(DAMAGED)?;
-    let (generation, secret) = plain.split_first_chunk::<4>().ok_or(DAMAGED)?;
-    let secret = secret.try_into().map_err(|_| DAMAGED)?;
+    let broken = || damaged("the receipt of an answer");
+    let plain = seal::open(&key, b"receipt", sealed).ok_or_else(broken)?;
+    let (generation, secret) = plain.split_first_chunk::<4>().ok_or_else(broken)?;
+    let secret = secret.try_into().map_err(|_| broken())?;
     Ok((u32::from_be_bytes(*generation), Secret::from_bytes(secret)))
 }
 

@@ -8,6 +8,7 @@ mod support;
 
 mod p10_honest;
 mod p10_thief;
+mod p12_secrets;
 mod p1_races;
 mod p1_revocation;
 mod p2_updates;

@@ -17,7 +17,8 @@ use crate::store::{Admission, AtLimit, MAX_SESSIONS};
 /// The rules that sessions of a realm live by. [`Policy::default`] suits most sites;
 /// [`Preset`] has stricter ones by name.
 ///
-/// As TOML or JSON, every field is optional and unknown fields are errors.
+/// As TOML or JSON, every field and table is optional (a pair of limits is given whole), and
+/// unknown fields are errors.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Policy {
@@ -31,7 +32,7 @@ pub struct Policy {
     pub pending: PendingPolicy,
     /// Sessions without a user.
     pub guest: GuestPolicy,
-    /// How our tokens renew themselves.
+    /// How tokens renew themselves.
     pub rotation: RotationPolicy,
     /// Activity is recorded at most this often for a session, in seconds.
     pub touch_threshold_seconds: u64,

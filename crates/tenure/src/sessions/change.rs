@@ -1,6 +1,7 @@
 //! Changing a session's data.
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::sync::Arc;
 
 use serde::Serialize;
@@ -20,12 +21,20 @@ use crate::store::{Mutation, Operation, Outcome, Refusal};
 const TRIES: u32 = 100;
 
 /// What to change in a session's data: some keys to set, some to remove, all at once.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Default, PartialEq)]
 pub struct Changes {
     set: BTreeMap<String, serde_json::Value>,
     remove: Vec<String>,
     expect: BTreeMap<String, u64>,
     if_version: Option<u64>,
+}
+
+impl fmt::Debug for Changes {
+    /// The keys; values may be personal data.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let set: Vec<&String> = self.set.keys().collect();
+        f.debug_struct("Changes").field("set", &set).field("remove", &self.remove).finish_non_exhaustive()
+    }
 }
 
 impl Changes {

@@ -28,7 +28,7 @@ pub struct Issued {
 }
 
 /// What a caller repeats with a request whose answer was lost, to get the first answer:
-/// at least 128 random bits, as 16 to 128 printable characters.
+/// at least 128 random bits, as 22 to 128 printable characters.
 ///
 /// # Security
 /// It opens the receipt that holds the token, so it is a secret of the caller.
@@ -37,7 +37,7 @@ pub struct IdempotencyKey(String);
 
 /// The text is no idempotency key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("an idempotency key has 16 to 128 printable ASCII characters and at least 128 random bits")]
+#[error("an idempotency key has 22 to 128 printable ASCII characters and at least 128 random bits")]
 pub struct InvalidIdempotencyKey;
 
 impl IdempotencyKey {
@@ -46,7 +46,7 @@ impl IdempotencyKey {
     /// # Errors
     /// [`InvalidIdempotencyKey`] otherwise. Randomness cannot be seen; length can.
     pub fn new(text: &str) -> Result<Self, InvalidIdempotencyKey> {
-        let fits = (16..=128).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_graphic());
+        let fits = (22..=128).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_graphic());
         if fits { Ok(Self(text.into())) } else { Err(InvalidIdempotencyKey) }
     }
 }

@@ -10,6 +10,8 @@ mod issue;
 mod list;
 mod load;
 mod maintain;
+mod moving;
+mod roles;
 mod rotate;
 mod sign_in;
 mod snapshot;
@@ -41,7 +43,8 @@ use crate::token::Binding;
 ///
 /// # Cancel safety
 /// What changes something runs to its end also when the future that asked for it is
-/// dropped; only the answer is lost.
+/// dropped; only the answer is lost. [`end_realm`](Self::end_realm) alone stops between two
+/// sessions.
 ///
 /// # Example: from nothing to a checked token
 /// ```

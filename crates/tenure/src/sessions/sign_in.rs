@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::core::detached;
 use super::create::granted;
 use super::issue::{Attempt, IdempotencyKey, Issued};
 use super::verdict::{Active, Inactive, Reason, Verdict};
@@ -10,23 +11,22 @@ use super::{Changes, Sessions, Snapshot};
 use crate::clock::Timestamp;
 use crate::device::Device;
 use crate::error::Error;
-use crate::id::{OperationId, Role, SessionId, UserId};
+use crate::id::{Role, SessionId, UserId};
 use crate::policy::Limits;
-use crate::reason::{Actor, EndReason, Ending};
-use crate::record::{Claim, Grace, Method, NewIdentity, NewSession, NewState, Record, Secrets, State};
-use crate::store::{Admission, Authentication, Mutation, Operation, Outcome, Refusal, Renewal};
-use crate::vault;
+use crate::reason::Actor;
+use crate::record::{Grace, Method, NewIdentity, NewSession, NewState, Record, Secrets};
+use crate::store::{Admission, Authentication, Mutation, Renewal};
 
 /// A proof of who somebody is, as the application has just checked it.
 #[derive(Clone, Debug)]
 pub struct SignIn {
-    user: UserId,
+    pub(super) user: UserId,
     methods: Vec<Method>,
     roles: Vec<Role>,
     level: Option<u8>,
     pending: bool,
     remember: bool,
-    carry: Option<Vec<String>>,
+    pub(super) carry: Option<Vec<String>>,
     data: Changes,
     device: Device,
     actor: Actor,
@@ -138,17 +138,23 @@ impl Sessions {
     ///
     /// `presented` is what a [`check`](Self::check) said of the token that came with the
     /// request. A guest becomes a new session of the user and its token is dead. A session of
-    /// the same user is authenticated anew: same id, new token, new limits. Without an active
-    /// session a new one begins.
+    /// the same user is authenticated anew: same id, new token, new limits; whether they are
+    /// remembered is taken from this sign-in too. Without an active session a new one begins.
     ///
     /// # Errors
-    /// [`Error::AnotherUser`] in somebody else's session; [`Refusal::SessionLimit`],
-    /// [`Refusal::PendingLimit`], [`Refusal::UserDisabled`], [`Refusal::SignedOut`] when the
+    /// [`Error::AnotherUser`] in somebody else's session;
+    /// [`Refusal::SessionLimit`](crate::store::Refusal::SessionLimit), `PendingLimit`,
+    /// `UserDisabled` or `SignedOut` when the
     /// user gets no session. The guest then goes on.
     ///
     /// # Security
     /// Tenure does not check the proof: call this after you have.
     pub async fn sign_in(&self, presented: Option<&Verdict>, sign_in: SignIn) -> Result<Issued, Error> {
+        let (sessions, presented) = (self.clone(), presented.cloned());
+        detached(async move { sessions.signed_in(presented.as_ref(), sign_in).await }).await
+    }
+
+    async fn signed_in(&self, presented: Option<&Verdict>, sign_in: SignIn) -> Result<Issued, Error> {
         let what = format!("sign-in {}", sign_in.user);
         let attempt = self.attempt(&what, sign_in.actor.clone(), sign_in.idempotency_key.clone());
         let route = self.core.keys.route(self.realm_name(), &sign_in.user);
@@ -177,12 +183,18 @@ impl Sessions {
     /// stays. The user of `proof` must be the session's.
     ///
     /// # Errors
-    /// [`Error::AnotherUser`] for another user; [`Refusal::Superseded`] when the presented
+    /// [`Error::AnotherUser`] for another user;
+    /// [`Refusal::Superseded`](crate::store::Refusal::Superseded) when the presented
     /// token is not the current one.
     pub async fn step_up(&self, active: &Active, proof: SignIn) -> Result<Issued, Error> {
         if active.session.user() != Some(&proof.user) {
             return Err(Error::AnotherUser);
         }
+        let (sessions, active) = (self.clone(), active.clone());
+        detached(async move { sessions.stepped_up(&active, proof).await }).await
+    }
+
+    async fn stepped_up(&self, active: &Active, proof: SignIn) -> Result<Issued, Error> {
         let what = format!("step-up {}", active.session.id());
         let attempt = self.attempt(&what, proof.actor.clone(), proof.idempotency_key.clone());
         if let Some(issued) = self.first_answer(&attempt, active.session.id().route()).await? {
@@ -191,75 +203,13 @@ impl Sessions {
         self.authenticate(active.session.record(), active.generation, &attempt, &proof, false).await
     }
 
-    async fn sign_in_anew(&self, attempt: &Attempt, sign_in: &SignIn) -> Result<Issued, Error> {
+    pub(super) async fn sign_in_anew(&self, attempt: &Attempt, sign_in: &SignIn) -> Result<Issued, Error> {
         let (new, admission) = self.session_of_user(attempt, sign_in)?;
         let reply = self.core.create(attempt.operation(self, 1), new, admission).await?;
         self.issue(attempt, granted(reply)?, 1).await
     }
 
-    async fn sign_in_guest(
-        &self,
-        guest: &Active,
-        attempt: &Attempt,
-        sign_in: &SignIn,
-    ) -> Result<Issued, Error> {
-        let user = self.core.store.user(self.realm_name(), &sign_in.user).await?;
-        if user.disabled_at.is_some() {
-            return Err(Refusal::UserDisabled.into());
-        }
-        let (target, admission) = self.session_of_user(attempt, sign_in)?;
-        let target = NewSession { previous: Some(guest.session.id()), ..target };
-        let admission = Admission { epoch: Some(user.epoch), burn: true, ..admission };
-        let operation = attempt.operation(self, 1);
-        let receipt = operation.receipt.clone().map(serde_bytes::ByteBuf::from);
-        let claim = Claim { attempt: attempt.id, target, carry: sign_in.carry.clone(), admission, receipt };
-        let mutation = Mutation::Claim {
-            generation: guest.generation,
-            claim: Box::new(claim),
-            grace: self.policy().grace(),
-        };
-        let claiming = Operation { receipt: None, ..operation };
-        let reply = self.core.mutate(claiming, guest.session.id(), mutation).await?;
-        match reply.outcome {
-            Outcome::Refused(
-                Refusal::Superseded | Refusal::Ended(EndReason::SignedIn) | Refusal::WrongState,
-            ) => self.sign_in_after(guest.session.id(), attempt, sign_in).await,
-            Outcome::Refused(refusal) => Err(refusal.into()),
-            _ => {
-                let claimed = reply.record.ok_or(Refusal::Missing)?;
-                let target = self.complete(claimed).await?;
-                self.issue(attempt, target, 1).await
-            }
-        }
-    }
-
-    /// Signs in with a token that a sign-in has replaced: the answer of that one was lost, or
-    /// two went at once. If the session that it led to is the same user's and alive, this is a
-    /// new authentication in it, so that the cart is there and no second session.
-    async fn sign_in_after(
-        &self,
-        replaced: SessionId,
-        attempt: &Attempt,
-        sign_in: &SignIn,
-    ) -> Result<Issued, Error> {
-        let mut record = self.core.store.load(replaced).await?;
-        if let Some(claimed) = record.take_if(|record| matches!(record.state, State::Claimed(_))) {
-            self.complete(claimed).await?;
-            record = self.core.store.load(replaced).await?;
-        }
-        let led_to = record.and_then(|record| record.ended().map_or(Some(replaced), |ended| ended.next));
-        if let Some(id) = led_to
-            && let Some(moved) = self.core.store.load(id).await?
-            && moved.user() == Some(&sign_in.user)
-            && moved.dead(self.core.clock.now()).is_none()
-        {
-            let generation = moved.secrets.generation;
-            return self.authenticate(&moved, generation, attempt, sign_in, true).await;
-        }
-        self.sign_in_anew(attempt, sign_in).await
-    }
-
-    async fn authenticate(
+    pub(super) async fn authenticate(
         &self,
         record: &Record,
         generation: u32,
@@ -289,46 +239,11 @@ impl Sessions {
         self.issue(attempt, granted(reply)?, next).await
     }
 
-    /// Finishes the move of a claimed guest, whoever began it. Gives the session it moved to.
-    async fn complete(&self, claimed: Record) -> Result<crate::store::Reply, Error> {
-        let State::Claimed(claim) = &claimed.state else {
-            return Err(Error::Bug("only a claimed guest can be moved"));
-        };
-        let mut data = vault::open_data(&self.core.keys, &claimed)?;
-        if let Some(carry) = &claim.carry {
-            data.retain(|key, _| carry.contains(key));
-        }
-        let target = NewSession { data: self.sealed(claim.target.id, &data), ..claim.target.clone() };
-        let receipt = claim.receipt.clone().map(serde_bytes::ByteBuf::into_vec);
-        let operation = Operation { id: claim.attempt, actor: Actor::system(), receipt };
-        let reply = self.core.create(operation, target, claim.admission.clone()).await?;
-        let burnt = reply.record.as_ref().is_some_and(Record::is_burnt);
-        let refusal = match &reply.outcome {
-            Outcome::Refused(refusal) => Some(refusal.clone()),
-            _ if burnt => Some(Refusal::SignedOut),
-            _ => None,
-        };
-        if let Some(refusal) = refusal {
-            self.core.automatic(claimed.id, Mutation::Release { attempt: claim.attempt }).await?;
-            return Err(refusal.into());
-        }
-        let ending = Ending::new(EndReason::SignedIn, Actor::system());
-        self.core.automatic(claimed.id, Mutation::End { ending, next: Some(claim.target.id) }).await?;
-        Ok(reply)
-    }
-
-    /// Finishes a move that was met half-done, without keeping the one who met it waiting.
-    pub(super) fn complete_soon(&self, claimed: Record) {
-        let sessions = self.clone();
-        tokio::spawn(async move {
-            let id = claimed.id;
-            if let Err(error) = sessions.complete(claimed).await {
-                tracing::info!(session = %id, code = error.code(), "a sign-in that was met half-done did not go through");
-            }
-        });
-    }
-
-    fn session_of_user(&self, attempt: &Attempt, sign_in: &SignIn) -> Result<(NewSession, Admission), Error> {
+    pub(super) fn session_of_user(
+        &self,
+        attempt: &Attempt,
+        sign_in: &SignIn,
+    ) -> Result<(NewSession, Admission), Error> {
         let now: Timestamp = self.core.clock.read()?;
         let route = self.core.keys.route(self.realm_name(), &sign_in.user);
         let id = SessionId::new(now, route, &*self.core.random);
@@ -356,21 +271,5 @@ impl Sessions {
     /// How long ago the session's user last authenticated in full.
     pub(super) fn auth_age(&self, session: &Arc<Snapshot>) -> Option<Duration> {
         session.authenticated_at().map(|at| self.core.clock.now().since(at))
-    }
-
-    /// Replaces the roles in all sessions of a user. They act at the next check, and each
-    /// token rotates at its user's next request (CS-SM-7).
-    ///
-    /// # Errors
-    /// [`Error::Store`]; then some sessions may have the new roles and some not: repeat it.
-    pub async fn set_roles(&self, user: &UserId, roles: &[Role], actor: Actor) -> Result<u64, Error> {
-        let mut changed = 0;
-        for record in self.core.store.sessions_of(self.realm_name(), user).await? {
-            let id = OperationId::random(&*self.core.random);
-            let operation = Operation { id, actor: actor.clone(), receipt: None };
-            let reply = self.core.mutate(operation, record.id, Mutation::SetRoles(roles.to_vec())).await?;
-            changed += u64::from(reply.outcome == Outcome::Applied);
-        }
-        Ok(changed)
     }
 }

@@ -86,6 +86,11 @@ impl Snapshot {
         }
     }
 
+    /// Whether its user is signed in: not a guest, owing no factor, not over.
+    pub fn is_signed_in(&self) -> bool {
+        matches!(self.record.state, State::SignedIn(_))
+    }
+
     /// Why it ended, if its end is written.
     pub fn end_reason(&self) -> Option<EndReason> {
         self.record.ended().map(|ended| ended.ending.reason)

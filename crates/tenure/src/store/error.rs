@@ -26,10 +26,3 @@ pub enum StoreError {
     #[error("the store cannot be opened: {0}")]
     Configuration(String),
 }
-
-impl StoreError {
-    /// Whether trying again, without anybody doing something, makes sense.
-    pub const fn is_retryable(&self) -> bool {
-        matches!(self, Self::Unavailable(_) | Self::Unknown(_))
-    }
-}

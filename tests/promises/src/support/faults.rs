@@ -43,6 +43,8 @@ pub(crate) enum Trouble {
     HeldBefore(Gate),
     /// It has happened, and its answer waits.
     HeldAfter(Gate),
+    /// It happens, and then the store panics.
+    Panic,
 }
 
 /// What is to go wrong, and what happened so far. Nothing goes wrong unless a test says so.

@@ -53,6 +53,7 @@ impl FaultyStore {
         let answer = real.await;
         match trouble {
             Some(Trouble::After(error)) => Err(error),
+            Some(Trouble::Panic) => panic!("a fault in the store"),
             Some(Trouble::HeldAfter(gate)) => {
                 gate.pass().await;
                 answer

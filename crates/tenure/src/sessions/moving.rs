@@ -1,0 +1,114 @@
+//! The move of a guest into a session of a user, in three steps that anybody can finish.
+
+use super::issue::{Attempt, Issued};
+use super::verdict::Active;
+use super::{Sessions, SignIn};
+use crate::error::Error;
+use crate::id::SessionId;
+use crate::reason::{Actor, EndReason, Ending};
+use crate::record::{Claim, NewSession, Record, State};
+use crate::store::{Admission, Mutation, Operation, Outcome, Refusal};
+use crate::vault;
+
+impl Sessions {
+    pub(super) async fn sign_in_guest(
+        &self,
+        guest: &Active,
+        attempt: &Attempt,
+        sign_in: &SignIn,
+    ) -> Result<Issued, Error> {
+        let user = self.core.store.user(self.realm_name(), &sign_in.user).await?;
+        if user.disabled_at.is_some() {
+            return Err(Refusal::UserDisabled.into());
+        }
+        let (target, admission) = self.session_of_user(attempt, sign_in)?;
+        let target = NewSession { previous: Some(guest.session.id()), ..target };
+        let admission = Admission { epoch: Some(user.epoch), burn: true, ..admission };
+        let operation = attempt.operation(self, 1);
+        let receipt = operation.receipt.clone().map(serde_bytes::ByteBuf::from);
+        let claim = Claim { attempt: attempt.id, target, carry: sign_in.carry.clone(), admission, receipt };
+        let mutation = Mutation::Claim {
+            generation: guest.generation,
+            claim: Box::new(claim),
+            grace: self.policy().grace(),
+        };
+        let claiming = Operation { receipt: None, ..operation };
+        let reply = self.core.mutate(claiming, guest.session.id(), mutation).await?;
+        match reply.outcome {
+            Outcome::Refused(
+                Refusal::Superseded | Refusal::Ended(EndReason::SignedIn) | Refusal::WrongState,
+            ) => self.sign_in_after(guest.session.id(), attempt, sign_in).await,
+            Outcome::Refused(refusal) => Err(refusal.into()),
+            _ => {
+                let claimed = reply.record.ok_or(Refusal::Missing)?;
+                let target = self.complete(claimed).await?;
+                self.issue(attempt, target, 1).await
+            }
+        }
+    }
+
+    /// Signs in with a token that a sign-in has replaced: the answer of that one was lost, or
+    /// two went at once. If the session that it led to is the same user's and alive, this is a
+    /// new authentication in it, so that the cart is there and no second session.
+    pub(super) async fn sign_in_after(
+        &self,
+        replaced: SessionId,
+        attempt: &Attempt,
+        sign_in: &SignIn,
+    ) -> Result<Issued, Error> {
+        let mut record = self.core.store.load(replaced).await?;
+        if let Some(claimed) = record.take_if(|record| matches!(record.state, State::Claimed(_))) {
+            self.complete(claimed).await?;
+            record = self.core.store.load(replaced).await?;
+        }
+        let led_to = record.and_then(|record| record.ended().map_or(Some(replaced), |ended| ended.next));
+        if let Some(id) = led_to
+            && let Some(moved) = self.core.store.load(id).await?
+            && moved.user() == Some(&sign_in.user)
+            && moved.dead(self.core.clock.now()).is_none()
+        {
+            let generation = moved.secrets.generation;
+            return self.authenticate(&moved, generation, attempt, sign_in, true).await;
+        }
+        self.sign_in_anew(attempt, sign_in).await
+    }
+
+    /// Finishes the move of a claimed guest, whoever began it. Gives the session it moved to.
+    async fn complete(&self, claimed: Record) -> Result<crate::store::Reply, Error> {
+        let State::Claimed(claim) = &claimed.state else {
+            return Err(Error::Bug("only a claimed guest can be moved"));
+        };
+        let mut data = vault::open_data(&self.core.keys, &claimed)?;
+        if let Some(carry) = &claim.carry {
+            data.retain(|key, _| carry.contains(key));
+        }
+        let target = NewSession { data: self.sealed(claim.target.id, &data), ..claim.target.clone() };
+        let receipt = claim.receipt.clone().map(serde_bytes::ByteBuf::into_vec);
+        let operation = Operation { id: claim.attempt, actor: Actor::system(), receipt };
+        let reply = self.core.create(operation, target, claim.admission.clone()).await?;
+        let burnt = reply.record.as_ref().is_some_and(Record::is_burnt);
+        let refusal = match &reply.outcome {
+            Outcome::Refused(refusal) => Some(refusal.clone()),
+            _ if burnt => Some(Refusal::SignedOut),
+            _ => None,
+        };
+        if let Some(refusal) = refusal {
+            self.core.automatic(claimed.id, Mutation::Release { attempt: claim.attempt }).await?;
+            return Err(refusal.into());
+        }
+        let ending = Ending::new(EndReason::SignedIn, Actor::system());
+        self.core.automatic(claimed.id, Mutation::End { ending, next: Some(claim.target.id) }).await?;
+        Ok(reply)
+    }
+
+    /// Finishes a move that was met half-done, without keeping the one who met it waiting.
+    pub(super) fn complete_soon(&self, claimed: Record) {
+        let sessions = self.clone();
+        tokio::spawn(async move {
+            let id = claimed.id;
+            if let Err(error) = sessions.complete(claimed).await {
+                tracing::info!(session = %id, code = error.code(), "a sign-in that was met half-done did not go through");
+            }
+        });
+    }
+}

@@ -1,0 +1,34 @@
+//! Changing what a user may do, in sessions that are under way.
+
+use std::sync::Arc;
+
+use super::Sessions;
+use super::core::detached;
+use crate::error::Error;
+use crate::id::{OperationId, Role, UserId};
+use crate::reason::Actor;
+use crate::store::{Mutation, Operation, Outcome};
+
+impl Sessions {
+    /// Replaces the roles in all sessions of a user. They act at the next check, and each
+    /// token rotates at its user's next request (CS-SM-7). The limits of sessions that are under
+    /// way stay; those of the new roles hold from the next authentication.
+    ///
+    /// # Errors
+    /// [`Error::Store`]; then some sessions may have the new roles and some not: repeat it.
+    pub async fn set_roles(&self, user: &UserId, roles: &[Role], actor: Actor) -> Result<u64, Error> {
+        let (core, realm, user) = (Arc::clone(&self.core), self.realm_name().clone(), user.clone());
+        let roles = roles.to_vec();
+        detached(async move {
+            let mut changed = 0;
+            for record in core.store.sessions_of(&realm, &user).await? {
+                let id = OperationId::random(&*core.random);
+                let operation = Operation { id, actor: actor.clone(), receipt: None };
+                let reply = core.mutate(operation, record.id, Mutation::SetRoles(roles.clone())).await?;
+                changed += u64::from(reply.outcome == Outcome::Applied);
+            }
+            Ok(changed)
+        })
+        .await
+    }
+}
