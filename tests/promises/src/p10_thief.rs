@@ -1,6 +1,8 @@
 //! P10, the other half: a stolen token that was replaced ends the session and says so, and a
 //! forged one ends nothing.
 
+use std::time::Duration;
+
 use proptest::prelude::*;
 use tenure::{Actor, Check, EndReason, Issued, Method, Reason, Sessions, SignIn, Verdict};
 
@@ -44,7 +46,7 @@ async fn p10_any_replaced_generation_after_its_grace_is_reuse(
         world.clock.advance(11 * SECOND);
         tokens.push(rotate(&sessions, tokens.last().unwrap()).await);
     }
-    world.clock.advance(std::time::Duration::from_secs(10 + 60 * late));
+    world.clock.advance(Duration::from_secs(10 + 60 * late));
     if restart {
         sessions = world.restart(sessions).await;
     }
@@ -181,7 +183,7 @@ async fn p10_step_up_and_sign_in_replace_without_grace_and_without_blame(world: 
     assert_eq!((stepped.session.level(), stepped.session.id()), (1, first.session.id()));
     assert_eq!(stepped.session.methods().len(), 2);
     // At once, within what would be the grace time, and long after.
-    for wait in [0 * SECOND, 5 * SECOND, 5 * MINUTE] {
+    for wait in [Duration::ZERO, 5 * SECOND, 5 * MINUTE] {
         world.clock.advance(wait);
         let Verdict::Inactive(old) = visit(&sessions, first.token.expose()).await else { panic!("replaced") };
         assert_eq!((old.reason, old.forget), (Reason::Superseded, false));

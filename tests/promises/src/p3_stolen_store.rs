@@ -176,7 +176,7 @@ fn attempts(records: &[Record], keys: &[MasterKey]) -> Vec<String> {
         let secrets = &record.secrets;
         let mut guesses = vec![[0; 32], *secrets.hash.as_bytes(), hash(secrets.hash.as_bytes())];
         guesses.extend(secrets.superseded.iter().map(|old| *old.hash.as_bytes()));
-        for successor in &secrets.successor {
+        if let Some(successor) = &secrets.successor {
             guesses.push(*successor.hash.as_bytes());
             guesses.extend(successor.sealed.windows(32).map(|window| <[u8; 32]>::try_from(window).unwrap()));
         }

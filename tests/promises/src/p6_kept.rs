@@ -35,10 +35,11 @@ async fn p6_what_was_acknowledged_is_there_after_a_restart(mut world: World) {
                 token = next.token.expose().to_owned();
             }
             2 => {
-                drop(sessions.set_roles(&user("ann"), &[role("admin")], Actor::application()).await.unwrap())
+                let (ann, admin) = (user("ann"), [role("admin")]);
+                assert_eq!(sessions.set_roles(&ann, &admin, Actor::application()).await.unwrap(), 2);
             }
             3 => assert!(sessions.end(over.session.id(), revoked()).await.unwrap()),
-            4 => drop(sessions.disable(&user("bob"), Actor::application()).await.unwrap()),
+            4 => assert_eq!(sessions.disable(&user("bob"), Actor::application()).await.unwrap(), 0),
             _ => {}
         }
         sessions = world.restart(sessions).await;

@@ -1,4 +1,4 @@
-//! The promises of Tenure (`DESIGN`, section 2) as tests: one file for each, every test on
+//! The promises of the README as tests, each in files of its name, every test on
 //! every engine, written as an attacker or an unlucky network would.
 //!
 //! `support` holds what they share: a world with a clock and a store that can be made to

@@ -1,6 +1,8 @@
 //! Signing in: the cart comes along, the old token is dead, and one person ends up in one
 //! session, whatever gets lost on the way.
 
+use std::time::Duration;
+
 use futures_util::future::join_all;
 use tenure::{Actor, Check, EndReason, Error, Issued, Method, Reason, SignIn, Verdict};
 
@@ -180,7 +182,7 @@ async fn asvs_7_2_4_every_authentication_gives_a_new_token_and_kills_the_old(wor
     tokens.push(again.token.expose().to_owned());
 
     // Within the grace time, after it, and a day later: dead, and never taken for theft.
-    for wait in [0 * SECOND, MINUTE] {
+    for wait in [Duration::ZERO, MINUTE] {
         world.clock.advance(wait);
         for old in &tokens[..3] {
             let Verdict::Inactive(inactive) = look(&sessions, old).await else { panic!("replaced") };
