@@ -25,7 +25,7 @@ Examples:
   tenure sessions list --user u_8fa1      what is this user signed in to?
   tenure policy check --preset asvs-l2    where does the policy leave the rule book?
 
-Every option can be set by a flag, by the environment variable beside it, or by a field of the
+Every option of `serve` can be set by a flag, by the environment variable beside it, or by a field of the
 same name in the TOML file of --config; the first of these counts.";
 
 #[derive(Subcommand)]

@@ -18,6 +18,16 @@ use crate::signals::stopped;
 /// How many sessions are looked at in one step.
 const BATCH: usize = 500;
 
+/// Sample people with known passwords are for this machine only.
+pub(crate) fn must_be_local(listen: SocketAddr) -> Result<()> {
+    ensure!(
+        listen.ip().is_loopback(),
+        "--demo has sample people with known passwords, so it listens on this machine only: leave \
+         --listen out, or give a loopback address such as 127.0.0.1:8700"
+    );
+    Ok(())
+}
+
 /// Fills the store with sample people, unless it holds sessions of others.
 pub(crate) async fn prepare(sessions: &Sessions) -> Result<()> {
     let mut after = None;

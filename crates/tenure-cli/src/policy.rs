@@ -16,10 +16,7 @@ pub(crate) fn show(args: &PolicyArgs) -> Result<ExitCode> {
         policy: tenure::Policy,
     }
     let file = File::read(args.config.as_deref())?;
-    let policy = match args.preset.filter(|_| args.config.is_none()) {
-        Some(preset) => preset.policy(),
-        None => file.policy,
-    };
+    let policy = args.preset.map_or(file.policy, Preset::policy);
     let text = toml::to_string(&Shown { policy }).context("the policy does not write as TOML")?;
     output::say(text.trim_end())?;
     Ok(ExitCode::SUCCESS)

@@ -22,6 +22,9 @@ const CLOSING: Duration = Duration::from_millis(1_500);
 pub(crate) async fn serve(args: Box<ServeArgs>) -> Result<ExitCode> {
     log::begin()?;
     let settings = Settings::read(*args)?;
+    if settings.demo {
+        demo::must_be_local(settings.listen)?;
+    }
     let stop = signals::stop()?;
     let sessions = store::open(&settings).await?;
     let served = run(&settings, &sessions, stop).await;

@@ -7,7 +7,8 @@ use rusqlite::{ErrorCode, ffi};
 use tenure::store::StoreError;
 
 /// What to do about damage.
-pub(crate) const REMEDY: &str = "run `tenure store verify` to see how much is affected, and restore a backup";
+pub(crate) const REMEDY: &str =
+    "run `tenure store verify DIR` to see how much is affected, and restore a backup";
 
 /// A failure inside a step of the store.
 #[derive(Debug)]

@@ -225,7 +225,8 @@ impl Opening {
             (Some(why), AfterRestore::Refuse) => Err(StoreError::Blocked(format!(
                 "{} may be older than it was: {why} (marks are in {}). Sessions that had ended may be \
                  alive in it. Start once with `--after-restore end-all-sessions`, or with \
-                 `--after-restore accept` if nothing had ended since, or put the current store back",
+                 `--after-restore accept` if nothing had ended since (in Rust: `Embedded::after_restore`), or put \
+                 the current store back",
                 self.folder.path().display(),
                 self.config_dir.display()
             ))),
@@ -250,7 +251,7 @@ impl Opening {
         Err(StoreError::Blocked(format!(
             "the clock shows {now}, more than 31 days after the last time the store knows, {}. With a \
              wrong clock all sessions would end. Set the clock right, or start once with \
-             `--after-clock-gap accept` if it is right",
+             `--after-clock-gap accept` if it is right (in Rust: `Embedded::after_clock_gap`)",
             head.latest
         )))
     }

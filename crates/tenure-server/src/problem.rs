@@ -109,7 +109,7 @@ impl IntoResponse for Problem {
         let mut answer = (status, axum::Json(body)).into_response();
         let headers = answer.headers_mut();
         headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
-        if status == StatusCode::UNAUTHORIZED {
+        if self.code.name == codes::UNAUTHORIZED.name {
             headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer realm=\"tenure\""));
         }
         let unavailable = status == StatusCode::SERVICE_UNAVAILABLE;

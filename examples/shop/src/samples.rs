@@ -24,6 +24,7 @@ const DEVICES: [(&str, [u8; 4]); 3] = [
 /// # Errors
 /// When the store does not answer.
 pub async fn fill(sessions: &Sessions) -> Result<(), Error> {
+    let had_sessions = !sessions.page(None, 1).await?.sessions.is_empty();
     for (at, person) in PEOPLE.iter().enumerate() {
         let Some(user) = user_id(person) else { continue };
         if !sessions.list(&user).await?.is_empty() {
@@ -33,6 +34,9 @@ pub async fn fill(sessions: &Sessions) -> Result<(), Error> {
             let device = Device::from_request(Some(user_agent), Some((*ip).into()));
             sessions.sign_in(None, SignIn::password(user.clone()).remember(true).device(device)).await?;
         }
+    }
+    if had_sessions {
+        return Ok(());
     }
     let device = Device::from_request(Some(DEVICES[0].0), Some(DEVICES[0].1.into()));
     let data = Changes::default().set("cart", [("apple", 3)].into_iter().collect());

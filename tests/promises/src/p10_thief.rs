@@ -7,8 +7,8 @@ use proptest::prelude::*;
 use tenure::{Actor, Check, EndReason, Issued, Method, Reason, Sessions, SignIn, Verdict};
 
 use crate::support::{
-    COUNT, MINUTE, Parts, SECOND, World, active, ends, look, on_each_engine, property_on_each_engine, role,
-    said, sign_in, the_end, user, visit, word,
+    COUNT, MINUTE, Parts, SECOND, World, active, ends, on_each_engine, property_on_each_engine, role, said,
+    sign_in, the_end, user, visit, word,
 };
 
 on_each_engine! {

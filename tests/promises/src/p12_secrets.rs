@@ -14,8 +14,7 @@ use tenure::{
 };
 
 use crate::support::{
-    Call, HOUR, MINUTE, Parts, Trouble, World, active, look, master_key, on_each_engine, revoked, told, user,
-    visit,
+    Call, HOUR, MINUTE, Parts, Trouble, World, active, look, master_key, on_each_engine, revoked, user, visit,
 };
 
 on_each_engine! {

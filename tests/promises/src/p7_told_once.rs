@@ -250,7 +250,7 @@ async fn p7_an_end_is_told_at_the_time_and_in_the_order_it_happened(world: World
         [
             (EventKind::Created, Duration::ZERO),
             (EventKind::RotationPrepared, 5 * SECOND),
-            (EventKind::Ended, 1Duration::ZERO)
+            (EventKind::Ended, 10 * SECOND)
         ]
     );
     assert!(events.iter().all(|event| event.body.user == Some(user("ann"))));

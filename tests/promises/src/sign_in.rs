@@ -7,8 +7,8 @@ use futures_util::future::join_all;
 use tenure::{Actor, Check, EndReason, Error, Issued, Method, Reason, SignIn, Verdict};
 
 use crate::support::{
-    CART, Call, MINUTE, SECOND, Trouble, World, active, cart, guest_with_cart, look, on_each_engine, said,
-    sign_in, the_end, until, user, word,
+    CART, Call, MINUTE, Trouble, World, active, cart, guest_with_cart, look, on_each_engine, said, sign_in,
+    the_end, until, user, word,
 };
 
 on_each_engine! {
