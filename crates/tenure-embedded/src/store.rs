@@ -160,7 +160,8 @@ impl Store for EmbeddedStore {
     async fn touch(&self, touches: &[Touch]) -> std::result::Result<(), StoreError> {
         for part in touches.chunks(sweep::STEP) {
             let part = part.to_vec();
-            self.write(Need::Ordinary, move |txn| operations::touch(txn, &part)).await?;
+            // It rewrites in place, and without it the sweep, which makes room, does not run.
+            self.write(Need::Essential, move |txn| operations::touch(txn, &part)).await?;
         }
         Ok(())
     }

@@ -24,6 +24,8 @@ impl Asked {
         let wants_page = accepts.windows(9).any(|window| window == b"text/html");
         let is_navigation = parts.method == Method::GET || parts.method == Method::HEAD;
         let address = parts.uri.path_and_query().map(ToString::to_string).filter(|_| is_navigation);
+        // An address that a browser takes for another host is no way back (ASVS 3.7.2).
+        let address = address.filter(|address| !address.starts_with("//") && !address.starts_with("/\\"));
         Self { wants_page, address }
     }
 }
@@ -31,18 +33,13 @@ impl Asked {
 /// Saves the session and puts its headers on the answer. What cannot be saved turns the
 /// answer into a 503: the visitor must not be told that something was done which was not.
 pub(crate) async fn finish(handle: &Handle, asked: &Asked, answer: Response) -> Response {
-    let mut answer = answer;
-    match handle.finish().await {
-        Ok(None) => {}
-        Ok(Some(state)) => {
-            let cookie = state.cookie.clone();
-            drop(state);
-            add_headers(answer.headers_mut(), handle.settings.sessions.cookie(), cookie.as_ref());
-        }
-        Err(error) => {
-            answer = error.into_response();
-            add_headers(answer.headers_mut(), handle.settings.sessions.cookie(), None);
-        }
+    let finished = handle.finish().await;
+    let mut answer = match finished.saved {
+        Ok(()) => answer,
+        Err(error) => error.into_response(),
+    };
+    if finished.looked_at {
+        add_headers(answer.headers_mut(), handle.settings.sessions.cookie(), finished.cookie.as_ref());
     }
     redirected(handle, asked, answer)
 }

@@ -76,7 +76,8 @@ impl SignedIn {
     /// [`tenure::Error::StepUp`] when the last authentication is too long ago;
     /// [`tenure::store::Refusal::Missing`] for a session of somebody else.
     pub async fn end(&self, id: SessionId) -> Result<bool, Error> {
-        let ended = self.session.handle().settings.sessions.end_own(&self.active, id).await?;
+        let active = self.current().await?;
+        let ended = self.session.handle().settings.sessions.end_own(&active, id).await?;
         if id == self.snapshot().id() {
             self.session.handle().look().await?.forget(tenure::EndReason::Logout.into());
         }
@@ -88,7 +89,8 @@ impl SignedIn {
     /// # Errors
     /// As [`end`](Self::end).
     pub async fn end_others(&self) -> Result<u64, Error> {
-        Ok(self.session.handle().settings.sessions.end_others(&self.active).await?)
+        let active = self.current().await?;
+        Ok(self.session.handle().settings.sessions.end_others(&active).await?)
     }
 
     /// Ends all of the user's sessions, this one included.
@@ -96,9 +98,15 @@ impl SignedIn {
     /// # Errors
     /// As [`end`](Self::end).
     pub async fn sign_out_everywhere(&self) -> Result<u64, Error> {
-        let ended = self.session.handle().settings.sessions.sign_out_everywhere(&self.active).await?;
+        let active = self.current().await?;
+        let ended = self.session.handle().settings.sessions.sign_out_everywhere(&active).await?;
         self.session.handle().look().await?.forget(tenure::EndReason::Logout.into());
         Ok(ended)
+    }
+
+    /// The session as this request has it now, after a step-up under its new token.
+    async fn current(&self) -> Result<Active, Error> {
+        Ok(self.session.handle().look().await?.signed_in()?.clone())
     }
 
     /// Adds a proof that the application has just checked: the level rises, the token is new.

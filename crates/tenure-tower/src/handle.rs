@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use http::request::Parts;
 use tenure::{
-    Active, Changes, Check, Device, Found, NewGuest, Require, SetCookie, SignIn, Snapshot, Verdict,
+    Active, Changes, Check, Device, Found, NewGuest, Require, SessionId, SetCookie, SignIn, Snapshot, Verdict,
 };
 use tokio::sync::{Mutex, MutexGuard};
 
@@ -40,9 +40,28 @@ pub(crate) struct State {
     /// Changes that are written before the answer leaves.
     pub(crate) changes: Changes,
     /// The cookie to set.
-    pub(crate) cookie: Option<SetCookie>,
+    cookie: Option<Cookie>,
     /// Somebody looked at the session.
-    pub(crate) touched: bool,
+    looked_at: bool,
+}
+
+/// A cookie to set.
+#[derive(Clone)]
+enum Cookie {
+    /// The browser is to forget it.
+    Forget,
+    /// A token of this generation.
+    Token { cookie: SetCookie, session: SessionId, generation: u32 },
+}
+
+/// What a request leaves to do for its answer.
+pub(crate) struct Finished {
+    /// Whether the answer depends on the session.
+    pub(crate) looked_at: bool,
+    /// The cookie to set.
+    pub(crate) cookie: Option<SetCookie>,
+    /// Whether everything was written.
+    pub(crate) saved: Result<(), Error>,
 }
 
 impl Handle {
@@ -67,18 +86,23 @@ impl Handle {
     /// The session as the request found it; checks its token the first time.
     pub(crate) async fn look(&self) -> Result<Look<'_>, Error> {
         let mut state = self.state.lock().await;
-        state.touched = true;
+        state.looked_at = true;
         if state.verdict.is_none() {
             let verdict = self.check().await?;
             if let Some(active) = verdict.active()
                 && let Some(token) = active.renewed()
             {
-                state.cookie = Some(self.settings.sessions.set_cookie(active.session(), token));
+                let session = active.session();
+                state.cookie = Some(Cookie::Token {
+                    cookie: self.settings.sessions.set_cookie(session, token),
+                    session: session.id(),
+                    generation: session.generation() + 1,
+                });
             }
             if let Verdict::Inactive(inactive) = &verdict
                 && inactive.forget
             {
-                state.cookie = Some(self.settings.sessions.cookie().clear());
+                state.cookie = Some(Cookie::Forget);
             }
             state.verdict = Some(verdict);
         }
@@ -106,17 +130,34 @@ impl Handle {
         Ok(self.settings.sessions.check(token, &check).await?)
     }
 
-    /// The state at the end of the request, if anybody touched the session.
-    pub(crate) async fn finish(&self) -> Result<Option<MutexGuard<'_, State>>, Error> {
+    /// Writes what waits and says what is left to do. A cookie that was to be set is set also
+    /// when something else could not be written: its token may be the only good one.
+    pub(crate) async fn finish(&self) -> Finished {
         {
             let state = self.state.lock().await;
-            if !state.touched && state.changes.is_empty() {
-                return Ok(None);
+            // Whoever looked in vain has answered so.
+            if state.verdict.is_none() && state.changes.is_empty() {
+                return Finished { looked_at: state.looked_at, cookie: None, saved: Ok(()) };
             }
         }
-        let mut look = self.look().await?;
-        look.save().await?;
-        Ok(Some(look.state))
+        let saved = match self.look().await {
+            Ok(mut look) => look.save().await,
+            Err(error) => Err(error),
+        };
+        let cookie = self.state.lock().await.cookie.clone();
+        Finished { looked_at: true, cookie: self.to_set(cookie).await, saved }
+    }
+
+    /// The header for `cookie`, unless its token was replaced while the handler was at work: a
+    /// slow answer must not overwrite a newer cookie (promise P10).
+    async fn to_set(&self, cookie: Option<Cookie>) -> Option<SetCookie> {
+        match cookie? {
+            Cookie::Forget => Some(self.settings.sessions.cookie().clear()),
+            Cookie::Token { cookie, session, generation } => {
+                let good = self.settings.sessions.may_hand_out(session, generation).await;
+                good.unwrap_or(true).then_some(cookie)
+            }
+        }
     }
 
     pub(crate) fn device(&self) -> Device {
@@ -170,10 +211,14 @@ impl Look<'_> {
 
     /// Goes on with a session whose token was just made.
     pub(crate) async fn adopt(&mut self, issued: &tenure::Issued) -> Result<(), Error> {
+        self.state.cookie = Some(Cookie::Token {
+            cookie: issued.set_cookie.clone(),
+            session: issued.session.id(),
+            generation: issued.session.generation(),
+        });
         let check = Check { touch: false, ..Check::any() };
         let token = issued.token.expose().as_bytes();
         self.state.verdict = Some(self.handle.settings.sessions.check(token, &check).await?);
-        self.state.cookie = Some(issued.set_cookie.clone());
         Ok(())
     }
 
@@ -216,7 +261,7 @@ impl Look<'_> {
     pub(crate) fn forget(&mut self, reason: tenure::Reason) {
         let inactive = tenure::Inactive { reason, forget: true, session: None };
         self.state.verdict = Some(Verdict::Inactive(inactive));
-        self.state.cookie = Some(self.handle.settings.sessions.cookie().clear());
+        self.state.cookie = Some(Cookie::Forget);
         self.state.changes = Changes::default();
     }
 }

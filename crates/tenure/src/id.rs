@@ -36,6 +36,13 @@ impl SessionId {
         &self.0
     }
 
+    /// When the server made the id.
+    pub fn made_at(&self) -> Timestamp {
+        let mut millis = [0; 8];
+        millis[2..].copy_from_slice(&self.0[..6]);
+        Timestamp::from_millis(u64::from_be_bytes(millis))
+    }
+
     /// Where the session lives.
     pub fn route(&self) -> Route {
         Route(u16::from_be_bytes([self.0[6], self.0[7]]))

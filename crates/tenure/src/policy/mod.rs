@@ -175,18 +175,23 @@ impl Policy {
         check_limits("guest", guest)?;
         require("pending.absolute_seconds", self.pending.absolute_seconds > 0, "must be at least 1")?;
         require("pending.max_per_user", self.pending.max_per_user > 0, "must be at least 1")?;
-        let shortest = self.session.idle_seconds.min(self.guest.idle_seconds);
-        let fits = self.touch_threshold_seconds * 2 <= shortest;
-        require("touch_threshold_seconds", fits, "must be at most half of the shortest idle limit")?;
+        let remembered = self.remembered.map_or(u64::MAX, |limits| limits.idle_seconds);
+        let shortest = self.session.idle_seconds.min(self.guest.idle_seconds).min(remembered);
+        let twice = self.touch_threshold_seconds.saturating_mul(2);
+        require(
+            "touch_threshold_seconds",
+            twice <= shortest,
+            "must be at most half of the shortest idle limit",
+        )?;
         let rotation = self.rotation;
         require("rotation.grace_seconds", (1..=30).contains(&rotation.grace_seconds), "must be 1 to 30")?;
-        let apart = rotation.interval_seconds >= 2 * rotation.grace_seconds;
+        let apart = rotation.interval_seconds >= rotation.grace_seconds.saturating_mul(2);
         require("rotation.interval_seconds", apart, "must be at least twice rotation.grace_seconds")?;
         require("max_sessions", (1..=MAX_SESSIONS).contains(&self.max_sessions), "must be 1 to 1000")?;
         for (role, strict) in &self.roles {
             let limits = strict.limits(self.session);
             check_limits(&format!("roles.{role}"), limits)?;
-            let fits = self.touch_threshold_seconds * 2 <= limits.idle_seconds;
+            let fits = twice <= limits.idle_seconds;
             require(
                 &format!("roles.{role}.idle_seconds"),
                 fits,

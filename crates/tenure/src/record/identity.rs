@@ -112,7 +112,8 @@ impl Identity {
             self.methods.retain(|used| used.method != method);
             self.methods.push(MethodUse { method, at: now });
         }
-        self.level = self.level.max(by.level);
+        let methods: Vec<Method> = self.methods.iter().map(|used| used.method.clone()).collect();
+        self.level = self.level.max(by.level).max(NewIdentity::level_of(&methods));
         self
     }
 }

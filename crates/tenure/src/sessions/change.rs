@@ -100,6 +100,7 @@ impl Sessions {
     /// expectation does not hold; [`Refusal::TooMuchData`], [`Refusal::TooManyKeys`],
     /// [`Refusal::KeyTooLong`] beyond the limits. Nothing is changed then.
     pub async fn change(&self, active: &Active, changes: Changes) -> Result<Arc<Snapshot>, Error> {
+        self.must_be_ours(active)?;
         self.make(active.session.id(), Some(active.generation), Actor::application(), changes).await
     }
 
@@ -141,6 +142,7 @@ impl Sessions {
     where
         T: Serialize + DeserializeOwned + Default,
     {
+        self.must_be_ours(active)?;
         let mut current = Arc::clone(&active.session);
         for _ in 0..TRIES {
             let mut value = key.read(&current)?.unwrap_or_default();

@@ -10,7 +10,7 @@ use super::{Sessions, Snapshot};
 use crate::cache::{Entry, Genuine};
 use crate::clock::Timestamp;
 use crate::error::Error;
-use crate::id::Role;
+use crate::id::{Role, SessionId};
 use crate::reason::{Actor, EndReason, Ending};
 use crate::record::{Standing, State};
 use crate::store::{Mutation, StoreError};
@@ -125,7 +125,10 @@ impl Sessions {
                 Weight::Accept { in_grace } => {
                     return self.accept(&entry.snapshot, presented, in_grace, check, now).await;
                 }
-                Weight::Refuse(reason) if entry.snapshot.end_reason().is_some() => {
+                // What has ended or was replaced stays so.
+                Weight::Refuse(reason)
+                    if entry.snapshot.end_reason().is_some() || reason == Reason::Superseded =>
+                {
                     return Ok(refuse(reason, Some(Arc::clone(&entry.snapshot))));
                 }
                 _ => {}
@@ -139,6 +142,7 @@ impl Sessions {
     /// # Errors
     /// As [`check`](Self::check).
     pub async fn refresh(&self, active: Active) -> Result<Verdict, Error> {
+        self.must_be_ours(&active)?;
         let now = self.core.clock.read()?;
         let id = active.session.id();
         let entry = match self.core.cache.get(&id) {
@@ -149,15 +153,44 @@ impl Sessions {
             },
         };
         let session = Arc::clone(&entry.snapshot);
-        let grace = self.realm.policy.grace();
-        let refused = session.dead(now).map(Reason::Ended).or_else(|| {
-            let admitted = session.record().admits(Some(active.generation), grace, now);
-            admitted.is_err().then_some(Reason::Superseded)
+        let secrets = &session.record().secrets;
+        let hash = active.secret.hash();
+        let standing = secrets.standing(active.generation, &hash, self.realm.policy.grace(), now);
+        let refused = session.dead(now).map(Reason::Ended).or(match standing {
+            _ if matches!(session.record().state, State::Claimed(_)) => Some(Reason::Superseded),
+            Standing::Current | Standing::Successor | Standing::InGrace => None,
+            Standing::Superseded | Standing::Reused => Some(Reason::Superseded),
+            Standing::Unknown => Some(Reason::Unknown),
         });
+        let in_grace = standing == Standing::InGrace;
         Ok(match refused {
             Some(reason) => refuse(reason, Some(session)),
-            None => Verdict::Ok(Active { session, ..active }),
+            None => Verdict::Ok(Active { session, in_grace, ..active }),
         })
+    }
+
+    /// Whether the token of `generation` is still one to hand out: the current one, or the one
+    /// prepared after it. To be asked before an answer that took long sets it as a cookie.
+    ///
+    /// # Errors
+    /// As [`check`](Self::check).
+    pub async fn may_hand_out(&self, id: SessionId, generation: u32) -> Result<bool, Error> {
+        let entry = match self.core.cache.get(&id) {
+            Some(entry) => Some(entry),
+            None => self.core.load(id, None).await?,
+        };
+        Ok(entry.is_some_and(|entry| {
+            let secrets = &entry.snapshot.record().secrets;
+            let prepared = secrets.successor.is_some() && generation == secrets.generation + 1;
+            entry.snapshot.end_reason().is_none() && (generation == secrets.generation || prepared)
+        }))
+    }
+
+    /// Refuses what a check of another realm or for another cookie has shown.
+    pub(super) fn must_be_ours(&self, active: &Active) -> Result<(), Error> {
+        const ELSEWHERE: Error =
+            Error::Bug("a session of one realm was used in another; check its token there");
+        if *active.binding == *self.realm.binding { Ok(()) } else { Err(ELSEWHERE) }
     }
 
     /// What an active session lacks of what is required, if anything.
@@ -282,8 +315,8 @@ impl Sessions {
         let left = snapshot.idle_expires_at().since(now);
         let Presented { generation, secret, .. } = presented;
         let session = Arc::clone(snapshot);
-        let mut active =
-            Active { session, generation, secret, in_grace, renewed: None, cache_for: left.min(BOUND) };
+        let (binding, cache_for) = (Arc::clone(&self.realm.binding), left.min(BOUND));
+        let mut active = Active { session, generation, secret, in_grace, renewed: None, cache_for, binding };
         if check.can_set_cookie && !in_grace {
             self.renew(&mut active, now).await;
         }

@@ -90,7 +90,10 @@ impl Core {
         detached(async move {
             let changing = core.cache.begin(id);
             let store = Arc::clone(&core.store);
-            let mutate = || core.repeated(|| store.mutate(&operation, id, mutation.clone()));
+            let mutate = || async {
+                let repeated = core.repeated(|| store.mutate(&operation, id, mutation.clone())).await;
+                repeated.and_then(|(reply, doubtful)| if doubtful { surely(reply) } else { Ok(reply) })
+            };
             let mut reply = mutate().await;
             if reply.as_ref().is_ok_and(|reply| core.is_late(id, reply)) {
                 reply = match core.flush_touches().await {
@@ -133,7 +136,7 @@ impl Core {
     ) -> Result<Reply, Error> {
         let core = Arc::clone(self);
         detached(async move {
-            let reply = core.repeated(|| core.store.create(&operation, new.clone(), &admission)).await?;
+            let (reply, _) = core.repeated(|| core.store.create(&operation, new.clone(), &admission)).await?;
             core.settle(&reply);
             Ok(reply)
         })
@@ -142,22 +145,24 @@ impl Core {
 
     /// Repeats an operation whose outcome is unknown. It carries its id, so it happens once.
     /// Which other sessions it ended may have been in the answer that was lost, so memory
-    /// forgets all.
+    /// forgets all. Also says whether an earlier try had an unknown outcome.
     pub(super) async fn repeated<T, F: Future<Output = Result<T, StoreError>>>(
         &self,
         operation: impl Fn() -> F,
-    ) -> Result<T, StoreError> {
+    ) -> Result<(T, bool), StoreError> {
         let mut tries = 1;
         let answer = loop {
             match operation().await {
                 Err(StoreError::Unknown(_)) if tries < TRIES => tries += 1,
+                // An earlier try may have been the one that did it.
+                Err(error) if tries > 1 => break Err(StoreError::Unknown(error.to_string())),
                 answer => break answer,
             }
         };
         if tries > 1 {
             self.cache.clear();
         }
-        answer
+        answer.map(|answer| (answer, tries > 1))
     }
 
     /// Forgets sessions that were ended, and tells those who wait for it.
@@ -187,6 +192,18 @@ impl Core {
             gone.clear();
         }
         gone.insert(id);
+    }
+}
+
+/// The answer to a retry, unless it is a refusal that may come from what the lost try has done:
+/// a record that was changed often in between has forgotten the operation.
+fn surely(reply: Reply) -> Result<Reply, StoreError> {
+    match &reply.outcome {
+        Outcome::Refused(Refusal::Missing | Refusal::Ended(_)) => Ok(reply),
+        Outcome::Refused(_) => {
+            Err(StoreError::Unknown("a try got lost, and the session went on since".into()))
+        }
+        _ => Ok(reply),
     }
 }
 

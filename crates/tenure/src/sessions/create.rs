@@ -39,8 +39,8 @@ impl Sessions {
     /// [`Error::Throttled`] when the device's network begins too many,
     /// [`crate::store::Refusal::GuestLimit`] when there are too many.
     pub async fn create_guest(&self, new: NewGuest) -> Result<Issued, Error> {
-        let attempt =
-            self.attempt("guest", new.actor.unwrap_or_else(Actor::application), new.idempotency_key);
+        let what = format!("guest {:?}", new.data.plain()?);
+        let attempt = self.attempt(&what, new.actor.unwrap_or_else(Actor::application), new.idempotency_key);
         let route = attempt.route(self);
         if let Some(issued) = self.first_answer(&attempt, route).await? {
             return Ok(issued);

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::core::{Core, detached};
 use super::create::granted;
-use super::verdict::{Active, Reason};
+use super::verdict::{Active, Inactive, Reason, Verdict};
 use super::{Sessions, Snapshot};
 use crate::error::Error;
 use crate::id::{OperationId, SessionId, UserId};
@@ -21,6 +21,7 @@ impl Sessions {
     /// # Errors
     /// [`Error::Store`]: then it is not ended for sure; answer 503.
     pub async fn sign_out(&self, active: &Active) -> Result<(), Error> {
+        self.must_be_ours(active)?;
         self.end(active.session.id(), Ending::new(EndReason::Logout, Actor::user())).await.map(drop)
     }
 
@@ -46,9 +47,9 @@ impl Sessions {
     /// [`Error::StepUp`] when the user authenticated too long ago, or only a moment-old token
     /// was presented (ASVS 7.5.2); [`Refusal::Missing`] for a session of somebody else.
     pub async fn end_own(&self, active: &Active, id: SessionId) -> Result<bool, Error> {
-        let user = self.recently_authenticated(active)?;
+        let user = self.recently_authenticated(active).await?;
         let other = self.core.store.load(id).await?.filter(|record| record.realm == *self.realm_name());
-        if other.as_ref().and_then(|record| record.user()) != Some(user) {
+        if other.as_ref().and_then(|record| record.user()) != Some(&user) {
             return Err(Refusal::Missing.into());
         }
         let reason = if id == active.session.id() { EndReason::Logout } else { EndReason::Revoked };
@@ -60,9 +61,9 @@ impl Sessions {
     /// # Errors
     /// As [`end_own`](Self::end_own).
     pub async fn end_others(&self, active: &Active) -> Result<u64, Error> {
-        let user = self.recently_authenticated(active)?;
+        let user = self.recently_authenticated(active).await?;
         let ending = Ending::new(EndReason::Revoked, Actor::user());
-        self.end_all_of(user, Some(active.session.id()), ending).await
+        self.end_all_of(&user, Some(active.session.id()), ending).await
     }
 
     /// The user ends all their sessions, this one included. Gives how many that were.
@@ -70,8 +71,8 @@ impl Sessions {
     /// # Errors
     /// As [`end_own`](Self::end_own).
     pub async fn sign_out_everywhere(&self, active: &Active) -> Result<u64, Error> {
-        let user = self.recently_authenticated(active)?;
-        self.end_all_of(user, None, Ending::new(EndReason::Logout, Actor::user())).await
+        let user = self.recently_authenticated(active).await?;
+        self.end_all_of(&user, None, Ending::new(EndReason::Logout, Actor::user())).await
     }
 
     /// Ends all sessions of a user, but one if it is named, and stops sign-ins that are under
@@ -87,7 +88,7 @@ impl Sessions {
     ) -> Result<u64, Error> {
         let (core, realm, user) = (Arc::clone(&self.core), self.realm_name().clone(), user.clone());
         detached(async move {
-            let ended =
+            let (ended, _) =
                 core.repeated(|| core.store.end_sessions_of(&realm, &user, except, ending.clone())).await?;
             core.settle_ended(&ended);
             Ok(ended.len() as u64)
@@ -142,7 +143,7 @@ impl Sessions {
     async fn set_disabled(&self, user: &UserId, disabled: bool, actor: Actor) -> Result<u64, Error> {
         let (core, realm, user) = (Arc::clone(&self.core), self.realm_name().clone(), user.clone());
         detached(async move {
-            let ended =
+            let (ended, _) =
                 core.repeated(|| core.store.set_disabled(&realm, &user, disabled, actor.clone())).await?;
             core.settle_ended(&ended);
             Ok(ended.len() as u64)
@@ -150,14 +151,24 @@ impl Sessions {
         .await
     }
 
-    fn recently_authenticated<'a>(&self, active: &'a Active) -> Result<&'a UserId, Error> {
-        let user = active.session.user().ok_or(Error::Inactive(Reason::NotAccepted))?;
+    /// The user of a session that is alive now, under its current token, and authenticated not
+    /// long ago.
+    async fn recently_authenticated(&self, active: &Active) -> Result<UserId, Error> {
+        let active = match self.refresh(active.clone()).await? {
+            Verdict::Inactive(Inactive { reason: Reason::Superseded, .. }) => {
+                return Err(Refusal::Superseded.into());
+            }
+            Verdict::Inactive(inactive) => return Err(Error::Inactive(inactive.reason)),
+            Verdict::Ok(active) | Verdict::StepUp(active, _) | Verdict::Forbidden(active, _) => active,
+        };
         if active.in_grace {
             return Err(Refusal::Superseded.into());
         }
+        let user = active.session.user().filter(|_| active.session.is_signed_in());
+        let user = user.ok_or(Error::Inactive(Reason::NotAccepted))?;
         let limit = Duration::from_secs(self.policy().recent_authentication_seconds);
         match self.auth_age(&active.session) {
-            Some(age) if age <= limit => Ok(user),
+            Some(age) if age <= limit => Ok(user.clone()),
             _ => Err(Error::StepUp(Reason::StaleAuthentication)),
         }
     }

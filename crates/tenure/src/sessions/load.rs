@@ -65,6 +65,9 @@ impl Core {
 
     pub(super) fn touch(self: &Arc<Self>, session: &Record, at: Timestamp) {
         let mut touches = self.touches.lock().unwrap_or_else(PoisonError::into_inner);
+        if touches.len() >= 2 * MAX_TOUCHES && !touches.contains_key(&session.id) {
+            return;
+        }
         let moments = touches.entry(session.id).or_default();
         let before = moments.iter().rev().nth(1).copied().unwrap_or(session.last_seen_at);
         if moments.last().is_none_or(|last| *last < at) {
@@ -73,7 +76,7 @@ impl Core {
             }
             moments.push(at);
         }
-        if touches.len() >= MAX_TOUCHES {
+        if touches.len() == MAX_TOUCHES {
             let core = Arc::clone(self);
             tokio::spawn(async move { core.flush_touches().await.ok() });
         }

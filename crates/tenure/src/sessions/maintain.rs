@@ -115,6 +115,8 @@ impl Core {
         };
         loop {
             self.clock.read()?;
+            // Whoever was active during the last step must not be found idle by the next.
+            self.flush_touches().await?;
             let swept = self.store.sweep(&sweep).await?;
             self.settle_ended(&swept.ended);
             ended += swept.ended.len() as u64;

@@ -1,5 +1,7 @@
 //! The move of a guest into a session of a user, in three steps that anybody can finish.
 
+use std::time::Duration;
+
 use super::issue::{Attempt, Issued};
 use super::verdict::Active;
 use super::{Sessions, SignIn};
@@ -7,6 +9,7 @@ use crate::error::Error;
 use crate::id::SessionId;
 use crate::reason::{Actor, EndReason, Ending};
 use crate::record::{Claim, NewSession, Record, State};
+use crate::store::rules::CLAIM_LIFETIME_MS;
 use crate::store::{Admission, Mutation, Operation, Outcome, Refusal};
 use crate::vault;
 
@@ -58,7 +61,11 @@ impl Sessions {
     ) -> Result<Issued, Error> {
         let mut record = self.core.store.load(replaced).await?;
         if let Some(claimed) = record.take_if(|record| matches!(record.state, State::Claimed(_))) {
-            self.complete(claimed).await?;
+            match self.complete(claimed).await {
+                // It was met too late; this sign-in goes on without it.
+                Err(Error::Refused(Refusal::SignedOut)) => {}
+                done => drop(done?),
+            }
             record = self.core.store.load(replaced).await?;
         }
         let led_to = record.and_then(|record| record.ended().map_or(Some(replaced), |ended| ended.next));
@@ -78,6 +85,14 @@ impl Sessions {
         let State::Claimed(claim) = &claimed.state else {
             return Err(Error::Bug("only a claimed guest can be moved"));
         };
+        let next = Some(claim.target.id);
+        let moved = || Ending::new(EndReason::SignedIn, Actor::system());
+        let since = self.core.clock.now().since(claim.target.id.made_at());
+        if since > Duration::from_millis(CLAIM_LIFETIME_MS) {
+            // What it led to may have begun and ended since: it must not begin again.
+            self.core.automatic(claimed.id, Mutation::End { ending: moved(), next }).await?;
+            return Err(Refusal::SignedOut.into());
+        }
         let mut data = vault::open_data(&self.core.keys, &claimed)?;
         if let Some(carry) = &claim.carry {
             data.retain(|key, _| carry.contains(key));
@@ -96,8 +111,7 @@ impl Sessions {
             self.core.automatic(claimed.id, Mutation::Release { attempt: claim.attempt }).await?;
             return Err(refusal.into());
         }
-        let ending = Ending::new(EndReason::SignedIn, Actor::system());
-        self.core.automatic(claimed.id, Mutation::End { ending, next: Some(claim.target.id) }).await?;
+        self.core.automatic(claimed.id, Mutation::End { ending: moved(), next }).await?;
         Ok(reply)
     }
 

@@ -29,6 +29,7 @@ impl Sessions {
         actor: Actor,
         idempotency_key: Option<IdempotencyKey>,
     ) -> Result<Issued, Error> {
+        self.must_be_ours(active)?;
         let attempt = self.attempt(&format!("rotate {}", active.session.id()), actor, idempotency_key);
         if let Some(issued) = self.first_answer(&attempt, active.session.id().route()).await? {
             return Ok(issued);

@@ -14,7 +14,7 @@ use crate::error::Error;
 use crate::id::{Role, SessionId, UserId};
 use crate::policy::Limits;
 use crate::reason::Actor;
-use crate::record::{Grace, Method, NewIdentity, NewSession, NewState, Record, Secrets};
+use crate::record::{Grace, Identity, Method, NewIdentity, NewSession, NewState, Record, Secrets, State};
 use crate::store::{Admission, Authentication, Mutation, Renewal};
 
 /// A proof of who somebody is, as the application has just checked it.
@@ -131,6 +131,16 @@ impl SignIn {
             methods: self.methods.clone(),
         }
     }
+
+    /// This proof together with those before it.
+    fn identity_after(&self, had: &Identity) -> NewIdentity {
+        let mut methods: Vec<Method> = had.methods.iter().map(|used| used.method.clone()).collect();
+        methods.retain(|method| !self.methods.contains(method));
+        methods.extend(self.methods.iter().cloned());
+        let roles = had.roles.iter().chain(&self.roles).cloned().collect();
+        let level = self.level.unwrap_or(1).max(had.level).max(NewIdentity::level_of(&methods));
+        NewIdentity { user: self.user.clone(), roles, level, methods }
+    }
 }
 
 impl Sessions {
@@ -155,16 +165,24 @@ impl Sessions {
     }
 
     async fn signed_in(&self, presented: Option<&Verdict>, sign_in: SignIn) -> Result<Issued, Error> {
-        let what = format!("sign-in {}", sign_in.user);
-        let attempt = self.attempt(&what, sign_in.actor.clone(), sign_in.idempotency_key.clone());
+        if let Some(active) = presented.and_then(Verdict::active) {
+            self.must_be_ours(active)?;
+        }
+        let attempt = self.attempt_of("sign-in", &sign_in)?;
         let route = self.core.keys.route(self.realm_name(), &sign_in.user);
         if let Some(issued) = self.first_answer(&attempt, route).await? {
+            let guest = presented.and_then(Verdict::session).map(|session| session.record());
+            if let Some(claimed) = guest.filter(|guest| matches!(guest.state, State::Claimed(_))) {
+                self.complete_soon(claimed.clone());
+            }
             return Ok(issued);
         }
         match presented {
             Some(Verdict::Inactive(Inactive {
                 reason: Reason::Superseded, session: Some(session), ..
-            })) => self.sign_in_after(session.id(), &attempt, &sign_in).await,
+            })) if session.realm() == self.realm_name() => {
+                self.sign_in_after(session.id(), &attempt, &sign_in).await
+            }
             None | Some(Verdict::Inactive(_)) => self.sign_in_anew(&attempt, &sign_in).await,
             Some(Verdict::Ok(active) | Verdict::StepUp(active, _) | Verdict::Forbidden(active, _)) => {
                 match active.session.user() {
@@ -195,12 +213,21 @@ impl Sessions {
     }
 
     async fn stepped_up(&self, active: &Active, proof: SignIn) -> Result<Issued, Error> {
-        let what = format!("step-up {}", active.session.id());
-        let attempt = self.attempt(&what, proof.actor.clone(), proof.idempotency_key.clone());
+        self.must_be_ours(active)?;
+        let attempt = self.attempt_of(&format!("step-up {}", active.session.id()), &proof)?;
         if let Some(issued) = self.first_answer(&attempt, active.session.id().route()).await? {
             return Ok(issued);
         }
         self.authenticate(active.session.record(), active.generation, &attempt, &proof, false).await
+    }
+
+    /// The attempt that this is. Another request under the same idempotency key is another.
+    fn attempt_of(&self, what: &str, sign_in: &SignIn) -> Result<Attempt, Error> {
+        let SignIn { user, methods, roles, level, pending, remember, carry, data, .. } = sign_in;
+        let data = data.plain()?;
+        let asked = format!("{methods:?} {roles:?} {level:?} {pending} {remember} {carry:?} {data:?}");
+        let what = format!("{what} {} {asked}", user.as_str());
+        Ok(self.attempt(&what, sign_in.actor.clone(), sign_in.idempotency_key.clone()))
     }
 
     pub(super) async fn sign_in_anew(&self, attempt: &Attempt, sign_in: &SignIn) -> Result<Issued, Error> {
@@ -218,7 +245,13 @@ impl Sessions {
         in_full: bool,
     ) -> Result<Issued, Error> {
         let next = Secrets::replacement_of(generation);
-        let (limits, persistent) = self.limits_of(sign_in);
+        // A second factor makes a signed-in session of a pending one: with the roles it has, under
+        // their limits, and with full limits from now on.
+        let pending = record.identity().filter(|_| matches!(record.state, State::Pending(_)));
+        let completed = pending.filter(|_| !in_full && !sign_in.pending);
+        let identity = completed.map_or_else(|| sign_in.identity(), |had| sign_in.identity_after(had));
+        let roles = identity.roles.clone();
+        let (limits, persistent) = self.limits_of(sign_in, &roles);
         let renewal = Renewal {
             idle_ms: limits.idle_seconds * 1_000,
             absolute_ms: limits.absolute_seconds * 1_000,
@@ -227,10 +260,10 @@ impl Sessions {
         let authentication = Authentication {
             generation,
             hash: attempt.secret.hash(),
-            identity: sign_in.identity(),
+            identity,
             pending: sign_in.pending,
-            renewal: in_full.then_some(renewal),
-            admission: self.policy().admission(&sign_in.roles),
+            renewal: (in_full || completed.is_some()).then_some(renewal),
+            admission: self.policy().admission(&roles),
             grace: Grace { ms: 0 },
         };
         let operation = attempt.operation(self, next);
@@ -248,7 +281,7 @@ impl Sessions {
         let route = self.core.keys.route(self.realm_name(), &sign_in.user);
         let id = SessionId::new(now, route, &*self.core.random);
         let admission = self.policy().admission(&sign_in.roles);
-        let (limits, persistent) = self.limits_of(sign_in);
+        let (limits, persistent) = self.limits_of(sign_in, &sign_in.roles);
         let identity = sign_in.identity();
         let state = if sign_in.pending { NewState::Pending(identity) } else { NewState::SignedIn(identity) };
         let new = NewSession {
@@ -260,12 +293,12 @@ impl Sessions {
     }
 
     /// The limits of the session that this sign-in gives, and whether it is remembered.
-    fn limits_of(&self, sign_in: &SignIn) -> (Limits, bool) {
+    fn limits_of(&self, sign_in: &SignIn, roles: &[Role]) -> (Limits, bool) {
         if sign_in.pending {
             let seconds = self.policy().pending.absolute_seconds;
             return (Limits { idle_seconds: seconds, absolute_seconds: seconds }, false);
         }
-        self.policy().limits(&sign_in.roles, sign_in.remember)
+        self.policy().limits(roles, sign_in.remember)
     }
 
     /// How long ago the session's user last authenticated in full.

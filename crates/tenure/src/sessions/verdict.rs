@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::Snapshot;
 use crate::reason::EndReason;
-use crate::token::{Secret, SessionToken};
+use crate::token::{Binding, Secret, SessionToken};
 
 /// Why a check does not say yes. The words are the same everywhere.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -107,6 +107,8 @@ pub struct Active {
     pub(super) in_grace: bool,
     pub(super) renewed: Option<SessionToken>,
     pub(super) cache_for: Duration,
+    /// The realm and cookie that it was checked for.
+    pub(super) binding: Arc<Binding>,
 }
 
 impl Active {
@@ -148,6 +150,14 @@ impl Verdict {
         match self {
             Self::Ok(active) | Self::StepUp(active, _) | Self::Forbidden(active, _) => Some(active),
             Self::Inactive(_) => None,
+        }
+    }
+
+    /// The session, active or over, when it is known.
+    pub fn session(&self) -> Option<&Arc<Snapshot>> {
+        match self {
+            Self::Ok(active) | Self::StepUp(active, _) | Self::Forbidden(active, _) => Some(&active.session),
+            Self::Inactive(inactive) => inactive.session.as_ref(),
         }
     }
 

@@ -10,6 +10,10 @@ use crate::id::SessionId;
 use crate::reason::{Actor, EndReason, Ending};
 use crate::record::{Claim, NewSession, NewState, Record, State};
 
+/// How long a claimed guest can still move, in milliseconds. Much shorter than the time for
+/// which ended sessions are kept: what has begun and ended in between must not begin again.
+pub const CLAIM_LIFETIME_MS: u64 = 3_600_000;
+
 /// How many operations a record remembers.
 pub const REMEMBERED: usize = 16;
 
@@ -60,6 +64,9 @@ pub fn create(
         NewState::SignedIn(_) => may_begin(user, admission).and_then(|()| admit(others, admission, now)),
     };
     let from_claim = new.previous.is_some() && admission.burn;
+    if from_claim && now.since(new.id.made_at()) > Duration::from_millis(CLAIM_LIFETIME_MS) {
+        return Step::Refused(Refusal::SignedOut);
+    }
     let record = match new.record(now) {
         Ok(record) => remember(record, operation),
         Err(refusal) => return Step::Refused(refusal),
