@@ -180,7 +180,7 @@ async fn p10_step_up_and_sign_in_replace_without_grace_and_without_blame(world: 
     let holder = active(&sessions, first.token.expose()).await;
     let totp = SignIn::with(user("ann"), vec![Method::new("totp").unwrap()]);
     let stepped = sessions.step_up(&holder, totp.clone()).await.unwrap();
-    assert_eq!((stepped.session.level(), stepped.session.id()), (1, first.session.id()));
+    assert_eq!((stepped.session.level(), stepped.session.id()), (2, first.session.id()));
     assert_eq!(stepped.session.methods().len(), 2);
     // At once, within what would be the grace time, and long after.
     for wait in [Duration::ZERO, 5 * SECOND, 5 * MINUTE] {

@@ -12,6 +12,7 @@ use crate::support::{
 };
 
 on_each_engine! {
+    p1_a_slow_load_cannot_bring_an_ended_session_back_into_memory;
     p1_a_change_under_way_cannot_revive_an_ended_session;
     p1_after_the_end_no_task_is_ever_told_ok;
     p1_sign_ins_racing_with_disabling_leave_no_live_session;
@@ -104,6 +105,28 @@ const ENDS: [End; 4] = [
     ),
 ];
 
+async fn p1_a_slow_load_cannot_bring_an_ended_session_back_into_memory(mut world: World) {
+    world.policy.max_sessions = 1;
+    let sessions = world.open().await;
+    for (end, reason) in ENDS {
+        let issued = sign_in(&sessions, "ann").await;
+        let token = issued.token.expose().to_owned();
+        // The check has read the session when its end comes; what it read arrives later.
+        let gate = Gate::shut();
+        world.faults.once(Call::Load, Trouble::HeldAfter(gate.clone()));
+        let slow = tokio::spawn({
+            let (sessions, token) = (sessions.clone(), token.clone());
+            async move { said(&sessions, &token).await }
+        });
+        gate.somebody_waits().await;
+        end(sessions.clone(), issued).await;
+        gate.open();
+        slow.await.unwrap();
+        assert_eq!(said(&sessions, &token).await, reason);
+        sessions.end_all_of(&user("ann"), None, revoked()).await.unwrap();
+    }
+}
+
 async fn p1_a_change_under_way_cannot_revive_an_ended_session(mut world: World) {
     world.policy.max_sessions = 1;
     let sessions = world.open().await;
@@ -156,7 +179,9 @@ async fn p1_after_the_end_no_task_is_ever_told_ok(world: World) {
         for _ in 0..round * 7 {
             tokio::task::yield_now().await;
         }
-        assert!(sessions.end(issued.session.id(), revoked()).await.unwrap());
+        let acknowledged = sessions.end(issued.session.id(), revoked()).await.unwrap();
+        let ends = crate::support::ends(&sessions, issued.session.id()).await;
+        assert!(acknowledged, "nobody else ends it: {ends:?}");
         ended.store(true, Ordering::SeqCst);
         for task in join_all(tasks).await {
             task.unwrap();

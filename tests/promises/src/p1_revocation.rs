@@ -11,7 +11,6 @@ use crate::support::{
 on_each_engine! {
     p1_wstg_06a_an_ended_session_stays_ended;
     p1_a_late_save_cannot_revive_an_ended_session;
-    p1_a_slow_load_cannot_bring_an_ended_session_back_into_memory;
     p1_signing_out_everywhere_stops_a_sign_in_that_is_under_way;
     p1_signing_out_everywhere_also_ends_what_a_sign_in_has_just_begun;
     p1_a_lost_answer_leaves_no_ended_session_in_memory;
@@ -55,26 +54,6 @@ async fn p1_a_late_save_cannot_revive_an_ended_session(world: World) {
     is_over(sessions.step_up(&active, SignIn::password(user("ann"))).await.unwrap_err());
     assert_eq!(sessions.set_roles(&user("ann"), &[role("admin")], Actor::application()).await.unwrap(), 0);
     assert_eq!(said(&sessions, issued.token.expose()).await, "revoked");
-}
-
-async fn p1_a_slow_load_cannot_bring_an_ended_session_back_into_memory(world: World) {
-    let sessions = world.open().await;
-    let issued = sign_in(&sessions, "ann").await;
-    let token = issued.token.expose().to_owned();
-
-    // The check has read the session when its end comes; its answer arrives later.
-    let gate = Gate::shut();
-    world.faults.once(Call::Load, Trouble::HeldAfter(gate.clone()));
-    let slow = tokio::spawn({
-        let (sessions, token) = (sessions.clone(), token.clone());
-        async move { said(&sessions, &token).await }
-    });
-    gate.somebody_waits().await;
-    sessions.end(issued.session.id(), revoked()).await.unwrap();
-    assert_eq!(said(&sessions, &token).await, "revoked");
-    gate.open();
-    slow.await.unwrap();
-    assert_eq!(said(&sessions, &token).await, "revoked");
 }
 
 async fn p1_signing_out_everywhere_stops_a_sign_in_that_is_under_way(world: World) {

@@ -23,6 +23,7 @@ on_each_engine! {
     p4_activity_counts_for_changes_before_it_is_written;
     p4_activity_survives_an_outage_longer_than_the_idle_limit;
     p4_activity_after_the_limit_revives_nothing;
+    p4_a_handler_that_works_past_the_limit_changes_nothing;
     p4_the_strictest_role_sets_the_limits;
     p4_who_is_remembered_has_longer_limits_and_a_cookie_that_stays;
     p4_guests_have_limits_of_their_own;
@@ -228,6 +229,25 @@ async fn p4_activity_after_the_limit_revives_nothing(world: World) {
     world.faults.heal();
     sessions.maintain().await.unwrap();
     assert_eq!(visit(&sessions, &token).await.as_str(), "inactive");
+}
+
+async fn p4_a_handler_that_works_past_the_limit_changes_nothing(world: World) {
+    let sessions = world.open().await;
+    let issued = sign_in(&sessions, "ann").await;
+    let holder = active(&sessions, issued.token.expose()).await;
+    world.clock.advance(30 * MINUTE);
+    let late = Changes::default().set("a", 1.into());
+    let over =
+        |error: tenure::Error| assert_eq!(error.to_string(), "the session is not active: idle_timeout");
+    over(sessions.change(&holder, late).await.unwrap_err());
+    over(sessions.rotate(&holder, Actor::application(), None).await.unwrap_err());
+    over(sessions.step_up(&holder, SignIn::password(user("ann"))).await.unwrap_err());
+    // Who signs in now gets a session; the old one is not revived.
+    let verdict = Verdict::Ok(holder);
+    if let Ok(again) = sessions.sign_in(Some(&verdict), SignIn::password(user("ann"))).await {
+        assert_ne!(again.session.id(), issued.session.id());
+    }
+    assert_eq!(said(&sessions, issued.token.expose()).await, "idle_timeout");
 }
 
 async fn p4_the_strictest_role_sets_the_limits(mut world: World) {

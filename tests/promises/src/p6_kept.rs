@@ -39,7 +39,7 @@ async fn p6_what_was_acknowledged_is_there_after_a_restart(mut world: World) {
                 assert_eq!(sessions.set_roles(&ann, &admin, Actor::application()).await.unwrap(), 2);
             }
             3 => assert!(sessions.end(over.session.id(), revoked()).await.unwrap()),
-            4 => assert_eq!(sessions.disable(&user("bob"), Actor::application()).await.unwrap(), 0),
+            4 => assert_eq!(sessions.disable(&user("bob"), Actor::application()).await.unwrap(), 3),
             _ => {}
         }
         sessions = world.restart(sessions).await;

@@ -6,7 +6,7 @@ use futures_util::future::join_all;
 use tenure::event::{EventKind, Position};
 use tenure::policy::Limits;
 use tenure::store::{AtLimit, EventPage};
-use tenure::{Actor, EndReason, Ending, SessionId, Sessions, SignIn, Verdict};
+use tenure::{Actor, EndReason, Ending, Error, SessionId, Sessions, SignIn, Verdict};
 
 use crate::support::{
     Call, HOUR, MINUTE, SECOND, Trouble, World, active, ends, guest_with_cart, look, on_each_engine, revoked,
@@ -17,6 +17,7 @@ on_each_engine! {
     p7_each_kind_of_end_is_told_once_with_reason_and_actor;
     p7_an_end_asked_for_by_many_at_once_is_told_once;
     p7_a_limit_met_by_checks_sweeps_and_ends_at_once_is_told_once;
+    p7_a_session_past_its_limit_ends_of_that_whoever_ends_it;
     p7_reuse_shown_by_many_at_once_is_told_once;
     p7_an_end_whose_answer_was_lost_is_told_once;
     p7_the_log_has_no_gap_and_reads_the_same_from_any_cursor;
@@ -104,7 +105,10 @@ async fn p7_an_end_asked_for_by_many_at_once_is_told_once(world: World) {
                 match task % 4 {
                     0 => sessions.end(holder.session().id(), revoked()).await.unwrap(),
                     1 => sessions.end_all_of(&user("ann"), None, revoked()).await.unwrap() == 1,
-                    2 => sessions.end_own(&holder, holder.session().id()).await.unwrap(),
+                    2 => match sessions.end_own(&holder, holder.session().id()).await {
+                        Err(Error::Inactive(_)) => false,
+                        answer => answer.unwrap(),
+                    },
                     _ => {
                         sessions.sign_out(&holder).await.unwrap();
                         false
@@ -139,6 +143,21 @@ async fn p7_a_limit_met_by_checks_sweeps_and_ends_at_once_is_told_once(world: Wo
         }
         until("its end", || async { !ends(&sessions, id).await.is_empty() }).await;
         assert_eq!(the_end(&sessions, id).await, (EndReason::IdleTimeout, "system".into()));
+    }
+}
+
+async fn p7_a_session_past_its_limit_ends_of_that_whoever_ends_it(world: World) {
+    let sessions = world.open().await;
+    let tokens =
+        [sign_in(&sessions, "ann").await, sign_in(&sessions, "bob").await, sign_in(&sessions, "eve").await];
+    let holder = active(&sessions, tokens[2].token.expose()).await;
+    world.clock.advance(HOUR);
+    sessions.end(tokens[0].session.id(), revoked()).await.unwrap();
+    sessions.disable(&user("bob"), Actor::application()).await.unwrap();
+    sessions.sign_out(&holder).await.unwrap();
+    for issued in tokens {
+        let end = the_end(&sessions, issued.session.id()).await;
+        assert_eq!(end, (EndReason::IdleTimeout, "system".into()));
     }
 }
 

@@ -15,6 +15,7 @@ on_each_engine! {
     p6_whoever_meets_a_half_done_sign_in_completes_it;
     a_half_done_sign_in_of_another_user_is_completed_for_its_own;
     a_sign_in_that_is_refused_half_way_lets_the_guest_go_on;
+    a_half_done_sign_in_that_was_stopped_leaves_the_cart_to_the_next;
     a_sign_in_refused_for_its_limit_can_be_tried_again;
     readers_that_complete_a_sign_in_at_once_make_one_session;
     a_guest_that_ends_half_way_takes_nothing_along;
@@ -137,6 +138,22 @@ async fn a_sign_in_that_is_refused_half_way_lets_the_guest_go_on(world: World) {
         assert_eq!(cart(&sessions, issued.token.expose()).await, ["apple"]);
         sessions.end_all_of(&user("ann"), None, revoked()).await.unwrap();
     }
+}
+
+async fn a_half_done_sign_in_that_was_stopped_leaves_the_cart_to_the_next(world: World) {
+    let sessions = world.open().await;
+    let guest = guest_with_cart(&sessions, &["apple"]).await;
+    let token = guest.token.expose();
+    world.faults.once(Call::Create, Trouble::unavailable());
+    sign_in_from(&sessions, token, "ann").await.unwrap_err();
+    sessions.end_all_of(&user("ann"), None, revoked()).await.unwrap();
+    let mut again = sign_in_from(&sessions, token, "ann").await;
+    if let Err(Error::Refused(Refusal::SignedOut)) = &again {
+        again = sign_in_from(&sessions, token, "ann").await;
+    }
+    let issued = again.unwrap();
+    assert_eq!(cart(&sessions, issued.token.expose()).await, ["apple"]);
+    assert_eq!(sessions.list(&user("ann")).await.unwrap().len(), 1);
 }
 
 async fn a_sign_in_refused_for_its_limit_can_be_tried_again(mut world: World) {

@@ -67,6 +67,10 @@ impl Sessions {
                 done => drop(done?),
             }
             record = self.core.store.load(replaced).await?;
+            if record.as_ref().is_some_and(|record| matches!(record.state, State::Guest)) {
+                // It was let go and has its cart still: the next try takes that along.
+                return Err(Refusal::SignedOut.into());
+            }
         }
         let led_to = record.and_then(|record| record.ended().map_or(Some(replaced), |ended| ended.next));
         if let Some(id) = led_to
