@@ -6,6 +6,8 @@
 
 mod support;
 
+mod attacks_sessions;
+mod attacks_store;
 mod p10_honest;
 mod p10_thief;
 mod p12_secrets;

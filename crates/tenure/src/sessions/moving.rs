@@ -6,7 +6,6 @@ use super::issue::{Attempt, Issued};
 use super::verdict::Active;
 use super::{Sessions, SignIn};
 use crate::error::Error;
-use crate::id::SessionId;
 use crate::reason::{Actor, EndReason, Ending};
 use crate::record::{Claim, NewSession, Record, State};
 use crate::store::rules::CLAIM_LIFETIME_MS;
@@ -40,7 +39,10 @@ impl Sessions {
         match reply.outcome {
             Outcome::Refused(
                 Refusal::Superseded | Refusal::Ended(EndReason::SignedIn) | Refusal::WrongState,
-            ) => self.sign_in_after(guest.session.id(), attempt, sign_in).await,
+            ) => {
+                let replaced = reply.record.ok_or(Refusal::Missing)?;
+                self.sign_in_after(&replaced, attempt, sign_in).await
+            }
             Outcome::Refused(refusal) => Err(refusal.into()),
             _ => {
                 let claimed = reply.record.ok_or(Refusal::Missing)?;
@@ -55,24 +57,26 @@ impl Sessions {
     /// new authentication in it, so that the cart is there and no second session.
     pub(super) async fn sign_in_after(
         &self,
-        replaced: SessionId,
+        replaced: &Record,
         attempt: &Attempt,
         sign_in: &SignIn,
     ) -> Result<Issued, Error> {
-        let mut record = self.core.store.load(replaced).await?;
-        if let Some(claimed) = record.take_if(|record| matches!(record.state, State::Claimed(_))) {
+        let is_claimed = |record: &Record| matches!(record.state, State::Claimed(_));
+        let mut record = self.core.store.load(replaced.id).await?;
+        let was_claimed = is_claimed(replaced) || record.as_ref().is_some_and(is_claimed);
+        if let Some(claimed) = record.take_if(|record| is_claimed(record)) {
             match self.complete(claimed).await {
                 // It was met too late; this sign-in goes on without it.
                 Err(Error::Refused(Refusal::SignedOut)) => {}
                 done => drop(done?),
             }
-            record = self.core.store.load(replaced).await?;
-            if record.as_ref().is_some_and(|record| matches!(record.state, State::Guest)) {
-                // It was let go and has its cart still: the next try takes that along.
-                return Err(Refusal::SignedOut.into());
-            }
+            record = self.core.store.load(replaced.id).await?;
         }
-        let led_to = record.and_then(|record| record.ended().map_or(Some(replaced), |ended| ended.next));
+        if was_claimed && record.as_ref().is_some_and(|record| matches!(record.state, State::Guest)) {
+            // It was let go and has its cart still: the next try takes that along.
+            return Err(Refusal::SignedOut.into());
+        }
+        let led_to = record.and_then(|record| record.ended().map_or(Some(replaced.id), |ended| ended.next));
         if let Some(id) = led_to
             && let Some(moved) = self.core.store.load(id).await?
             && moved.user() == Some(&sign_in.user)

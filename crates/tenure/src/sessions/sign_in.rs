@@ -181,7 +181,7 @@ impl Sessions {
             Some(Verdict::Inactive(Inactive {
                 reason: Reason::Superseded, session: Some(session), ..
             })) if session.realm() == self.realm_name() => {
-                self.sign_in_after(session.id(), &attempt, &sign_in).await
+                self.sign_in_after(session.record(), &attempt, &sign_in).await
             }
             None | Some(Verdict::Inactive(_)) => self.sign_in_anew(&attempt, &sign_in).await,
             Some(Verdict::Ok(active) | Verdict::StepUp(active, _) | Verdict::Forbidden(active, _)) => {
