@@ -51,8 +51,9 @@ pub(super) async fn nothing_crosses_realms(f: Fixture) {
 }
 
 pub(super) async fn the_list_is_the_truth_after_a_busy_day(f: Fixture) {
+    // Few enough that nobody is pushed out: each has five at the most, and a hundred are allowed.
     let live = f
-        .at_once(24, |f, i| async move {
+        .at_once(16, |f, i| async move {
             let mut live = BTreeSet::new();
             for round in 0..6 {
                 let id = f.begin(f.signed_in(&ada())).await.id;
@@ -69,7 +70,7 @@ pub(super) async fn the_list_is_the_truth_after_a_busy_day(f: Fixture) {
         })
         .await;
     let live: Vec<SessionId> = live.into_iter().flatten().collect::<BTreeSet<_>>().into_iter().collect();
-    assert_eq!(live.len(), 24 * 4);
+    assert_eq!(live.len(), 16 * 4);
     assert_eq!(f.list(&ada()).await, live);
 }
 
