@@ -8,6 +8,7 @@ mod support;
 
 mod attacks_sessions;
 mod attacks_store;
+mod orders;
 mod p10_honest;
 mod p10_thief;
 mod p12_secrets;

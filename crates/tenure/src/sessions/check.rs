@@ -145,14 +145,9 @@ impl Sessions {
         self.must_be_ours(&active)?;
         let now = self.core.clock.read()?;
         let id = active.session.id();
-        let entry = match self.core.cache.get(&id) {
-            Some(entry) => entry,
-            None => match self.core.load(id, None).await? {
-                Some(entry) => entry,
-                None => return Ok(refuse(Reason::Unknown, None)),
-            },
+        let Some(session) = self.core.known(id).await? else {
+            return Ok(refuse(Reason::Unknown, None));
         };
-        let session = Arc::clone(&entry.snapshot);
         let secrets = &session.record().secrets;
         let hash = active.secret.hash();
         let standing = secrets.standing(active.generation, &hash, self.realm.policy.grace(), now);
@@ -175,14 +170,10 @@ impl Sessions {
     /// # Errors
     /// As [`check`](Self::check).
     pub async fn may_hand_out(&self, id: SessionId, generation: u32) -> Result<bool, Error> {
-        let entry = match self.core.cache.get(&id) {
-            Some(entry) => Some(entry),
-            None => self.core.load(id, None).await?,
-        };
-        Ok(entry.is_some_and(|entry| {
-            let secrets = &entry.snapshot.record().secrets;
+        Ok(self.core.known(id).await?.is_some_and(|session| {
+            let secrets = &session.record().secrets;
             let prepared = secrets.successor.is_some() && generation == secrets.generation + 1;
-            entry.snapshot.end_reason().is_none() && (generation == secrets.generation || prepared)
+            session.end_reason().is_none() && (generation == secrets.generation || prepared)
         }))
     }
 

@@ -1,14 +1,14 @@
 //! What all realms share: store, keys, cache, and the way every change takes.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
 use std::future::Future;
 use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use super::Snapshot;
+use super::activity::Activity;
 use super::watch::Watchers;
 use crate::cache::Cache;
-use crate::clock::{SteadyClock, Timestamp};
+use crate::clock::SteadyClock;
 use crate::error::Error;
 use crate::id::SessionId;
 use crate::keys::Keys;
@@ -16,16 +16,13 @@ use crate::limiter::Limiter;
 use crate::policy::Policy;
 use crate::random::Random;
 use crate::reason::EndReason;
-use crate::record::{NewSession, Record};
+use crate::record::NewSession;
 use crate::store::{
     Admission, Context, Mutation, Opened, Operation, Outcome, Refusal, Reply, Store, StoreError,
 };
 
 /// How often a change whose outcome is unknown is repeated, under the same operation id.
 const TRIES: u32 = 3;
-
-/// How many sessions' activity waits to be written at the most; beyond, it is written at once.
-pub(super) const MAX_TOUCHES: usize = 100_000;
 
 /// How many ids that are surely gone are remembered.
 const MAX_GONE: usize = 65_536;
@@ -40,9 +37,7 @@ pub(super) struct Core {
     pub(super) clock: Arc<SteadyClock>,
     pub(super) random: Arc<dyn Random>,
     pub(super) cache: Arc<Cache>,
-    /// Activity that is not written yet: of each session the last moment, and those before it
-    /// without which the store would see a gap longer than the idle limit.
-    pub(super) touches: Mutex<HashMap<SessionId, Vec<Timestamp>>>,
+    pub(super) activity: Activity,
     pub(super) guests: Limiter,
     pub(super) misses: Limiter,
     pub(super) watchers: Watchers,
@@ -58,25 +53,13 @@ impl Core {
             clock: context.clock,
             random: context.random,
             cache: Arc::new(Cache::new(cache_bytes)),
-            touches: Mutex::default(),
+            activity: Activity::default(),
             guests: Limiter::per_minute(policy.guest.new_per_minute),
             misses: Limiter::per_minute(MISSES_PER_MINUTE),
             watchers: Watchers::default(),
             closed: AtomicBool::new(false),
             gone: Mutex::default(),
         }
-    }
-
-    /// Opens a record and adds activity that is not written yet.
-    pub(super) fn snapshot(&self, record: Record) -> Result<Arc<Snapshot>, Error> {
-        let touches = self.touches.lock().unwrap_or_else(PoisonError::into_inner);
-        let pending = touches.get(&record.id).and_then(|moments| moments.last()).copied();
-        drop(touches);
-        let snapshot = Snapshot::open(&self.keys, record)?;
-        if let Some(at) = pending {
-            snapshot.seen_at_least(at);
-        }
-        Ok(snapshot)
     }
 
     /// Changes one session, to the end, whatever becomes of the caller.
@@ -94,8 +77,9 @@ impl Core {
                 let repeated = core.repeated(|| store.mutate(&operation, id, mutation.clone())).await;
                 repeated.and_then(|(reply, doubtful)| if doubtful { surely(reply) } else { Ok(reply) })
             };
+            let writes = core.activity.writes();
             let mut reply = mutate().await;
-            if reply.as_ref().is_ok_and(|reply| core.is_late(id, reply)) {
+            if reply.as_ref().is_ok_and(|reply| core.is_late(id, reply, writes)) {
                 reply = match core.flush_touches().await {
                     Ok(_) => mutate().await,
                     Err(Error::Store(error)) => Err(error),
@@ -120,11 +104,12 @@ impl Core {
         .await
     }
 
-    /// Whether the store took a session for idle whose activity it has not been told yet.
-    fn is_late(&self, id: SessionId, reply: &Reply) -> bool {
+    /// Whether the store took a session for idle whose activity it had not been told yet; since
+    /// then it was `writes` times.
+    fn is_late(&self, id: SessionId, reply: &Reply, writes: u64) -> bool {
         let is_idle = reply.outcome == Outcome::Refused(Refusal::Ended(EndReason::IdleTimeout));
         let is_alive = reply.record.as_ref().is_some_and(|record| record.ended().is_none());
-        is_idle && is_alive && self.touches.lock().unwrap_or_else(PoisonError::into_inner).contains_key(&id)
+        is_idle && is_alive && (self.activity.last(&id).is_some() || self.activity.writes() != writes)
     }
 
     /// Begins a session, to the end, whatever becomes of the caller.

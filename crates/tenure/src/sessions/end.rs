@@ -48,8 +48,7 @@ impl Sessions {
     /// was presented (ASVS 7.5.2); [`Refusal::Missing`] for a session of somebody else.
     pub async fn end_own(&self, active: &Active, id: SessionId) -> Result<bool, Error> {
         let user = self.recently_authenticated(active).await?;
-        let other = self.core.store.load(id).await?.filter(|record| record.realm == *self.realm_name());
-        if other.as_ref().and_then(|record| record.user()) != Some(&user) {
+        if self.of_realm(id).await?.user() != Some(&user) {
             return Err(Refusal::Missing.into());
         }
         let reason = if id == active.session.id() { EndReason::Logout } else { EndReason::Revoked };
@@ -175,8 +174,8 @@ impl Sessions {
 
     /// The session `id`, if it is one of this realm.
     pub(super) async fn of_realm(&self, id: SessionId) -> Result<Arc<Snapshot>, Error> {
-        let record = self.core.store.load(id).await?.filter(|record| record.realm == *self.realm_name());
-        self.core.snapshot(record.ok_or(Refusal::Missing)?)
+        let found = self.core.find(id).await?.filter(|session| session.realm() == self.realm_name());
+        found.ok_or(Refusal::Missing.into())
     }
 
     /// Waits until the session is over and says why: for handlers that hold a WebSocket or an
@@ -200,18 +199,14 @@ impl Core {
             let watch = self.watchers.watch(id);
             let told = watch.told();
             let now = self.clock.read()?;
-            let entry = match self.cache.get(&id) {
-                Some(entry) => Some(entry),
-                None => self.load(id, None).await?,
-            };
-            let Some(entry) = entry else {
+            let Some(session) = self.known(id).await? else {
                 return Ok(Reason::Unknown);
             };
-            if let Some(reason) = entry.snapshot.dead(now) {
+            if let Some(reason) = session.dead(now) {
                 return Ok(reason.into());
             }
-            let left = entry.snapshot.idle_expires_at().since(now);
-            drop(entry);
+            let left = session.idle_expires_at().since(now);
+            drop(session);
             tokio::time::timeout(left.clamp(Duration::from_millis(1), LOOK), told).await.ok();
         }
     }

@@ -11,7 +11,7 @@ use crate::cookie::SetCookie;
 use crate::error::Error;
 use crate::id::{OperationId, Route, SessionId};
 use crate::reason::Actor;
-use crate::record::{Grace, Record, Standing, State};
+use crate::record::{Grace, Standing, State};
 use crate::store::{Operation, Refusal, Reply};
 use crate::token::{Secret, SessionToken};
 use crate::vault;
@@ -133,8 +133,8 @@ impl Sessions {
         let key = attempt.key.as_ref().ok_or(LOST)?;
         let (generation, secret) =
             vault::open_receipt(&self.core.keys, key.0.as_bytes(), attempt.id, receipt)?;
-        let record = self.core.store.load(id).await?.ok_or(LOST)?;
-        self.issue_newest(record, generation, &secret)
+        let session = self.core.find(id).await?.ok_or(LOST)?;
+        self.issue_newest(session, generation, &secret)
     }
 
     /// The answer to an attempt that the store has carried out, now or before.
@@ -148,16 +148,20 @@ impl Sessions {
         if let Some(receipt) = &reply.receipt {
             return self.answer_again(attempt, record.id, receipt).await;
         }
-        self.issue_newest(record, generation, &attempt.secret)
+        self.issue_newest(self.core.snapshot(record)?, generation, &attempt.secret)
     }
 
     /// Hands the token out, unless it was replaced meanwhile: an answer that comes late must
     /// not give its client a token whose use looks like theft (promise P10).
-    fn issue_newest(&self, record: Record, generation: u32, secret: &Secret) -> Result<Issued, Error> {
-        let now = self.core.clock.now();
+    fn issue_newest(
+        &self,
+        session: Arc<Snapshot>,
+        generation: u32,
+        secret: &Secret,
+    ) -> Result<Issued, Error> {
+        let (now, record) = (self.core.clock.now(), session.record());
         let is_claimed = matches!(record.state, State::Claimed(_));
         let standing = record.secrets.standing(generation, &secret.hash(), Grace { ms: 0 }, now);
-        let session = self.core.snapshot(record)?;
         if let Some(reason) = session.dead(now) {
             return Err(Error::Inactive(reason.into()));
         }

@@ -33,15 +33,11 @@ impl Sessions {
     /// # Errors
     /// [`Error::Store`].
     pub async fn list(&self, user: &UserId) -> Result<Vec<Arc<Snapshot>>, Error> {
-        let records = self.core.store.sessions_of(self.realm_name(), user).await?;
+        let store = &self.core.store;
+        let read = || async { Ok((store.sessions_of(self.realm_name(), user).await?, ())) };
+        let (mut sessions, ()) = self.core.read(read).await?;
         let now = self.core.clock.read()?;
-        let mut sessions = Vec::with_capacity(records.len());
-        for record in records {
-            let session = self.core.snapshot(record)?;
-            if session.dead(now).is_none() {
-                sessions.push(session);
-            }
-        }
+        sessions.retain(|session| session.dead(now).is_none());
         sessions.sort_by_key(|session| std::cmp::Reverse((session.created_at(), session.id())));
         Ok(sessions)
     }
@@ -53,15 +49,13 @@ impl Sessions {
     /// [`Error::Store`].
     pub async fn page(&self, after: Option<SessionId>, limit: usize) -> Result<SessionPage, Error> {
         let request = PageRequest { realm: self.realm_name().clone(), after, limit };
-        let page = self.core.store.page(&request).await?;
+        let read = || async {
+            let page = self.core.store.page(&request).await?;
+            Ok((page.records, page.next))
+        };
+        let (mut sessions, next) = self.core.read(read).await?;
         let now = self.core.clock.read()?;
-        let mut sessions = Vec::with_capacity(page.records.len());
-        for record in page.records {
-            let session = self.core.snapshot(record)?;
-            if session.dead(now).is_none() {
-                sessions.push(session);
-            }
-        }
-        Ok(SessionPage { sessions, next: page.next })
+        sessions.retain(|session| session.dead(now).is_none());
+        Ok(SessionPage { sessions, next })
     }
 }

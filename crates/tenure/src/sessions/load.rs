@@ -1,16 +1,15 @@
 //! Reading a session from the store into memory, and the small writes that checks cause.
 
 use std::net::IpAddr;
-use std::sync::{Arc, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
-use super::core::{Core, MAX_TOUCHES};
+use super::Snapshot;
+use super::core::Core;
 use crate::cache::Entry;
-use crate::clock::Timestamp;
 use crate::error::Error;
 use crate::id::{OperationId, SessionId};
 use crate::reason::Actor;
-use crate::record::Record;
 use crate::store::{Mutation, Operation, Reply, StoreError};
 
 /// How long a check waits for the store.
@@ -25,18 +24,29 @@ impl Core {
         let running = self.clock.running();
         self.misses.look(ip, running).map_err(|retry_after| Error::Throttled { retry_after })?;
         let ticket = self.cache.ticket(&id);
-        let loading = tokio::time::timeout(PATIENCE, self.store.load(id));
+        let loading = tokio::time::timeout(PATIENCE, self.find(id));
         let slow = || StoreError::Unavailable(format!("no answer within {} s", PATIENCE.as_secs()));
-        let record = loading.await.map_err(|_| slow())??;
-        if record.as_ref().is_none_or(|record| record.ended().is_some()) {
+        let found = loading.await.map_err(|_| slow())??;
+        if found.as_ref().is_none_or(|session| session.end_reason().is_some()) {
             self.misses.take(ip, running).ok();
         }
-        match record {
-            Some(record) => Ok(Some(self.cache.insert(self.snapshot(record)?, ticket))),
+        match found {
+            Some(session) => Ok(Some(self.cache.insert(session, ticket))),
             None => {
                 self.remember_gone(id);
                 Ok(None)
             }
+        }
+    }
+
+    /// The session, from memory when it is alive or told to be over there; what only looks dead
+    /// is for the store to say.
+    pub(super) async fn known(&self, id: SessionId) -> Result<Option<Arc<Snapshot>>, Error> {
+        let now = self.clock.now();
+        let sure = |session: &Snapshot| session.end_reason().is_some() || session.dead(now).is_none();
+        match self.cache.get(&id).filter(|entry| sure(&entry.snapshot)) {
+            Some(entry) => Ok(Some(Arc::clone(&entry.snapshot))),
+            None => Ok(self.load(id, None).await?.map(|entry| Arc::clone(&entry.snapshot))),
         }
     }
 
@@ -61,24 +71,5 @@ impl Core {
                 tracing::debug!(session = %id, "the end of a session past its limit is left to the sweep");
             }
         });
-    }
-
-    pub(super) fn touch(self: &Arc<Self>, session: &Record, at: Timestamp) {
-        let mut touches = self.touches.lock().unwrap_or_else(PoisonError::into_inner);
-        if touches.len() >= 2 * MAX_TOUCHES && !touches.contains_key(&session.id) {
-            return;
-        }
-        let moments = touches.entry(session.id).or_default();
-        let before = moments.iter().rev().nth(1).copied().unwrap_or(session.last_seen_at);
-        if moments.last().is_none_or(|last| *last < at) {
-            if at.since(before) < Duration::from_millis(session.idle_ms) {
-                moments.pop();
-            }
-            moments.push(at);
-        }
-        if touches.len() == MAX_TOUCHES {
-            let core = Arc::clone(self);
-            tokio::spawn(async move { core.flush_touches().await.ok() });
-        }
     }
 }

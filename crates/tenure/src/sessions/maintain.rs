@@ -1,14 +1,13 @@
 //! Housekeeping: writing activity, telling ends, forgetting what was kept long enough.
 
-use std::collections::hash_map::Entry;
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
 use super::Sessions;
 use super::core::Core;
 use crate::error::Error;
-use crate::store::{Sweep, Touch};
+use crate::store::Sweep;
 
 /// How often activity is written.
 const FLUSH: Duration = Duration::from_secs(1);
@@ -78,30 +77,6 @@ impl Core {
                 }
             }
         });
-    }
-
-    /// Writes buffered activity. Until that is done it stays in the buffer, where readers of
-    /// the store look for it.
-    pub(super) async fn flush_touches(&self) -> Result<u64, Error> {
-        let waiting = || self.touches.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut touches = Vec::new();
-        for (&id, moments) in waiting().iter() {
-            touches.extend(moments.iter().map(|&at| Touch { id, at }));
-        }
-        if touches.is_empty() {
-            return Ok(0);
-        }
-        self.store.touch(&touches).await?;
-        let mut waiting = waiting();
-        for written in &touches {
-            if let Entry::Occupied(mut moments) = waiting.entry(written.id) {
-                moments.get_mut().retain(|at| *at > written.at);
-                if moments.get().is_empty() {
-                    moments.remove();
-                }
-            }
-        }
-        Ok(touches.len() as u64)
     }
 
     /// While the clock is implausible nothing is swept: it would end everybody's sessions.

@@ -1,5 +1,6 @@
 //! Sessions: the handle that everything goes through.
 
+mod activity;
 mod builder;
 mod change;
 mod check;

@@ -78,12 +78,12 @@ impl Sessions {
         }
         let led_to = record.and_then(|record| record.ended().map_or(Some(replaced.id), |ended| ended.next));
         if let Some(id) = led_to
-            && let Some(moved) = self.core.store.load(id).await?
+            && let Some(moved) = self.core.find(id).await?
             && moved.user() == Some(&sign_in.user)
             && moved.dead(self.core.clock.now()).is_none()
         {
-            let generation = moved.secrets.generation;
-            return self.authenticate(&moved, generation, attempt, sign_in, true).await;
+            let generation = moved.generation();
+            return self.authenticate(moved.record(), generation, attempt, sign_in, true).await;
         }
         self.sign_in_anew(attempt, sign_in).await
     }

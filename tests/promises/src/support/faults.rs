@@ -43,6 +43,8 @@ pub(crate) enum Trouble {
     HeldBefore(Gate),
     /// It has happened, and its answer waits.
     HeldAfter(Gate),
+    /// It waits at the first gate before it happens, and its answer at the second.
+    Held(Gate, Gate),
     /// It happens, and then the store panics.
     Panic,
 }

@@ -23,6 +23,11 @@ impl Gate {
         self.0.arrived.acquire().await.expect("never closed").forget();
     }
 
+    /// Whether somebody more stands before the gate; each is told of once.
+    pub(crate) fn takes_one(&self) -> bool {
+        self.0.arrived.try_acquire().map(|arrived| arrived.forget()).is_ok()
+    }
+
     /// Lets everybody through, now and later.
     pub(crate) fn open(&self) {
         self.0.open.add_permits(Semaphore::MAX_PERMITS / 2);

@@ -47,14 +47,14 @@ impl FaultyStore {
         let trouble = self.faults.meet(call);
         match &trouble {
             Some(Trouble::Before(error)) => return Err(error.clone()),
-            Some(Trouble::HeldBefore(gate)) => gate.pass().await,
+            Some(Trouble::HeldBefore(gate) | Trouble::Held(gate, _)) => gate.pass().await,
             _ => {}
         }
         let answer = real.await;
         match trouble {
             Some(Trouble::After(error)) => Err(error),
             Some(Trouble::Panic) => panic!("a fault in the store"),
-            Some(Trouble::HeldAfter(gate)) => {
+            Some(Trouble::HeldAfter(gate) | Trouble::Held(_, gate)) => {
                 gate.pass().await;
                 answer
             }

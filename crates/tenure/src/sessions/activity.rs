@@ -1,0 +1,154 @@
+//! Activity that is not written yet, and reading the store so that none of it is missed.
+
+use std::collections::HashMap;
+use std::future::Future;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use super::Snapshot;
+use super::core::Core;
+use crate::clock::Timestamp;
+use crate::error::Error;
+use crate::id::SessionId;
+use crate::reason::EndReason;
+use crate::record::Record;
+use crate::store::{StoreError, Touch};
+
+/// How many sessions' activity waits to be written at the most; beyond, it is written at once.
+const MAX: usize = 100_000;
+
+/// How often records are read again because activity was written meanwhile.
+const TRIES: u32 = 4;
+
+/// The moments of activity that the store has not been told yet: of each session the last,
+/// and those before it without which the store would see a gap longer than the idle limit.
+#[derive(Default)]
+pub(super) struct Activity(Mutex<Buffer>);
+
+#[derive(Default)]
+struct Buffer {
+    moments: HashMap<SessionId, Vec<Timestamp>>,
+    /// How often moments left the buffer because the store has them.
+    writes: u64,
+}
+
+impl Activity {
+    /// Keeps a moment of activity in `session`. Whether there are now so many that they are
+    /// to be written at once; far beyond that it is not kept.
+    pub(super) fn add(&self, session: &Record, at: Timestamp) -> bool {
+        let moments = &mut self.lock().moments;
+        if moments.len() >= 2 * MAX && !moments.contains_key(&session.id) {
+            return false;
+        }
+        let of_session = moments.entry(session.id).or_default();
+        let before = of_session.iter().rev().nth(1).copied().unwrap_or(session.last_seen_at);
+        if of_session.last().is_none_or(|last| *last < at) {
+            if at.since(before) < Duration::from_millis(session.idle_ms) {
+                of_session.pop();
+            }
+            of_session.push(at);
+        }
+        moments.len() == MAX
+    }
+
+    /// The last moment of a session that is not written yet.
+    pub(super) fn last(&self, id: &SessionId) -> Option<Timestamp> {
+        self.lock().moments.get(id)?.last().copied()
+    }
+
+    /// Everything that is to be written.
+    pub(super) fn waiting(&self) -> Vec<Touch> {
+        let buffer = self.lock();
+        let of_session = |(&id, moments)| {
+            let moments: &Vec<Timestamp> = moments;
+            moments.iter().map(move |&at| Touch { id, at })
+        };
+        buffer.moments.iter().flat_map(of_session).collect()
+    }
+
+    /// The store has these.
+    pub(super) fn written(&self, touches: &[Touch]) {
+        let mut buffer = self.lock();
+        buffer.writes += 1;
+        for touch in touches {
+            if let Some(moments) = buffer.moments.get_mut(&touch.id) {
+                moments.retain(|at| *at > touch.at);
+                if moments.is_empty() {
+                    buffer.moments.remove(&touch.id);
+                }
+            }
+        }
+    }
+
+    /// Counts the writes. What was read from the store between two equal counts lacks no
+    /// activity that the buffer does not have.
+    pub(super) fn writes(&self) -> u64 {
+        self.lock().writes
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Buffer> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Core {
+    /// What `read` gives of the store, with the activity that is not written yet.
+    ///
+    /// A moment that is written while the store is read may be in neither of the two. A session
+    /// that looks idle then is read again, so that nobody is taken for idle who is not.
+    pub(super) async fn read<T, F>(&self, read: impl Fn() -> F) -> Result<(Vec<Arc<Snapshot>>, T), Error>
+    where
+        F: Future<Output = Result<(Vec<Record>, T), StoreError>>,
+    {
+        for _ in 0..TRIES {
+            let writes = self.activity.writes();
+            let (records, with) = read().await?;
+            let snapshots =
+                records.into_iter().map(|record| self.snapshot(record)).collect::<Result<Vec<_>, _>>()?;
+            let now = self.clock.now();
+            let looks_idle = |snapshot: &Arc<Snapshot>| {
+                snapshot.end_reason().is_none() && snapshot.dead(now) == Some(EndReason::IdleTimeout)
+            };
+            if self.activity.writes() == writes || !snapshots.iter().any(looks_idle) {
+                return Ok((snapshots, with));
+            }
+        }
+        Err(StoreError::Unavailable("activity is written faster than the store can be read".into()).into())
+    }
+
+    /// The session, from the store.
+    pub(super) async fn find(&self, id: SessionId) -> Result<Option<Arc<Snapshot>>, Error> {
+        let load = || async move { Ok((self.store.load(id).await?.into_iter().collect(), ())) };
+        Ok(self.read(load).await?.0.pop())
+    }
+
+    /// Opens a record and adds activity that is not written yet.
+    pub(super) fn snapshot(&self, record: Record) -> Result<Arc<Snapshot>, Error> {
+        let pending = self.activity.last(&record.id);
+        let snapshot = Snapshot::open(&self.keys, record)?;
+        if let Some(at) = pending {
+            snapshot.seen_at_least(at);
+        }
+        Ok(snapshot)
+    }
+
+    /// Records activity in a session.
+    pub(super) fn touch(self: &Arc<Self>, session: &Record, at: Timestamp) {
+        if self.activity.add(session, at) {
+            let core = Arc::clone(self);
+            tokio::spawn(async move { core.flush_touches().await.ok() });
+        }
+    }
+
+    /// Writes buffered activity. Until that is done it stays in the buffer, where readers of
+    /// the store look for it.
+    pub(super) async fn flush_touches(&self) -> Result<u64, Error> {
+        let touches = self.activity.waiting();
+        if touches.is_empty() {
+            return Ok(0);
+        }
+        self.store.touch(&touches).await?;
+        self.activity.written(&touches);
+        Ok(touches.len() as u64)
+    }
+}
