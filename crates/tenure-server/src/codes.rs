@@ -48,7 +48,7 @@ codes! {
     INVALID_PARAMETER "invalid_parameter" 422 "A parameter does not fit"
         "A part of the path or a query parameter is unknown or has no valid value. `detail` names it."
     INVALID_HEADER "invalid_header" 422 "A header does not fit"
-        "`detail` names the header and its form: `If-Match` is a version in quotes, `Idempotency-Key` has 16 to 128 printable characters."
+        "`detail` names the header and its form: `If-Match` is a version in quotes, `Idempotency-Key` has 22 to 128 printable characters."
     NOT_IN_THIS_RELEASE "not_in_this_release" 422 "Not in this release"
         "The contract has this, and this release does not yet. `detail` says what there is instead."
     INVALID_CURSOR "invalid_cursor" 422 "The cursor is none of ours"

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use axum::extract::State;
 use axum::http::StatusCode;
 use serde::{Deserialize, Serialize};
+use tenure::policy::Stricter;
 use tenure::{Check, Issued, Method, NewGuest, Role, SignIn, Snapshot, UserId, Verdict};
 use utoipa::ToSchema;
 
@@ -67,6 +68,22 @@ pub(crate) struct Create {
     remember: Option<bool>,
     /// The visitor's device.
     device: Option<DeviceSeen>,
+    /// Limits for this session that are stricter than the policy's; looser ones change nothing.
+    #[schema(value_type = Option<StricterLimits>)]
+    policy: Option<Stricter>,
+}
+
+/// Stricter limits for one session. What is not set is as for everybody.
+#[derive(ToSchema)]
+#[schema(as = StricterLimits)]
+#[expect(dead_code, reason = "describes what the core reads")]
+pub(crate) struct StricterLimits {
+    /// It dies after this long without activity; at least twice the policy's touch threshold.
+    #[schema(required = false, example = 600)]
+    idle_seconds: Option<u64>,
+    /// It dies this long after the authentication, whatever happens.
+    #[schema(required = false, minimum = 1, example = 3600)]
+    absolute_seconds: Option<u64>,
 }
 
 /// A sign-in in the session of a token.
@@ -107,10 +124,9 @@ pub(crate) struct Rotate {
 /// Begins a session
 ///
 /// Without `user` it is a guest's. With `user` and `guest_token` that guest becomes a session of
-/// the user; a guest token that is dead by now is as good as none. `policy` comes in a later
-/// release.
+/// the user; a guest token that is dead by now is as good as none.
 #[utoipa::path(post, operation_id = "create_session", path = "/v1/sessions", tag = "issue", request_body = Create,
-    params(("Idempotency-Key" = Option<String>, Header, description = "At least 128 random bits, 16 to 128 characters: a repeated request gets the first answer.")),
+    params(("Idempotency-Key" = Option<String>, Header, description = "At least 128 random bits, 22 to 128 characters: a repeated request gets the first answer.")),
     responses(
         (status = 201, description = "The session and its token.", body = Answer),
         (status = "default", description = "See `code`.", body = problem::Body, content_type = "application/problem+json")))]
@@ -122,6 +138,7 @@ pub(crate) async fn create(
 ) -> Result<(StatusCode, axum::Json<Answer>), Problem> {
     let device = asked.device.unwrap_or_default();
     let data = setting(asked.data.unwrap_or_default());
+    let stricter = asked.policy.unwrap_or_default();
     let Some(user) = asked.user else {
         let of_users = asked.guest_token.is_some()
             || asked.carry.is_some()
@@ -132,8 +149,13 @@ pub(crate) async fn create(
             let detail = "`guest_token`, `carry`, `roles`, `methods` and `remember` take a `user`";
             return Err(Problem::new(&codes::INVALID_REQUEST, detail));
         }
-        let new =
-            NewGuest { data, device: device.device(), actor: Some(caller.actor()), idempotency_key: retry };
+        let new = NewGuest {
+            data,
+            device: device.device(),
+            stricter,
+            actor: Some(caller.actor()),
+            idempotency_key: retry,
+        };
         let issued = app.sessions.create_guest(new).await?;
         return Ok((StatusCode::CREATED, axum::Json(issued.into())));
     };
@@ -149,6 +171,7 @@ pub(crate) async fn create(
     let sign_in = SignIn::with(user, at_least_one(methods)?)
         .roles(asked.roles.unwrap_or_default())
         .remember(asked.remember.unwrap_or_default())
+        .stricter(stricter)
         .data(data)
         .idempotency_key(retry);
     let sign_in = carrying(sign_in, asked.carry);
@@ -163,7 +186,7 @@ pub(crate) async fn create(
 /// again is re-authentication: same session, new token, new limits. A token that is dead by now
 /// is as good as none: a new session begins.
 #[utoipa::path(post, operation_id = "sign_in", path = "/v1/sessions/sign-in", tag = "issue", request_body = SignInRequest,
-    params(("Idempotency-Key" = Option<String>, Header, description = "At least 128 random bits, 16 to 128 characters: a repeated request gets the first answer.")),
+    params(("Idempotency-Key" = Option<String>, Header, description = "At least 128 random bits, 22 to 128 characters: a repeated request gets the first answer.")),
     responses(
         (status = 200, description = "The session and its token. The old token is dead.", body = Answer),
         (status = 409, description = "The token is of another user's session.", body = problem::Body, content_type = "application/problem+json"),
@@ -187,7 +210,7 @@ pub(crate) async fn sign_in(
 ///
 /// The presented token stays good until the new one is first used.
 #[utoipa::path(post, operation_id = "rotate_token", path = "/v1/sessions/rotate", tag = "issue", request_body = Rotate,
-    params(("Idempotency-Key" = Option<String>, Header, description = "At least 128 random bits, 16 to 128 characters: a repeated request gets the first answer.")),
+    params(("Idempotency-Key" = Option<String>, Header, description = "At least 128 random bits, 22 to 128 characters: a repeated request gets the first answer.")),
     responses(
         (status = 200, description = "The session and its next token.", body = Answer),
         (status = "default", description = "See `code`.", body = problem::Body, content_type = "application/problem+json")))]

@@ -5,8 +5,9 @@ mod common;
 use std::time::Duration;
 
 use common::{RETRY, api, api_with, issued};
-use serde_json::json;
+use serde_json::{Value, json};
 use tenure::Policy;
+use tenure::clock::Timestamp;
 use tenure_server::{Limits, Scope};
 
 #[tokio::test]
@@ -28,6 +29,30 @@ async fn who_asked_to_be_remembered_gets_a_cookie_that_stays() {
     let cookie = answer["set_cookie"].as_str().unwrap();
     assert!(cookie.contains("; Max-Age=2592000; "), "{cookie}");
     assert_eq!((&answer["session"]["persistent"], &answer["session"]["level"]), (&json!(true), &json!(2)));
+}
+
+#[tokio::test]
+async fn a_session_can_have_stricter_limits_than_the_policy_and_never_looser_ones() {
+    let api = api().await;
+    let lives = |answer: &Value, field: &str| {
+        let at = |field: &str| answer["session"][field].as_str().unwrap().parse::<Timestamp>().unwrap();
+        at(field).since(at("created_at")).as_secs()
+    };
+    let strict = json!({ "user": "u_1", "policy": { "idle_seconds": 300, "absolute_seconds": 3600 } });
+    let answer = api.post("/v1/sessions", strict).await.expect(201);
+    assert_eq!((lives(&answer, "idle_expires_at"), lives(&answer, "expires_at")), (300, 3_600));
+    let loose = json!({ "user": "u_1", "policy": { "idle_seconds": 86_400, "absolute_seconds": 864_000 } });
+    let answer = api.post("/v1/sessions", loose).await.expect(201);
+    assert_eq!((lives(&answer, "idle_expires_at"), lives(&answer, "expires_at")), (1_800, 43_200));
+    let guest = json!({ "policy": { "absolute_seconds": 600 } });
+    let answer = api.post("/v1/sessions", guest).await.expect(201);
+    assert_eq!((lives(&answer, "idle_expires_at"), lives(&answer, "expires_at")), (600, 600));
+    let too_short = json!({ "user": "u_1", "policy": { "idle_seconds": 119 } });
+    let refused = api.post("/v1/sessions", too_short).await;
+    refused.refused(422, "invalid_request");
+    assert!(refused.text.contains("policy.idle_seconds must be at least 120"), "{}", refused.text);
+    let never = json!({ "policy": { "absolute_seconds": 0 } });
+    api.post("/v1/sessions", never).await.refused(422, "invalid_request");
 }
 
 #[tokio::test]
@@ -164,7 +189,8 @@ async fn fields_that_do_not_go_together_are_refused() {
         json!({ "user": "u_1", "carry": ["cart"] }),
         json!({ "user": "u_1", "guest_token": guest, "data": { "a": 1 } }),
         json!({ "user": "u_1", "methods": [] }),
-        json!({ "user": "u_1", "policy": {} }),
+        json!({ "user": "u_1", "policy": { "max_sessions": 9 } }),
+        json!({ "user": "u_1", "policy": null, "carry": [] }),
         json!({ "user": "" }),
         json!({ "user": "a\nb" }),
         json!({ "user": "u".repeat(257) }),

@@ -135,7 +135,7 @@ fn proof() -> SignIn {
 async fn busy_day(world: &World, sessions: &Sessions, told: &mut Told) {
     let data = Changes::default().set("note", VALUE.into()).expect("note", 0);
     told.debug(&data);
-    let new = NewGuest { data, device: device(), actor: None, idempotency_key: Some(key()) };
+    let new = NewGuest { data, device: device(), idempotency_key: Some(key()), ..NewGuest::default() };
     told.debug(&new);
     told.debug(&proof());
     let guest = told.issued(sessions.create_guest(new).await);

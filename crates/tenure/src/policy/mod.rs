@@ -107,6 +107,17 @@ pub struct RolePolicy {
     pub remember: Option<bool>,
 }
 
+/// Stricter limits for one session, such as one at a shared terminal. What is not set is as
+/// for everybody, and so is what would be looser.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Stricter {
+    /// The idle limit.
+    pub idle_seconds: Option<u64>,
+    /// The absolute limit.
+    pub absolute_seconds: Option<u64>,
+}
+
 const MINUTE: u64 = 60;
 const HOUR: u64 = 60 * MINUTE;
 const DAY: u64 = 24 * HOUR;
@@ -210,6 +221,15 @@ impl Policy {
         (strict.iter().fold(base, |limits, role| role.limits(limits)), remembered.is_some())
     }
 
+    /// Whether sessions can live by these limits: not shorter than activity is recorded.
+    pub(crate) fn admits(&self, stricter: Stricter) -> Result<(), InvalidPolicy> {
+        let twice = self.touch_threshold_seconds.saturating_mul(2);
+        let long_enough = |seconds: Option<u64>, least| seconds.is_none_or(|seconds| seconds >= least);
+        let problem = format!("must be at least {twice}, twice touch_threshold_seconds");
+        require("policy.idle_seconds", long_enough(stricter.idle_seconds, twice), &problem)?;
+        require("policy.absolute_seconds", long_enough(stricter.absolute_seconds, 1), "must be at least 1")
+    }
+
     /// Under which conditions a user with these roles gets a session.
     pub(crate) fn admission(&self, roles: &[Role]) -> Admission {
         let of_roles = roles.iter().filter_map(|role| self.roles.get(role)?.max_sessions);
@@ -234,6 +254,13 @@ impl Policy {
 
 impl RolePolicy {
     fn limits(&self, base: Limits) -> Limits {
+        let Self { idle_seconds, absolute_seconds, .. } = *self;
+        Stricter { idle_seconds, absolute_seconds }.limits(base)
+    }
+}
+
+impl Stricter {
+    pub(crate) fn limits(self, base: Limits) -> Limits {
         let absolute_seconds =
             self.absolute_seconds.map_or(base.absolute_seconds, |s| s.min(base.absolute_seconds));
         let idle_seconds = self.idle_seconds.map_or(base.idle_seconds, |s| s.min(base.idle_seconds));

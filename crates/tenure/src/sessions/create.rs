@@ -10,7 +10,7 @@ use super::{Changes, Sessions};
 use crate::device::Device;
 use crate::error::Error;
 use crate::id::SessionId;
-use crate::policy::Limits;
+use crate::policy::{InvalidPolicy, Limits, Stricter};
 use crate::reason::Actor;
 use crate::record::{NewSession, NewState};
 use crate::store::{Outcome, Reply};
@@ -23,6 +23,8 @@ pub struct NewGuest {
     pub data: Changes,
     /// The device it is for.
     pub device: Device,
+    /// Limits for this session that are stricter than the policy's.
+    pub stricter: Stricter,
     /// Who begins it; the application if nobody is named.
     pub actor: Option<Actor>,
     /// Repeats an attempt whose answer was lost.
@@ -39,7 +41,7 @@ impl Sessions {
     /// [`Error::Throttled`] when the device's network begins too many,
     /// [`crate::store::Refusal::GuestLimit`] when there are too many.
     pub async fn create_guest(&self, new: NewGuest) -> Result<Issued, Error> {
-        let what = format!("guest {:?}", new.data.plain()?);
+        let what = format!("guest {:?} {:?}", new.data.plain()?, new.stricter);
         let attempt = self.attempt(&what, new.actor.unwrap_or_else(Actor::application), new.idempotency_key);
         let route = attempt.route(self);
         if let Some(issued) = self.first_answer(&attempt, route).await? {
@@ -49,6 +51,7 @@ impl Sessions {
         let id = SessionId::new(self.core.clock.read()?, route, &*self.core.random);
         let guest = self.policy().guest;
         let limits = Limits { idle_seconds: guest.idle_seconds, absolute_seconds: guest.absolute_seconds };
+        let limits = self.with_stricter(limits, new.stricter)?;
         let session = NewSession {
             data: self.sealed(id, &new.data.plain()?),
             ..self.begin(id, NewState::Guest, limits, &attempt, &new.device)
@@ -61,6 +64,16 @@ impl Sessions {
     fn admit_guest(&self, ip: Option<IpAddr>) -> Result<(), Error> {
         let taken = self.core.guests.take(ip, self.core.clock.running());
         taken.map_err(|retry_after| Error::Throttled { retry_after })
+    }
+
+    /// The stricter of the two, if sessions can live by them.
+    pub(super) fn with_stricter(&self, limits: Limits, stricter: Stricter) -> Result<Limits, Error> {
+        let invalid = |invalid: InvalidPolicy| Error::Invalid {
+            code: "invalid_request",
+            detail: format!("{} {}", invalid.field, invalid.problem),
+        };
+        self.policy().admits(stricter).map_err(invalid)?;
+        Ok(stricter.limits(limits))
     }
 
     /// A new session without data.

@@ -12,7 +12,7 @@ use crate::clock::Timestamp;
 use crate::device::Device;
 use crate::error::Error;
 use crate::id::{Role, SessionId, UserId};
-use crate::policy::Limits;
+use crate::policy::{Limits, Stricter};
 use crate::reason::Actor;
 use crate::record::{Grace, Identity, Method, NewIdentity, NewSession, NewState, Record, Secrets, State};
 use crate::store::{Admission, Authentication, Mutation, Renewal};
@@ -26,6 +26,7 @@ pub struct SignIn {
     level: Option<u8>,
     pending: bool,
     remember: bool,
+    stricter: Stricter,
     pub(super) carry: Option<Vec<String>>,
     data: Changes,
     device: Device,
@@ -48,6 +49,7 @@ impl SignIn {
             level: None,
             pending: false,
             remember: false,
+            stricter: Stricter::default(),
             carry: None,
             data: Changes::default(),
             device: Device::default(),
@@ -83,6 +85,14 @@ impl SignIn {
     #[must_use]
     pub fn remember(mut self, remember: bool) -> Self {
         self.remember = remember;
+        self
+    }
+
+    /// Limits that are stricter than the policy's, for the session that this sign-in gives. A
+    /// later authentication in it sets its limits anew.
+    #[must_use]
+    pub fn stricter(mut self, limits: Stricter) -> Self {
+        self.stricter = limits;
         self
     }
 
@@ -223,9 +233,10 @@ impl Sessions {
 
     /// The attempt that this is. Another request under the same idempotency key is another.
     fn attempt_of(&self, what: &str, sign_in: &SignIn) -> Result<Attempt, Error> {
-        let SignIn { user, methods, roles, level, pending, remember, carry, data, .. } = sign_in;
+        let SignIn { user, methods, roles, level, pending, remember, stricter, carry, data, .. } = sign_in;
         let data = data.plain()?;
-        let asked = format!("{methods:?} {roles:?} {level:?} {pending} {remember} {carry:?} {data:?}");
+        let asked =
+            format!("{methods:?} {roles:?} {level:?} {pending} {remember} {stricter:?} {carry:?} {data:?}");
         let what = format!("{what} {} {asked}", user.as_str());
         Ok(self.attempt(&what, sign_in.actor.clone(), sign_in.idempotency_key.clone()))
     }
@@ -251,7 +262,7 @@ impl Sessions {
         let completed = pending.filter(|_| !in_full && !sign_in.pending);
         let identity = completed.map_or_else(|| sign_in.identity(), |had| sign_in.identity_after(had));
         let roles = identity.roles.clone();
-        let (limits, persistent) = self.limits_of(sign_in, &roles);
+        let (limits, persistent) = self.limits_of(sign_in, &roles)?;
         let renewal = Renewal {
             idle_ms: limits.idle_seconds * 1_000,
             absolute_ms: limits.absolute_seconds * 1_000,
@@ -281,7 +292,7 @@ impl Sessions {
         let route = self.core.keys.route(self.realm_name(), &sign_in.user);
         let id = SessionId::new(now, route, &*self.core.random);
         let admission = self.policy().admission(&sign_in.roles);
-        let (limits, persistent) = self.limits_of(sign_in, &sign_in.roles);
+        let (limits, persistent) = self.limits_of(sign_in, &sign_in.roles)?;
         let identity = sign_in.identity();
         let state = if sign_in.pending { NewState::Pending(identity) } else { NewState::SignedIn(identity) };
         let new = NewSession {
@@ -293,12 +304,13 @@ impl Sessions {
     }
 
     /// The limits of the session that this sign-in gives, and whether it is remembered.
-    fn limits_of(&self, sign_in: &SignIn, roles: &[Role]) -> (Limits, bool) {
-        if sign_in.pending {
-            let seconds = self.policy().pending.absolute_seconds;
-            return (Limits { idle_seconds: seconds, absolute_seconds: seconds }, false);
-        }
-        self.policy().limits(roles, sign_in.remember)
+    fn limits_of(&self, sign_in: &SignIn, roles: &[Role]) -> Result<(Limits, bool), Error> {
+        let seconds = self.policy().pending.absolute_seconds;
+        let (limits, persistent) = match sign_in.pending {
+            true => (Limits { idle_seconds: seconds, absolute_seconds: seconds }, false),
+            false => self.policy().limits(roles, sign_in.remember),
+        };
+        Ok((self.with_stricter(limits, sign_in.stricter)?, persistent))
     }
 
     /// How long ago the session's user last authenticated in full.
