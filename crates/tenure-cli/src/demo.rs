@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 
 use anyhow::{Result, ensure};
-use tenure::Sessions;
+use tenure::{Realm, Sessions};
 use tenure_server::Limits;
 use tenure_shop::pages::PEOPLE;
 use tokio::net::TcpListener;
@@ -15,9 +15,6 @@ use crate::output;
 use crate::serve::listen;
 use crate::signals::stopped;
 
-/// How many sessions are looked at in one step.
-const BATCH: usize = 500;
-
 /// Sample people with known passwords are for this machine only.
 pub(crate) fn must_be_local(listen: SocketAddr) -> Result<()> {
     ensure!(
@@ -28,14 +25,22 @@ pub(crate) fn must_be_local(listen: SocketAddr) -> Result<()> {
     Ok(())
 }
 
+/// How many sessions are looked at in one step.
+const BATCH: usize = 500;
+
+/// The realm of the demo, so that its sessions can be told from those of others.
+pub(crate) fn realm() -> Result<Realm> {
+    Ok(Realm::new("demo")?)
+}
+
 /// Fills the store with sample people, unless it holds sessions of others.
 pub(crate) async fn prepare(sessions: &Sessions) -> Result<()> {
+    let others = sessions.realm(Realm::default(), sessions.cookie().clone(), sessions.policy().clone())?;
     let mut after = None;
     loop {
-        let page = sessions.page(after, BATCH).await?;
-        let only_ours = page.sessions.iter().all(|session| tenure_shop::belongs_to_the_demo(session));
+        let page = others.page(after, BATCH).await?;
         ensure!(
-            only_ours,
+            page.sessions.is_empty(),
             "this store holds sessions of other people: --demo takes a store of its own, such as \
              embedded:./tenure-data/demo"
         );

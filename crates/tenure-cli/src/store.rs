@@ -12,7 +12,7 @@ use tenure::{Memory, Sessions};
 use tenure_embedded::Embedded;
 
 use crate::config::Settings;
-use crate::output;
+use crate::{demo, output};
 
 /// Where sessions are kept.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -92,6 +92,7 @@ pub(crate) async fn open(settings: &Settings) -> Result<Sessions> {
         StoreUrl::Embedded(dir) => Sessions::builder(embedded(settings, dir.clone())),
     };
     let builder = builder.policy(settings.policy.clone()).cookie(settings.cookie.clone());
+    let builder = if settings.demo { builder.realm(demo::realm()?) } else { builder };
     Ok(builder.open().await?)
 }
 

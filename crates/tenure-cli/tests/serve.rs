@@ -229,6 +229,7 @@ fn the_demo_starts_a_shop_with_sample_people_and_starts_again() {
         let key = fs::read_to_string(home.config("demo/admin-api-key")).unwrap();
         let (_, listed) = server.ask(key.trim(), "GET", "/v1/users/u_alice/sessions", Value::Null);
         assert!(listed["sessions"].as_array().is_some_and(|sessions| !sessions.is_empty()), "{listed}");
+        server.sign_in(key.trim(), "u_of_somebody_who_tries_the_api");
         let (code, took, _) = server.stop();
         assert_eq!(code, Some(0));
         assert!(took < STOP, "{took:?}");
@@ -238,23 +239,25 @@ fn the_demo_starts_a_shop_with_sample_people_and_starts_again() {
 
 #[test]
 fn the_demo_refuses_a_store_with_sessions_of_others() {
-    let home = Home::new();
-    let server = home.serve(&[]);
-    server.sign_in(&home.api_key(), "u_real");
-    server.stop();
-    let dir = home.config("");
-    let (code, _, err) = home.run(&[
-        "serve",
-        "--demo",
-        "--listen",
-        "127.0.0.1:0",
-        "--store",
-        "embedded:./tenure-data",
-        "--config-dir",
-        dir.to_str().unwrap(),
-    ]);
-    assert_eq!(code, 1);
-    assert!(err.contains("sessions of other people"), "{err}");
+    for others in [json!({ "user": "u_real" }), json!({ "data": { "cart": ["apple"] } })] {
+        let home = Home::new();
+        let server = home.serve(&[]);
+        assert_eq!(server.ask(&home.api_key(), "POST", "/v1/sessions", others).0, 201);
+        server.stop();
+        let dir = home.config("");
+        let (code, _, err) = home.run(&[
+            "serve",
+            "--demo",
+            "--listen",
+            "127.0.0.1:0",
+            "--store",
+            "embedded:./tenure-data",
+            "--config-dir",
+            dir.to_str().unwrap(),
+        ]);
+        assert_eq!(code, 1);
+        assert!(err.contains("sessions of other people"), "{err}");
+    }
 }
 
 #[test]

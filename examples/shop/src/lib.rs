@@ -14,4 +14,4 @@ mod view;
 
 pub use app::{router, serve};
 pub use people::People;
-pub use samples::{belongs_to_the_demo, fill};
+pub use samples::fill;

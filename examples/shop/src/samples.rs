@@ -1,10 +1,10 @@
 //! Sample sessions, so that there is something to look at from the start.
 
 use tenure_tower::tenure::{Changes, NewGuest, Sessions, SignIn};
-use tenure_tower::{Device, Error, Snapshot};
+use tenure_tower::{Device, Error};
 
 use crate::pages::PEOPLE;
-use crate::people::{person_of, user_id};
+use crate::people::user_id;
 
 /// Where the samples seem to come from; addresses that documentation may use (RFC 5737).
 const DEVICES: [(&str, [u8; 4]); 3] = [
@@ -42,9 +42,4 @@ pub async fn fill(sessions: &Sessions) -> Result<(), Error> {
     let data = Changes::default().set("cart", [("apple", 3)].into_iter().collect());
     sessions.create_guest(NewGuest { data, device, ..NewGuest::default() }).await?;
     Ok(())
-}
-
-/// Whether a session is one the demo made: a guest's, or a sample person's.
-pub fn belongs_to_the_demo(session: &Snapshot) -> bool {
-    session.user().is_none_or(|user| person_of(user).is_some())
 }
