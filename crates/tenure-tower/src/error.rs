@@ -60,8 +60,11 @@ impl Error {
     /// The kind of failure.
     pub fn failure(&self) -> Failure {
         let (code, remedy, reason) = match self {
-            Self::Session(tenure::Error::Inactive(reason) | tenure::Error::StepUp(reason)) => {
+            Self::Session(tenure::Error::Inactive(reason)) => {
                 ("not_signed_in", Remedy::SignIn, Some(*reason))
+            }
+            Self::Session(error @ tenure::Error::StepUp(reason)) => {
+                (error.code(), Remedy::SignIn, Some(*reason))
             }
             Self::Session(error) if error.status() >= 500 || error.status() == 429 => {
                 (error.code(), Remedy::TryAgain, None)

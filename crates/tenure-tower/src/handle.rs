@@ -196,10 +196,18 @@ impl Look<'_> {
         }
     }
 
-    /// The active session; a guest session begins when there is none.
+    /// The active session; a guest session begins when there is none. Not for a visitor whose
+    /// token was replaced: their browser may hold the newer one already, and the cookie of a guest
+    /// would overwrite it (promise P10).
     pub(crate) async fn active_or_guest(&mut self, data: Changes) -> Result<(Active, bool), Error> {
-        if let Some(active) = self.active() {
-            return Ok((active.clone(), false));
+        match self.verdict() {
+            Verdict::Ok(active) | Verdict::StepUp(active, _) | Verdict::Forbidden(active, _) => {
+                return Ok((active.clone(), false));
+            }
+            Verdict::Inactive(inactive) if inactive.keeps_cookie() => {
+                return Err(Error::NotSignedIn(inactive.reason));
+            }
+            Verdict::Inactive(_) => {}
         }
         let new = NewGuest { data, device: self.handle.device(), ..NewGuest::default() };
         let issued = self.handle.settings.sessions.create_guest(new).await?;
@@ -256,6 +264,22 @@ impl Look<'_> {
         let issued = self.handle.settings.sessions.sign_in(presented.as_ref(), sign_in).await?;
         self.adopt(&issued).await?;
         self.save().await
+    }
+
+    /// Ends the session; fine when there is none. A token that was replaced ends nothing, so its
+    /// bearer is not told that they are out.
+    pub(crate) async fn sign_out(&mut self) -> Result<(), Error> {
+        match self.verdict() {
+            Verdict::Ok(active) | Verdict::StepUp(active, _) | Verdict::Forbidden(active, _) => {
+                self.handle.settings.sessions.sign_out(active).await?;
+            }
+            Verdict::Inactive(inactive) if inactive.keeps_cookie() => {
+                return Err(Error::NotSignedIn(inactive.reason));
+            }
+            Verdict::Inactive(_) => {}
+        }
+        self.forget(tenure::EndReason::Logout.into());
+        Ok(())
     }
 
     pub(crate) fn forget(&mut self, reason: tenure::Reason) {

@@ -92,7 +92,7 @@ impl Session {
     }
 
     /// Sets a key. It is written before the answer leaves, also when that is an error; if it
-    /// cannot be written the answer is a 503.
+    /// cannot be written the answer says so: a 503, or that of a visitor whose token was replaced.
     ///
     /// # Errors
     /// When JSON cannot hold the value, or the store does not answer.
@@ -121,7 +121,7 @@ impl Session {
     ///
     /// # Errors
     /// When the store does not answer, the session ended meanwhile, or the value does not read
-    /// as `T`.
+    /// as `T`; [`Error::NotSignedIn`] when the visitor's token was replaced by a newer one.
     pub async fn update<T, R>(&self, key: Key<T>, change: impl FnMut(&mut T) -> R) -> Result<R, Error>
     where
         T: Serialize + DeserializeOwned + Default,
@@ -149,13 +149,10 @@ impl Session {
     ///
     /// # Errors
     /// When the store does not answer: then it is not ended for sure, and the cookie stays.
+    /// [`Error::NotSignedIn`] when the token was replaced by a sign-in or step-up: it ends
+    /// nothing, and the browser may hold the newer one already.
     pub async fn sign_out(&self) -> Result<(), Error> {
-        let mut look = self.handle.look().await?;
-        if let Some(active) = look.active() {
-            self.handle.settings.sessions.sign_out(active).await?;
-        }
-        look.forget(tenure::EndReason::Logout.into());
-        Ok(())
+        self.handle.look().await?.sign_out().await
     }
 
     /// Waits until this session is over: for handlers that hold a WebSocket or an event stream

@@ -85,6 +85,16 @@ async fn site() -> (TestKit, Router, Arc<Slow>) {
                 post(|me: SignedIn| async move { me.step_up(SignIn::password(ada())).await.map(|_| "up") }),
             )
             .route("/sign-out", post(|s: Session| async move { s.sign_out().await.map(|()| "bye") }))
+            .route(
+                "/note",
+                post(
+                    |s: Session| async move { s.update(BIG, |note| note.push('x')).await.map(|()| "noted") },
+                ),
+            )
+            .route(
+                "/note-later",
+                post(|s: Session| async move { s.set(BIG, "x".into()).await.map(|()| "noted") }),
+            )
             .route("/sign-in-too-much", post(signs_in_and_saves_too_much))
             .route("/step-up-too-much", post(steps_up_and_saves_too_much))
             .route("/me", get(|me: SignedIn| async move { me.user().to_string() }))
@@ -166,6 +176,50 @@ async fn p1_a_late_answer_sets_no_cookie_of_a_session_that_was_signed_out() {
     assert_eq!(browser.post("/sign-out").await.text, "bye");
     assert_eq!(browser.cookie, None);
     assert_eq!(slow.end(request).await.set_cookies(), Vec::<&str>::new());
+}
+
+/// What was asked with a token that a sign-in or step-up replaces in the same moment.
+async fn with_the_replaced_token(path: &str) -> (TestKit, Answer, Browser) {
+    let (kit, app, _) = site().await;
+    let mut browser = Browser::with_cookie(&app, kit.sign_in_as("ada").await);
+    let mut overtaken = browser.clone();
+    assert_eq!(browser.post("/step-up").await.text, "up");
+    let answer = overtaken.post(path).await;
+    (kit, answer, browser)
+}
+
+#[tokio::test]
+async fn p10_a_change_with_a_replaced_token_begins_no_guest_and_takes_no_cookie_away() {
+    for path in ["/note", "/note-later"] {
+        let (kit, answer, mut browser) = with_the_replaced_token(path).await;
+        assert_eq!((answer.status, answer.location()), (StatusCode::SEE_OTHER, "/in"), "{path}");
+        assert_eq!(answer.set_cookies(), Vec::<&str>::new(), "{path}");
+        assert_signed_in(&mut browser).await;
+        let all = kit.sessions.page(None, 10).await.unwrap().sessions;
+        assert_eq!(all.len(), 1, "{path}: {all:?}");
+    }
+}
+
+#[tokio::test]
+async fn p1_nobody_is_told_to_be_signed_out_who_is_not() {
+    let (_, answer, mut browser) = with_the_replaced_token("/sign-out").await;
+    assert_eq!((answer.status, answer.location()), (StatusCode::SEE_OTHER, "/in"));
+    assert_eq!(answer.set_cookies(), Vec::<&str>::new());
+    assert_signed_in(&mut browser).await;
+    assert_eq!(browser.post("/sign-out").await.text, "bye");
+    assert_eq!(browser.cookie, None);
+}
+
+#[tokio::test]
+async fn several_cookies_of_the_name_begin_no_guest() {
+    let (kit, app, _) = site().await;
+    let twice = format!("{0}; {0}", kit.sign_in_as("ada").await);
+    let mut browser = Browser::with_cookie(&app, twice);
+    for path in ["/note", "/note-later"] {
+        let answer = browser.post(path).await;
+        assert_eq!((answer.status, answer.set_cookies().len()), (StatusCode::SEE_OTHER, 0), "{path}");
+    }
+    assert_eq!(kit.sessions.page(None, 10).await.unwrap().sessions.len(), 1);
 }
 
 #[tokio::test]

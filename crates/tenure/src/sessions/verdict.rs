@@ -95,6 +95,12 @@ impl Inactive {
         let forget = !matches!(reason, Reason::Superseded | Reason::NotAccepted | Reason::NoToken);
         Self { reason, forget, session }
     }
+
+    /// Whether the client has a cookie that nobody may take from it: its token was replaced, and
+    /// the next answer may have brought the newer one already.
+    pub fn keeps_cookie(&self) -> bool {
+        !self.forget && self.reason != Reason::NoToken
+    }
 }
 
 /// An active session, as shown by its token. Only a check makes one, so whoever holds one
