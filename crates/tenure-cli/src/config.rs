@@ -82,6 +82,11 @@ impl Settings {
             Some(name) => CookieSettings::new(&name)?,
             None => CookieSettings::default(),
         };
+        // Nobody is harmed when a demo is set back, thrown away or left alone for a month.
+        let (after_restore, after_clock_gap) = match demo {
+            true => (AfterRestore::Accept, AfterClockGap::Accept),
+            false => Default::default(),
+        };
         let named = args.config_dir.or(file.config_dir);
         let usual = || files::default_config_dir().map(|dir| if demo { dir.join("demo") } else { dir });
         Ok(Self {
@@ -90,8 +95,8 @@ impl Settings {
             demo,
             config_dir: named.or_else(usual),
             master_key_file: args.master_key_file.or(file.master_key_file),
-            after_restore: args.after_restore.or(file.after_restore).unwrap_or_default(),
-            after_clock_gap: args.after_clock_gap.or(file.after_clock_gap).unwrap_or_default(),
+            after_restore: args.after_restore.or(file.after_restore).unwrap_or(after_restore),
+            after_clock_gap: args.after_clock_gap.or(file.after_clock_gap).unwrap_or(after_clock_gap),
             cookie,
             policy: file.policy,
         })

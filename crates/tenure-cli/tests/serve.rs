@@ -235,6 +235,8 @@ fn the_demo_starts_a_shop_with_sample_people_and_starts_again() {
         assert!(took < STOP, "{took:?}");
     }
     assert!(home.path("tenure-data/demo").is_dir());
+    fs::remove_dir_all(home.path("tenure-data")).unwrap();
+    home.serve(&["--demo"]).line("shop http://");
 }
 
 #[test]

@@ -14,7 +14,8 @@ use crate::store::EmbeddedStore;
 use crate::verify::{self, Progress, Report};
 
 /// What to do with a store that is older than it was: a restored backup, a copied folder, a
-/// disk set back to a snapshot. Sessions that had ended may be alive in it.
+/// disk set back to a snapshot. Sessions that had ended may be alive in it. A store that is gone
+/// altogether waits for the same decision, and begins anew after it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum AfterRestore {
     /// Do not serve, and say so: the operator decides.

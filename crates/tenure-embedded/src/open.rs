@@ -35,7 +35,7 @@ pub(crate) fn open(
 ) -> std::result::Result<(EmbeddedStore, MasterKey), StoreError> {
     let folder = Folder::open(&engine.path)?;
     let config_dir = config_dir(engine.config_dir.clone(), &folder)?;
-    let is_new = is_new(&folder, &config_dir)?;
+    let is_new = is_new(&folder, &config_dir, engine.after_restore)?;
     let source =
         KeySource { key: engine.key.clone(), file: engine.key_file.clone(), config_dir: config_dir.clone() };
     let key = source.find(folder.path(), is_new, &*context.random)?;
@@ -60,8 +60,13 @@ fn config_dir(named: Option<PathBuf>, folder: &Folder) -> std::result::Result<Pa
     fs::canonicalize(&path).map_err(|e| file("finding", &path, &e))
 }
 
-/// Whether a store is to be made. A store that was here and is gone is damage.
-fn is_new(folder: &Folder, config_dir: &Path) -> std::result::Result<bool, StoreError> {
+/// Whether a store is to be made. A store that was here and is gone is damage, unless the
+/// operator decided on what became of it: no sessions are as good as all ended.
+fn is_new(
+    folder: &Folder,
+    config_dir: &Path,
+    decision: AfterRestore,
+) -> std::result::Result<bool, StoreError> {
     let database = folder.database();
     match fs::metadata(&database) {
         Ok(about) if about.len() == 0 => {
@@ -80,13 +85,17 @@ fn is_new(folder: &Folder, config_dir: &Path) -> std::result::Result<bool, Store
             folder.path().display()
         )));
     }
-    if let Some(mark) = Mark::of_folder(config_dir, folder.path())? {
-        return Err(StoreError::Corrupt(format!(
-            "{} is gone, and a store was here; is its disk missing? Restore a backup, or remove {} \
-             to begin with an empty store",
-            database.display(),
-            mark.display()
-        )));
+    while let Some(mark) = Mark::of_folder(config_dir, folder.path())? {
+        if decision == AfterRestore::Refuse {
+            return Err(StoreError::Corrupt(format!(
+                "{} is gone, and a store was here; is its disk missing? Restore a backup, or start once \
+                 with `--after-restore accept` to begin with an empty store (in Rust: \
+                 `Embedded::after_restore`)",
+                database.display()
+            )));
+        }
+        tracing::warn!(folder = %folder.path().display(), "the store that was here is gone; beginning anew");
+        fs::remove_file(&mark).map_err(|e| file("removing", &mark, &e))?;
     }
     Ok(true)
 }

@@ -4,7 +4,9 @@ use tenure::event::{EventBody, EventKind};
 use tenure::id::{Realm, SessionId, UserId};
 use tenure::record::{NewSession, Record};
 use tenure::store::rules::{self, Step, Written};
-use tenure::store::{Admission, Mutation, Operation, Outcome, Refusal, Replay, Reply, Touch, UserRecord};
+use tenure::store::{
+    Admission, EndedSessions, Mutation, Operation, Outcome, Refusal, Replay, Reply, Touch, UserRecord,
+};
 use tenure::{Actor, EndReason, Ending};
 
 use crate::error::Result;
@@ -77,40 +79,60 @@ pub(crate) fn touch(txn: &mut Txn<'_>, touches: &[Touch]) -> Result<()> {
 /// Ends all sessions of a user but one, and moves the user's epoch on.
 pub(crate) fn end_sessions_of(
     txn: &mut Txn<'_>,
+    operation: &Operation,
     realm: &Realm,
     user: &UserId,
     except: Option<SessionId>,
     ending: &Ending,
-) -> Result<Vec<SessionId>> {
-    let mut known = log::user(txn.conn, realm, user)?;
-    known.epoch += 1;
-    log::put_user(txn.conn, realm, user, &known)?;
-    txn.wrote();
-    end_all(txn, realm, user, except, ending)
+) -> Result<EndedSessions> {
+    once(txn, operation, |txn| {
+        let mut known = log::user(txn.conn, realm, user)?;
+        known.epoch += 1;
+        log::put_user(txn.conn, realm, user, &known)?;
+        end_all(txn, realm, user, except, ending)
+    })
 }
 
 /// Disables a user and ends all sessions, or enables them again.
 pub(crate) fn set_disabled(
     txn: &mut Txn<'_>,
+    operation: &Operation,
     realm: &Realm,
     user: &UserId,
     disabled: bool,
-    actor: &Actor,
-) -> Result<Vec<SessionId>> {
-    let mut known = log::user(txn.conn, realm, user)?;
-    if known.disabled_at.is_some() == disabled {
-        return Ok(Vec::new());
+) -> Result<EndedSessions> {
+    once(txn, operation, |txn| {
+        let mut known = log::user(txn.conn, realm, user)?;
+        if known.disabled_at.is_some() == disabled {
+            return Ok(Vec::new());
+        }
+        known.epoch += u64::from(disabled);
+        known.disabled_at = disabled.then_some(txn.now);
+        log::put_user(txn.conn, realm, user, &known)?;
+        let kind = if disabled { EventKind::UserDisabled } else { EventKind::UserEnabled };
+        txn.append(&of_user(kind, realm, user, &operation.actor))?;
+        if !disabled {
+            return Ok(Vec::new());
+        }
+        let ending = Ending::new(EndReason::UserDisabled, operation.actor.clone());
+        end_all(txn, realm, user, None, &ending)
+    })
+}
+
+/// Does `work` unless this operation has been done before; then gives the first answer.
+fn once<'c>(
+    txn: &mut Txn<'c>,
+    operation: &Operation,
+    work: impl FnOnce(&mut Txn<'c>) -> Result<Vec<SessionId>>,
+) -> Result<EndedSessions> {
+    if let Some(first) = log::receipt(txn.conn, operation.id)? {
+        return Ok(EndedSessions::again(&first.receipt));
     }
-    known.epoch += u64::from(disabled);
-    known.disabled_at = disabled.then_some(txn.now);
-    log::put_user(txn.conn, realm, user, &known)?;
-    let kind = if disabled { EventKind::UserDisabled } else { EventKind::UserEnabled };
-    txn.append(&of_user(kind, realm, user, actor))?;
-    if !disabled {
-        return Ok(Vec::new());
-    }
-    let ending = Ending::new(EndReason::UserDisabled, actor.clone());
-    end_all(txn, realm, user, None, &ending)
+    let ended = EndedSessions::now(work(txn)?);
+    let replay = Replay { session: SessionId::from_bytes([0; 16]), receipt: ended.receipt() };
+    log::keep_receipt(txn.conn, operation.id, txn.now, &replay)?;
+    txn.wrote();
+    Ok(ended)
 }
 
 /// Whether a failure is damage to what is stored.

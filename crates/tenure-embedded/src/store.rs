@@ -5,14 +5,14 @@ use std::path::Path;
 use async_trait::async_trait;
 use rusqlite::backup::{Backup, StepResult};
 use rusqlite::{Connection, OpenFlags};
+use tenure::Ending;
 use tenure::event::Position;
 use tenure::id::{OperationId, Realm, Route, SessionId, UserId};
 use tenure::record::{NewSession, Record};
 use tenure::store::{
-    Admission, EventPage, Mutation, Operation, Page, PageRequest, Replay, Reply, Store, StoreError,
-    StoreInfo, Sweep, Swept, Touch, UserRecord,
+    Admission, EndedSessions, EventPage, Mutation, Operation, Page, PageRequest, Replay, Reply, Store,
+    StoreError, StoreInfo, Sweep, Swept, Touch, UserRecord,
 };
-use tenure::{Actor, Ending};
 use tokio::sync::oneshot;
 
 use crate::error::{self, Result};
@@ -187,14 +187,15 @@ impl Store for EmbeddedStore {
 
     async fn end_sessions_of(
         &self,
+        operation: &Operation,
         realm: &Realm,
         user: &UserId,
         except: Option<SessionId>,
         ending: Ending,
-    ) -> std::result::Result<Vec<SessionId>, StoreError> {
-        let (realm, user) = (realm.clone(), user.clone());
+    ) -> std::result::Result<EndedSessions, StoreError> {
+        let (operation, realm, user) = (operation.clone(), realm.clone(), user.clone());
         self.write(Need::Essential, move |txn| {
-            operations::end_sessions_of(txn, &realm, &user, except, &ending)
+            operations::end_sessions_of(txn, &operation, &realm, &user, except, &ending)
         })
         .await
     }
@@ -207,14 +208,16 @@ impl Store for EmbeddedStore {
 
     async fn set_disabled(
         &self,
+        operation: &Operation,
         realm: &Realm,
         user: &UserId,
         disabled: bool,
-        actor: Actor,
-    ) -> std::result::Result<Vec<SessionId>, StoreError> {
-        let (realm, user) = (realm.clone(), user.clone());
-        self.write(Need::Essential, move |txn| operations::set_disabled(txn, &realm, &user, disabled, &actor))
-            .await
+    ) -> std::result::Result<EndedSessions, StoreError> {
+        let (operation, realm, user) = (operation.clone(), realm.clone(), user.clone());
+        self.write(Need::Essential, move |txn| {
+            operations::set_disabled(txn, &operation, &realm, &user, disabled)
+        })
+        .await
     }
 
     async fn page(&self, request: &PageRequest) -> std::result::Result<Page, StoreError> {

@@ -5,7 +5,7 @@ mod common;
 use std::fs;
 use std::path::Path;
 
-use common::{Place, begin, end, session, signed_in, user};
+use common::{Place, begin, end, operation, session, signed_in, user};
 use tenure::id::Realm;
 use tenure::record::{NewState, Record};
 use tenure::store::{Store, StoreError};
@@ -27,7 +27,7 @@ async fn some_store() -> (Place, Vec<Record>) {
             _ => record,
         });
     }
-    store.set_disabled(&Realm::default(), &user("eve"), true, tenure::Actor::system()).await.unwrap();
+    store.set_disabled(&operation(), &Realm::default(), &user("eve"), true).await.unwrap();
     drop(store);
     (place, records)
 }

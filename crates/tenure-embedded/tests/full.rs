@@ -8,7 +8,7 @@ use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
 
-use common::{Place, begin, end, put, session, signed_in, user};
+use common::{Place, begin, end, operation, put, session, signed_in, user};
 use tenure::id::Realm;
 use tenure::record::{NewState, Record};
 use tenure::store::conformance::{revoked, sweep};
@@ -44,11 +44,10 @@ async fn still_ends_sessions(store: &EmbeddedStore, records: &[Record]) {
         assert!(store.load(record.id).await.unwrap().unwrap().ended().is_some());
     }
     let (realm, two, three) = (Realm::default(), user("user-2"), user("user-3"));
-    let ended = store.end_sessions_of(&realm, &two, None, revoked()).await.unwrap();
-    assert_eq!(ended.len(), 10);
-    let actor = tenure::Actor::system();
-    let ended = store.set_disabled(&realm, &three, true, actor).await.unwrap();
-    assert_eq!(ended.len(), 10);
+    let ended = store.end_sessions_of(&operation(), &realm, &two, None, revoked()).await.unwrap();
+    assert_eq!(ended.count, 10);
+    let ended = store.set_disabled(&operation(), &realm, &three, true).await.unwrap();
+    assert_eq!(ended.count, 10);
     assert!(matches!(begin(store, signed_in("ada")).await, Err(StoreError::Full(_))));
 }
 

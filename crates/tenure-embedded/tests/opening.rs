@@ -9,7 +9,7 @@ use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
 
-use common::{Place, begin, end, ends_told, events, put, session, signed_in, user};
+use common::{Place, begin, end, ends_told, events, operation, put, session, signed_in, user};
 use tenure::MasterKey;
 use tenure::id::Realm;
 use tenure::random::SystemRandom;
@@ -37,7 +37,7 @@ async fn reopening_keeps_everything() {
     let guest = begin(&*store, session(NewState::Guest, 40)).await.unwrap();
     let over = begin(&*store, signed_in("bob")).await.unwrap();
     end(&*store, over.id).await.unwrap();
-    store.set_disabled(&Realm::default(), &user("eve"), true, tenure::Actor::system()).await.unwrap();
+    store.set_disabled(&operation(), &Realm::default(), &user("eve"), true).await.unwrap();
     let told = events(&*store).await;
     store.close().await;
     drop(store);

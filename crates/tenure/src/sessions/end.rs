@@ -87,10 +87,12 @@ impl Sessions {
     ) -> Result<u64, Error> {
         let (core, realm, user) = (Arc::clone(&self.core), self.realm_name().clone(), user.clone());
         detached(async move {
-            let (ended, _) =
-                core.repeated(|| core.store.end_sessions_of(&realm, &user, except, ending.clone())).await?;
-            core.settle_ended(&ended);
-            Ok(ended.len() as u64)
+            let id = OperationId::random(&*core.random);
+            let operation = Operation { id, actor: ending.actor.clone(), receipt: None };
+            let end = || core.store.end_sessions_of(&operation, &realm, &user, except, ending.clone());
+            let (ended, _) = core.repeated(end).await?;
+            core.settle_ended(&ended.ids);
+            Ok(ended.count)
         })
         .await
     }
@@ -142,10 +144,12 @@ impl Sessions {
     async fn set_disabled(&self, user: &UserId, disabled: bool, actor: Actor) -> Result<u64, Error> {
         let (core, realm, user) = (Arc::clone(&self.core), self.realm_name().clone(), user.clone());
         detached(async move {
+            let id = OperationId::random(&*core.random);
+            let operation = Operation { id, actor, receipt: None };
             let (ended, _) =
-                core.repeated(|| core.store.set_disabled(&realm, &user, disabled, actor.clone())).await?;
-            core.settle_ended(&ended);
-            Ok(ended.len() as u64)
+                core.repeated(|| core.store.set_disabled(&operation, &realm, &user, disabled)).await?;
+            core.settle_ended(&ended.ids);
+            Ok(ended.count)
         })
         .await
     }

@@ -7,8 +7,8 @@ use std::time::Duration;
 use async_trait::async_trait;
 
 use super::operation::{
-    Admission, EventPage, Mutation, Operation, Outcome, Page, PageRequest, Refusal, Replay, Reply, StoreInfo,
-    Sweep, Swept, Touch, UserRecord,
+    Admission, EndedSessions, EventPage, Mutation, Operation, Outcome, Page, PageRequest, Refusal, Replay,
+    Reply, StoreInfo, Sweep, Swept, Touch, UserRecord,
 };
 use super::rules::{self, Step, Written};
 use super::{Context, Engine, Opened, Store, StoreError};
@@ -158,6 +158,22 @@ impl Inner {
         Reply { outcome, record: self.sessions.get(&id).cloned(), ended, receipt }
     }
 
+    /// Does `work` unless this operation has been done before; then gives the first answer.
+    fn once(
+        &mut self,
+        operation: &Operation,
+        now: Timestamp,
+        work: impl FnOnce(&mut Self) -> Vec<SessionId>,
+    ) -> EndedSessions {
+        if let Some((_, first)) = self.receipts.get(&operation.id) {
+            return EndedSessions::again(&first.receipt);
+        }
+        let ended = EndedSessions::now(work(self));
+        let session = SessionId::from_bytes([0; 16]);
+        self.receipts.insert(operation.id, (now, Replay { session, receipt: ended.receipt() }));
+        ended
+    }
+
     fn end_all(
         &mut self,
         realm: &Realm,
@@ -261,14 +277,17 @@ impl Store for MemoryStore {
 
     async fn end_sessions_of(
         &self,
+        operation: &Operation,
         realm: &Realm,
         user: &UserId,
         except: Option<SessionId>,
         ending: Ending,
-    ) -> Result<Vec<SessionId>, StoreError> {
+    ) -> Result<EndedSessions, StoreError> {
         let (mut inner, now) = self.lock()?;
-        inner.users.entry((realm.clone(), user.clone())).or_default().epoch += 1;
-        Ok(inner.end_all(realm, user, except, &ending, now))
+        Ok(inner.once(operation, now, |inner| {
+            inner.users.entry((realm.clone(), user.clone())).or_default().epoch += 1;
+            inner.end_all(realm, user, except, &ending, now)
+        }))
     }
 
     async fn user(&self, realm: &Realm, user: &UserId) -> Result<UserRecord, StoreError> {
@@ -277,24 +296,27 @@ impl Store for MemoryStore {
 
     async fn set_disabled(
         &self,
+        operation: &Operation,
         realm: &Realm,
         user: &UserId,
         disabled: bool,
-        actor: Actor,
-    ) -> Result<Vec<SessionId>, StoreError> {
+    ) -> Result<EndedSessions, StoreError> {
         let (mut inner, now) = self.lock()?;
-        let record = inner.users.entry((realm.clone(), user.clone())).or_default();
-        if record.disabled_at.is_some() == disabled {
-            return Ok(Vec::new());
-        }
-        record.epoch += u64::from(disabled);
-        record.disabled_at = disabled.then_some(now);
-        let kind = if disabled { EventKind::UserDisabled } else { EventKind::UserEnabled };
-        inner.append(EventBody::of_user(kind, realm, user, actor.clone()), now);
-        if !disabled {
-            return Ok(Vec::new());
-        }
-        Ok(inner.end_all(realm, user, None, &Ending::new(EndReason::UserDisabled, actor), now))
+        Ok(inner.once(operation, now, |inner| {
+            let record = inner.users.entry((realm.clone(), user.clone())).or_default();
+            if record.disabled_at.is_some() == disabled {
+                return Vec::new();
+            }
+            record.epoch += u64::from(disabled);
+            record.disabled_at = disabled.then_some(now);
+            let kind = if disabled { EventKind::UserDisabled } else { EventKind::UserEnabled };
+            let actor = operation.actor.clone();
+            inner.append(EventBody::of_user(kind, realm, user, actor.clone()), now);
+            if !disabled {
+                return Vec::new();
+            }
+            inner.end_all(realm, user, None, &Ending::new(EndReason::UserDisabled, actor), now)
+        }))
     }
 
     async fn page(&self, request: &PageRequest) -> Result<Page, StoreError> {

@@ -14,13 +14,13 @@ pub use engine::{Context, Engine, Opened};
 pub use error::StoreError;
 pub use memory::{Memory, MemoryStore};
 pub use operation::{
-    Admission, AtLimit, Authentication, EventPage, Mutation, Operation, Outcome, Page, PageRequest, Refusal,
-    Renewal, Replay, Reply, StoreInfo, Sweep, Swept, Touch, UserRecord,
+    Admission, AtLimit, Authentication, EndedSessions, EventPage, Mutation, Operation, Outcome, Page,
+    PageRequest, Refusal, Renewal, Replay, Reply, StoreInfo, Sweep, Swept, Touch, UserRecord,
 };
 
 use crate::event::Position;
 use crate::id::{OperationId, Realm, Route, SessionId, UserId};
-use crate::reason::{Actor, Ending};
+use crate::reason::Ending;
 use crate::record::{NewSession, Record};
 
 /// How many sessions a user has at the most, whatever the policy says.
@@ -91,28 +91,30 @@ pub trait Store: Send + Sync + 'static {
     async fn sessions_of(&self, realm: &Realm, user: &UserId) -> Result<Vec<Record>, StoreError>;
 
     /// Ends all sessions of a user but `except`, and moves the user's epoch on, so that a
-    /// sign-in that is under way does not come through. Gives the ids that this ended; a
-    /// retry gives none.
+    /// sign-in that is under way does not come through. A retry within a day changes nothing
+    /// and is told the first count.
     async fn end_sessions_of(
         &self,
+        operation: &Operation,
         realm: &Realm,
         user: &UserId,
         except: Option<SessionId>,
         ending: Ending,
-    ) -> Result<Vec<SessionId>, StoreError>;
+    ) -> Result<EndedSessions, StoreError>;
 
     /// What is known of a user beside sessions; the default for one never heard of.
     async fn user(&self, realm: &Realm, user: &UserId) -> Result<UserRecord, StoreError>;
 
-    /// Disables a user and ends all sessions in the same step, or enables them again. Gives
-    /// the ids that this ended.
+    /// Disables a user and ends all sessions in the same step, or enables them again, in the
+    /// name of the operation's actor. A retry within a day changes nothing, also when the user
+    /// was enabled meanwhile, and is told the first count.
     async fn set_disabled(
         &self,
+        operation: &Operation,
         realm: &Realm,
         user: &UserId,
         disabled: bool,
-        actor: Actor,
-    ) -> Result<Vec<SessionId>, StoreError>;
+    ) -> Result<EndedSessions, StoreError>;
 
     /// The sessions of a realm that have not ended, by id and so by time of creation.
     async fn page(&self, request: &PageRequest) -> Result<Page, StoreError>;

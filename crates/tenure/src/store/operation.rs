@@ -230,6 +230,33 @@ pub struct Replay {
     pub receipt: Vec<u8>,
 }
 
+/// What ending the sessions of a user came to.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct EndedSessions {
+    /// How many ended; a retry is told what the first attempt was.
+    pub count: u64,
+    /// Which; none for a retry.
+    pub ids: Vec<SessionId>,
+}
+
+impl EndedSessions {
+    /// These ended now.
+    pub fn now(ids: Vec<SessionId>) -> Self {
+        Self { count: ids.len() as u64, ids }
+    }
+
+    /// What a store keeps for retries, where it keeps receipts.
+    pub fn receipt(&self) -> Vec<u8> {
+        self.count.to_be_bytes().to_vec()
+    }
+
+    /// The answer to a retry, from what was kept.
+    pub fn again(receipt: &[u8]) -> Self {
+        let count = receipt.try_into().map(u64::from_be_bytes).unwrap_or_default();
+        Self { count, ids: Vec::new() }
+    }
+}
+
 /// A moment of activity in a session.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Touch {

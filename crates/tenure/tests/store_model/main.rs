@@ -169,16 +169,16 @@ impl Day {
         let (realm, user) = (Realm::default(), ada_or_bob(user));
         let except = except.and_then(|index| self.session(index));
         let ending = Ending::new(EndReason::Revoked, Actor::system());
-        let ended = self.f.store().end_sessions_of(&realm, &user, except, ending).await;
-        let mut ended = ended.expect("the store answers");
+        let ended = self.f.store().end_sessions_of(&self.f.operation(), &realm, &user, except, ending).await;
+        let mut ended = ended.expect("the store answers").ids;
         ended.sort();
         assert_eq!(ended, self.model.end_all(&user, except, EndReason::Revoked));
     }
 
     async fn set_disabled(&mut self, user: bool, disabled: bool) {
         let (realm, user) = (Realm::default(), ada_or_bob(user));
-        let ended = self.f.store().set_disabled(&realm, &user, disabled, Actor::system()).await;
-        let mut ended = ended.expect("the store answers");
+        let ended = self.f.store().set_disabled(&self.f.operation(), &realm, &user, disabled).await;
+        let mut ended = ended.expect("the store answers").ids;
         ended.sort();
         assert_eq!(ended, self.model.set_disabled(&user, disabled));
     }

@@ -7,10 +7,10 @@ use async_trait::async_trait;
 use tenure::event::Position;
 use tenure::record::{NewSession, Record};
 use tenure::store::{
-    Admission, Context, Engine, EventPage, Mutation, Opened, Operation, Page, PageRequest, Replay, Reply,
-    Store, StoreError, StoreInfo, Sweep, Swept, Touch, UserRecord,
+    Admission, Context, EndedSessions, Engine, EventPage, Mutation, Opened, Operation, Page, PageRequest,
+    Replay, Reply, Store, StoreError, StoreInfo, Sweep, Swept, Touch, UserRecord,
 };
-use tenure::{Actor, Ending, OperationId, Realm, Route, SessionId, UserId};
+use tenure::{Ending, OperationId, Realm, Route, SessionId, UserId};
 
 use super::faults::{Call, Faults, Trouble};
 
@@ -153,12 +153,13 @@ impl Store for FaultyStore {
 
     async fn end_sessions_of(
         &self,
+        operation: &Operation,
         realm: &Realm,
         user: &UserId,
         except: Option<SessionId>,
         ending: Ending,
-    ) -> Result<Vec<SessionId>, StoreError> {
-        let real = self.real.end_sessions_of(realm, user, except, ending);
+    ) -> Result<EndedSessions, StoreError> {
+        let real = self.real.end_sessions_of(operation, realm, user, except, ending);
         self.ask(Call::EndSessionsOf, real).await
     }
 
@@ -168,12 +169,12 @@ impl Store for FaultyStore {
 
     async fn set_disabled(
         &self,
+        operation: &Operation,
         realm: &Realm,
         user: &UserId,
         disabled: bool,
-        actor: Actor,
-    ) -> Result<Vec<SessionId>, StoreError> {
-        let real = self.real.set_disabled(realm, user, disabled, actor);
+    ) -> Result<EndedSessions, StoreError> {
+        let real = self.real.set_disabled(operation, realm, user, disabled);
         self.ask(Call::SetDisabled, real).await
     }
 

@@ -98,7 +98,12 @@ impl Fixture {
         except: Option<SessionId>,
         ending: Ending,
     ) -> Vec<SessionId> {
-        self.store().end_sessions_of(&Realm::default(), user, except, ending).await.expect(ANSWERS)
+        let operation = Operation { actor: ending.actor.clone(), ..self.operation() };
+        let realm = Realm::default();
+        let end = self.store().end_sessions_of(&operation, &realm, user, except, ending);
+        let ended = end.await.expect(ANSWERS);
+        assert_eq!(ended.count, ended.ids.len() as u64);
+        ended.ids
     }
 
     /// What is known of a user in the default realm.

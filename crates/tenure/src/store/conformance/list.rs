@@ -212,6 +212,8 @@ macro_rules! store_conformance {
                 the_epoch_counts_what_signs_a_user_out
                 disabling_and_enabling_are_told_once_with_their_actor
                 disabling_again_changes_nothing
+                disabling_retried_after_enabling_changes_nothing
+                ending_all_of_a_user_retried_changes_once_and_gives_the_first_count
                 disabling_tells_a_session_past_its_limit_as_that
                 a_user_is_disabled_in_one_realm_only
                 of_sign_ins_racing_a_disabling_none_is_left

@@ -60,9 +60,9 @@ pub(super) async fn a_closed_store_fails_every_call(f: Fixture) {
     assert!(store.replay(id.route(), operation.id).await.is_err());
     assert!(store.sessions_of(&realm, &ada()).await.is_err());
     let ending = super::builders::revoked();
-    assert!(store.end_sessions_of(&realm, &ada(), None, ending.clone()).await.is_err());
+    assert!(store.end_sessions_of(&operation, &realm, &ada(), None, ending).await.is_err());
     assert!(store.user(&realm, &ada()).await.is_err());
-    assert!(store.set_disabled(&realm, &ada(), true, ending.actor).await.is_err());
+    assert!(store.set_disabled(&operation, &realm, &ada(), true).await.is_err());
     let request = PageRequest { realm, after: None, limit: 1 };
     assert!(store.page(&request).await.is_err());
     assert!(store.sweep(&sweep(1)).await.is_err());

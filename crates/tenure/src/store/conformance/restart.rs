@@ -8,7 +8,7 @@ use super::fixture::Fixture;
 use super::tables::{ada, every_live_state, every_mutation};
 use crate::event::EventKind;
 use crate::id::Realm;
-use crate::reason::{Actor, EndReason};
+use crate::reason::EndReason;
 use crate::record::NewSession;
 use crate::store::{Admission, AtLimit, Mutation, Outcome, PageRequest, Refusal, Replay};
 
@@ -100,7 +100,7 @@ pub(super) async fn a_user_signed_out_or_disabled_stays_so(f: Fixture) {
     let before = Admission { epoch: Some(0), ..admission() };
     f.end_sessions_of(&ada(), None, revoked()).await;
     let bob = super::builders::user("bob");
-    f.store().set_disabled(&Realm::default(), &bob, true, Actor::system()).await.expect("the store answers");
+    f.store().set_disabled(&f.operation(), &Realm::default(), &bob, true).await.expect("the store answers");
     let users = [f.user(&ada()).await, f.user(&bob).await];
     let f = f.reopened().await;
     assert_eq!([f.user(&ada()).await, f.user(&bob).await], users);

@@ -9,13 +9,47 @@ use crate::event::{EventBody, EventKind};
 use crate::id::{Realm, SessionId, UserId};
 use crate::reason::{Actor, EndReason};
 use crate::record::NewState;
-use crate::store::{Admission, Outcome, Refusal};
+use crate::store::{Admission, EndedSessions, Operation, Outcome, Refusal};
 
 async fn set_disabled(f: &Fixture, user: &UserId, disabled: bool) -> Vec<SessionId> {
-    f.store()
-        .set_disabled(&Realm::default(), user, disabled, Actor::api_key("admin"))
-        .await
-        .expect("the store answers")
+    set_disabled_as(f, &by_admin(f), user, disabled).await.ids
+}
+
+fn by_admin(f: &Fixture) -> Operation {
+    Operation { actor: Actor::api_key("admin"), ..f.operation() }
+}
+
+async fn set_disabled_as(f: &Fixture, as_: &Operation, user: &UserId, disabled: bool) -> EndedSessions {
+    f.store().set_disabled(as_, &Realm::default(), user, disabled).await.expect("the store answers")
+}
+
+pub(super) async fn disabling_retried_after_enabling_changes_nothing(f: Fixture) {
+    f.begin(f.signed_in(&ada())).await;
+    let disabling = by_admin(&f);
+    assert_eq!(set_disabled_as(&f, &disabling, &ada(), true).await.count, 1);
+    set_disabled(&f, &ada(), false).await;
+    let session = f.begin(f.signed_in(&ada())).await;
+    let before = f.user(&ada()).await;
+    let again = set_disabled_as(&f, &disabling, &ada(), true).await;
+    assert_eq!(again, EndedSessions { count: 1, ids: Vec::new() });
+    assert_eq!((f.user(&ada()).await, f.list(&ada()).await), (before, vec![session.id]));
+}
+
+pub(super) async fn ending_all_of_a_user_retried_changes_once_and_gives_the_first_count(f: Fixture) {
+    for _ in 0..3 {
+        f.begin(f.signed_in(&ada())).await;
+    }
+    let operation = by_admin(&f);
+    let end = async || {
+        let ending = super::builders::revoked();
+        let ended = f.store().end_sessions_of(&operation, &Realm::default(), &ada(), None, ending).await;
+        ended.expect("the store answers")
+    };
+    assert_eq!(end().await.ids.len(), 3);
+    let session = f.begin(f.signed_in(&ada())).await;
+    let before = f.user(&ada()).await;
+    assert_eq!(end().await, EndedSessions { count: 3, ids: Vec::new() });
+    assert_eq!((f.user(&ada()).await, f.list(&ada()).await), (before, vec![session.id]));
 }
 
 pub(super) async fn disabling_a_user_ends_every_session_and_tells_each(f: Fixture) {

@@ -8,10 +8,10 @@ use tenure_tower::tenure::clock::TestClock;
 use tenure_tower::tenure::event::Position;
 use tenure_tower::tenure::record::{NewSession, Record};
 use tenure_tower::tenure::store::{
-    Admission, Context, Engine, EventPage, Mutation, Opened, Operation, Page, PageRequest, Replay, Reply,
-    Store, StoreError, StoreInfo, Sweep, Swept, Touch, UserRecord,
+    Admission, Context, EndedSessions, Engine, EventPage, Mutation, Opened, Operation, Page, PageRequest,
+    Replay, Reply, Store, StoreError, StoreInfo, Sweep, Swept, Touch, UserRecord,
 };
-use tenure_tower::tenure::{Actor, Ending, Memory, OperationId, Realm, Route};
+use tenure_tower::tenure::{Ending, Memory, OperationId, Realm, Route};
 use tenure_tower::{SessionId, Sessions, UserId};
 
 /// The switch, and the engine of a memory store behind it.
@@ -98,12 +98,13 @@ impl Store for BrittleStore {
 
     async fn end_sessions_of(
         &self,
+        operation: &Operation,
         realm: &Realm,
         user: &UserId,
         except: Option<SessionId>,
         ending: Ending,
-    ) -> Result<Vec<SessionId>, StoreError> {
-        self.up()?.end_sessions_of(realm, user, except, ending).await
+    ) -> Result<EndedSessions, StoreError> {
+        self.up()?.end_sessions_of(operation, realm, user, except, ending).await
     }
 
     async fn user(&self, realm: &Realm, user: &UserId) -> Result<UserRecord, StoreError> {
@@ -112,12 +113,12 @@ impl Store for BrittleStore {
 
     async fn set_disabled(
         &self,
+        operation: &Operation,
         realm: &Realm,
         user: &UserId,
         disabled: bool,
-        actor: Actor,
-    ) -> Result<Vec<SessionId>, StoreError> {
-        self.up()?.set_disabled(realm, user, disabled, actor).await
+    ) -> Result<EndedSessions, StoreError> {
+        self.up()?.set_disabled(operation, realm, user, disabled).await
     }
 
     async fn page(&self, request: &PageRequest) -> Result<Page, StoreError> {
