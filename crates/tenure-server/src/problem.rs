@@ -76,12 +76,10 @@ impl From<Error> for Problem {
                 &codes::INVALID_TOKEN,
                 "the token is none that this server made for this realm and cookie",
             ),
-            Error::Throttled { retry_after } => {
-                let after = *retry_after;
-                Self::of(&error).retry_after(after)
-            }
-            Error::Refused(Refusal::TooSoon) => Self::of(&error).retry_after(Duration::from_secs(10)),
-            _ => Self::of(&error),
+            _ => match error.retry_after() {
+                Some(after) => Self::of(&error).retry_after(after),
+                None => Self::of(&error),
+            },
         }
     }
 }
@@ -115,7 +113,7 @@ impl IntoResponse for Problem {
         let unavailable = status == StatusCode::SERVICE_UNAVAILABLE;
         let after = self.retry_after.or_else(|| unavailable.then_some(Duration::from_secs(1)));
         if let Some(after) = after {
-            headers.insert(RETRY_AFTER, HeaderValue::from(after.as_secs().max(1)));
+            headers.insert(RETRY_AFTER, HeaderValue::from(after.as_millis().div_ceil(1_000).max(1) as u64));
         }
         answer
     }

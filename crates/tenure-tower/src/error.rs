@@ -105,12 +105,11 @@ impl IntoResponse for Error {
         let mut answer = (status, text).into_response();
         let headers = answer.headers_mut();
         headers.insert(CONTENT_TYPE, HeaderValue::from_static("text/plain; charset=utf-8"));
-        if matches!(status, StatusCode::SERVICE_UNAVAILABLE | StatusCode::TOO_MANY_REQUESTS) {
-            let wait = match &self {
-                Self::Session(tenure::Error::Throttled { retry_after }) => retry_after.as_secs().max(1),
-                _ => 1,
-            };
-            headers.insert(RETRY_AFTER, HeaderValue::from(wait));
+        if let Self::Session(error) = &self
+            && let Some(wait) = error.retry_after()
+        {
+            // Rounded up: whoever waits that long does not come too early.
+            headers.insert(RETRY_AFTER, HeaderValue::from(wait.as_secs() + 1));
         }
         if status == StatusCode::UNAUTHORIZED {
             headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static("Cookie"));

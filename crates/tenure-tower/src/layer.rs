@@ -90,7 +90,8 @@ impl SessionLayer {
     }
 
     /// Where a request comes from: shown in the list of devices, and used to bound what one
-    /// network can do. If nothing is said it is unknown, and no network is bounded.
+    /// network can do. If nothing is said it is unknown: then all visitors together may begin as
+    /// many guest sessions as a hundred networks.
     ///
     /// # Security
     /// Believe a forwarding header only from a proxy of your own.

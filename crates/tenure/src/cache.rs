@@ -17,6 +17,9 @@ use crate::token::Binding;
 
 const SHARDS: usize = 64;
 
+/// How many sessions of unknown state a shard remembers. Beyond, it caches nothing any more.
+const MAX_UNKNOWN: usize = 1_024;
+
 pub(crate) struct Cache {
     shards: Vec<RwLock<Shard>>,
     /// Bytes a shard may hold of each class.
@@ -50,6 +53,10 @@ struct Shard {
     entries: HashMap<SessionId, Arc<Entry>, BuildHasherDefault<IdHasher>>,
     /// The sessions with changes under way.
     changing: HashMap<SessionId, UnderWay>,
+    /// How many of them are changes whose outcome nobody knows.
+    unknown: usize,
+    /// There were too many of those: nothing is cached here until the process starts anew.
+    blind: bool,
     /// Counts what happened, to void tickets.
     epoch: u64,
     users: Ring,
@@ -140,11 +147,15 @@ impl Cache {
             let mut shard = shard.write().unwrap_or_else(PoisonError::into_inner);
             let mut changing = std::mem::take(&mut shard.changing);
             changing.values_mut().for_each(|under_way| under_way.disturbed = true);
-            *shard = Shard { epoch: shard.epoch + 1, changing, ..Shard::default() };
+            let (epoch, unknown, blind) = (shard.epoch + 1, shard.unknown, shard.blind);
+            *shard = Shard { epoch, changing, unknown, blind, ..Shard::default() };
         }
     }
 
     fn keep(&self, shard: &mut Shard, entry: Arc<Entry>) {
+        if shard.blind {
+            return;
+        }
         let id = entry.snapshot.record().id;
         let newer = |kept: &Arc<Entry>| kept.snapshot.record().revision > entry.snapshot.record().revision;
         if shard.entries.get(&id).is_some_and(newer) {
@@ -247,9 +258,20 @@ impl Changing {
     }
 
     /// Nobody knows whether the change happened: the session is never cached again by this
-    /// process, and every check of it asks the store.
+    /// process, and every check of it asks the store. Of too many such sessions not each is
+    /// remembered, and then none of the shard is cached.
     pub(crate) fn unknown(mut self) {
         self.settled = true;
+        let mut shard = self.cache.write(&self.id);
+        shard.unknown += 1;
+        if shard.blind {
+            shard.release(&self.id);
+        } else if shard.unknown > MAX_UNKNOWN {
+            tracing::warn!(
+                "many changes have an unknown outcome: part of memory is out of use until a restart"
+            );
+            *shard = Shard { epoch: shard.epoch + 1, blind: true, ..Shard::default() };
+        }
     }
 }
 

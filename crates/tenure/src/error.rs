@@ -117,6 +117,15 @@ impl Error {
         }
     }
 
+    /// When it can be tried again, where that is known.
+    pub fn retry_after(&self) -> Option<Duration> {
+        match self {
+            Self::Throttled { retry_after } => Some(*retry_after),
+            Self::Refused(Refusal::TooSoon { wait_ms }) => Some(Duration::from_millis(*wait_ms)),
+            _ => (self.status() == 503).then_some(Duration::from_secs(1)),
+        }
+    }
+
     /// The HTTP status that says it.
     pub fn status(&self) -> u16 {
         match self {
@@ -164,10 +173,10 @@ fn refusal_code(refusal: &Refusal) -> &'static str {
         Refusal::TooManyKeys => "too_many_keys",
         Refusal::KeyTooLong => "key_too_long",
         Refusal::TooMuchData => "data_too_large",
-        Refusal::TooSoon => "rotation_too_soon",
-        Refusal::SessionLimit => "session_limit",
-        Refusal::PendingLimit => "pending_limit",
-        Refusal::GuestLimit => "guest_limit",
+        Refusal::TooSoon { .. } => "rotation_too_soon",
+        Refusal::SessionLimit { .. } => "session_limit",
+        Refusal::PendingLimit { .. } => "pending_limit",
+        Refusal::GuestLimit { .. } => "guest_limit",
         Refusal::UserDisabled => "user_disabled",
         Refusal::SignedOut => "signed_out_meanwhile",
     }
@@ -179,9 +188,9 @@ fn refusal_status(refusal: &Refusal) -> u16 {
         Refusal::Ended(_) => 410,
         Refusal::VersionMismatch { .. } => 412,
         Refusal::TooManyKeys | Refusal::KeyTooLong | Refusal::TooMuchData => 413,
-        Refusal::TooSoon => 429,
-        Refusal::UserDisabled | Refusal::SessionLimit | Refusal::PendingLimit => 403,
-        Refusal::GuestLimit => 503,
+        Refusal::TooSoon { .. } => 429,
+        Refusal::UserDisabled | Refusal::SessionLimit { .. } | Refusal::PendingLimit { .. } => 403,
+        Refusal::GuestLimit { .. } => 503,
         Refusal::Superseded | Refusal::WrongState | Refusal::Conflict { .. } | Refusal::SignedOut => 409,
     }
 }
@@ -205,11 +214,19 @@ fn describe(refusal: &Refusal) -> String {
                 "the data of a session has at most {MAX_DATA} bytes; keep large things elsewhere and their id here"
             )
         }
-        Refusal::TooSoon => "the token was rotated a moment ago; try again after the grace time".into(),
-        Refusal::SessionLimit => "the user has as many sessions as the policy allows; end one first".into(),
-        Refusal::PendingLimit => "the user has as many unfinished sign-ins as the policy allows".into(),
-        Refusal::GuestLimit => {
-            "there are as many guest sessions as the policy allows; try again later".into()
+        Refusal::TooSoon { wait_ms } => {
+            format!("the token was rotated a moment ago; try again in {} s", wait_ms.div_ceil(1_000))
+        }
+        Refusal::SessionLimit { allowed } => {
+            format!("the user has {allowed} sessions, as many as the policy allows; end one first")
+        }
+        Refusal::PendingLimit { allowed } => {
+            format!(
+                "the user has {allowed} unfinished sign-ins, as many as the policy allows; finish one, or wait until they expire"
+            )
+        }
+        Refusal::GuestLimit { allowed } => {
+            format!("there are {allowed} guest sessions, as many as the policy allows; try again later")
         }
         Refusal::UserDisabled => "the user is disabled".into(),
         Refusal::SignedOut => "the user was signed out everywhere while signing in; sign in again".into(),

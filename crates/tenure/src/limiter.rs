@@ -8,10 +8,12 @@ use std::time::Duration;
 /// How many networks are told apart. Beyond, the newcomers share one allowance.
 const NETWORKS: usize = 10_000;
 
-/// Allows each network a number of events a minute, all at once or spread. Whom nobody can
-/// place is not limited: one stranger would use up the allowance of all.
+/// Allows each network a number of events a minute, all at once or spread. Those whom nobody
+/// can place are not limited, unless they share an allowance: one stranger can use that up.
 pub(crate) struct Limiter {
     spacing: Duration,
+    /// What those share whom nobody can place.
+    spacing_of_unplaced: Option<Duration>,
     burst: Duration,
     /// When each network's allowance is whole again, on the running clock.
     whole_at: Mutex<HashMap<Network, Duration>>,
@@ -23,12 +25,19 @@ enum Network {
     V4([u8; 3]),
     V6([u8; 8]),
     Others,
+    Unplaced,
 }
 
 impl Limiter {
     pub(crate) fn per_minute(events: u32) -> Self {
         let burst = Duration::from_secs(60);
-        Self { spacing: burst / events.max(1), burst, whole_at: Mutex::default() }
+        let spacing = burst / events.max(1);
+        Self { spacing, spacing_of_unplaced: None, burst, whole_at: Mutex::default() }
+    }
+
+    /// Gives those whom nobody can place together what that many networks have.
+    pub(crate) fn unplaced_as(self, networks: u32) -> Self {
+        Self { spacing_of_unplaced: Some(self.spacing / networks.max(1)), ..self }
     }
 
     /// Takes one event from the allowance of `ip` at `now`.
@@ -50,7 +59,11 @@ impl Limiter {
         now: Duration,
         then: impl Fn(&mut Duration, Duration),
     ) -> Result<(), Duration> {
-        let Some(mut network) = ip.map(Network::of) else { return Ok(()) };
+        let (mut network, spacing) = match (ip, self.spacing_of_unplaced) {
+            (Some(ip), _) => (Network::of(ip), self.spacing),
+            (None, Some(spacing)) => (Network::Unplaced, spacing),
+            (None, None) => return Ok(()),
+        };
         let mut networks = self.whole_at.lock().unwrap_or_else(PoisonError::into_inner);
         if networks.len() >= NETWORKS && !networks.contains_key(&network) {
             networks.retain(|_, whole_at| *whole_at > now);
@@ -60,11 +73,11 @@ impl Limiter {
         }
         let whole_at = networks.entry(network).or_insert(now);
         *whole_at = (*whole_at).max(now);
-        let wait = (*whole_at + self.spacing).saturating_sub(now + self.burst);
+        let wait = (*whole_at + spacing).saturating_sub(now + self.burst);
         if !wait.is_zero() {
             return Err(wait);
         }
-        then(whole_at, self.spacing);
+        then(whole_at, spacing);
         Ok(())
     }
 }
@@ -100,6 +113,17 @@ mod tests {
         assert_eq!(limiter.take(ip(1), start), Err(Duration::from_secs(1)));
         assert_eq!(limiter.take(Some(IpAddr::from([192, 0, 3, 1])), start), Ok(()));
         assert_eq!(limiter.take(ip(1), start + Duration::from_secs(1)), Ok(()));
+    }
+
+    #[test]
+    fn those_whom_nobody_can_place_share_an_allowance_where_they_have_one() {
+        let start = Duration::from_secs(1_000);
+        let limiter = Limiter::per_minute(1);
+        assert!((0..1_000).all(|_| limiter.take(None, start).is_ok()));
+        let limiter = Limiter::per_minute(2).unplaced_as(10);
+        assert!((0..20).all(|_| limiter.take(None, start).is_ok()));
+        assert_eq!(limiter.take(None, start), Err(Duration::from_secs(3)));
+        assert_eq!(limiter.take(Some(IpAddr::from([192, 0, 2, 1])), start), Ok(()));
     }
 
     #[test]

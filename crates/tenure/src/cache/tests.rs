@@ -174,6 +174,30 @@ fn a_change_of_unknown_outcome_is_never_cached() {
     assert!(cache.get(&id).is_none());
 }
 
+#[test]
+fn changes_of_unknown_outcome_do_not_fill_the_memory() {
+    let keys = Keys::derive(&MasterKey::generate(&SystemRandom));
+    let cache = Arc::new(Cache::new(1 << 26));
+    let random = SeededRandom::new(1);
+    let id = |n| SessionId::new(Timestamp::from_millis(n), Route(1), &random);
+    let first = id(0);
+    cache.begin(first).unknown();
+    for n in 1..200_000 {
+        cache.begin(id(n)).unknown();
+    }
+    let remembered = cache.shards.iter().map(|shard| shard.read().unwrap().changing.len()).max();
+    assert!(remembered.unwrap() <= MAX_UNKNOWN);
+    let cached = |id| {
+        let ticket = cache.ticket(&id);
+        cache.insert(Snapshot::open(&keys, World::record(&keys, id, Some("u_1"), 10)).unwrap(), ticket);
+        cache.get(&id).is_some()
+    };
+    assert!(!cached(first), "its change may still have happened");
+    // A change that was under way when its shard went blind ends like any other.
+    drop(cache.begin(first));
+    assert!(!cached(first));
+}
+
 fn fill(cache: &Cache, keys: &Keys, user: Option<&str>, count: u64) -> Vec<SessionId> {
     let random = SeededRandom::new(count);
     let new = |n| {

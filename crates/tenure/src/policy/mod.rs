@@ -77,9 +77,10 @@ pub struct GuestPolicy {
     pub idle_seconds: u64,
     /// They die this long after their creation.
     pub absolute_seconds: u64,
-    /// How many there are at the most.
+    /// How many the store holds at the most, those of other realms in it included.
     pub max: u64,
-    /// How many one network (an IPv4 /24, an IPv6 /64) may begin in a minute.
+    /// How many one network (an IPv4 /24, an IPv6 /64) may begin in a minute. Visitors whose
+    /// address the application does not tell share what a hundred networks have.
     pub new_per_minute: u32,
 }
 

@@ -124,10 +124,12 @@ impl Secrets {
             || (generation >= self.floor && self.superseded.as_ref().is_some_and(in_grace))
     }
 
-    /// Whether a rotation may be prepared. While the grace of the last one runs it may not:
-    /// an answer of that one may still be on its way, and must not arrive after the next.
-    pub fn may_rotate(&self, grace: Grace, now: Timestamp) -> bool {
-        !self.superseded.as_ref().is_some_and(|old| grace.covers(old.since, now))
+    /// How long a rotation must wait, if it must. While the grace of the last one runs none may
+    /// be prepared: an answer of that one may still be on its way, and must not arrive after the
+    /// next.
+    pub fn must_wait(&self, grace: Grace, now: Timestamp) -> Option<Duration> {
+        let old = self.superseded.as_ref().filter(|old| grace.covers(old.since, now))?;
+        Some(Duration::from_millis(grace.ms).saturating_sub(now.since(old.since)))
     }
 
     /// The successor was presented: it takes over, and its sealed copy is wiped.

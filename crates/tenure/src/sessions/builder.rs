@@ -105,7 +105,7 @@ impl Builder {
         let realm = Arc::new(RealmSettings::new(self.realm, self.cookie, self.policy)?);
         let context = Context::new(self.clock, self.random);
         let opened = self.engine.open(context.clone()).await?;
-        let core = Arc::new(Core::new(opened, context, &realm.policy, self.cache_bytes));
+        let core = Arc::new(Core::new(opened, context, self.cache_bytes));
         if self.background {
             core.maintain_in_background();
         }

@@ -13,7 +13,6 @@ use crate::error::Error;
 use crate::id::SessionId;
 use crate::keys::Keys;
 use crate::limiter::Limiter;
-use crate::policy::Policy;
 use crate::random::Random;
 use crate::reason::EndReason;
 use crate::record::NewSession;
@@ -38,7 +37,6 @@ pub(super) struct Core {
     pub(super) random: Arc<dyn Random>,
     pub(super) cache: Arc<Cache>,
     pub(super) activity: Activity,
-    pub(super) guests: Limiter,
     pub(super) misses: Limiter,
     pub(super) watchers: Watchers,
     pub(super) closed: AtomicBool,
@@ -46,7 +44,7 @@ pub(super) struct Core {
 }
 
 impl Core {
-    pub(super) fn new(opened: Opened, context: Context, policy: &Policy, cache_bytes: usize) -> Self {
+    pub(super) fn new(opened: Opened, context: Context, cache_bytes: usize) -> Self {
         Self {
             store: opened.store,
             keys: Keys::derive(&opened.master_key),
@@ -54,7 +52,6 @@ impl Core {
             random: context.random,
             cache: Arc::new(Cache::new(cache_bytes)),
             activity: Activity::default(),
-            guests: Limiter::per_minute(policy.guest.new_per_minute),
             misses: Limiter::per_minute(MISSES_PER_MINUTE),
             watchers: Watchers::default(),
             closed: AtomicBool::new(false),

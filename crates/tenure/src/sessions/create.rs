@@ -62,7 +62,7 @@ impl Sessions {
     }
 
     fn admit_guest(&self, ip: Option<IpAddr>) -> Result<(), Error> {
-        let taken = self.core.guests.take(ip, self.core.clock.running());
+        let taken = self.realm.guests.take(ip, self.core.clock.running());
         taken.map_err(|retry_after| Error::Throttled { retry_after })
     }
 

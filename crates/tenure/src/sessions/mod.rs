@@ -36,6 +36,7 @@ pub use verdict::{Active, Inactive, Reason, Verdict};
 use crate::cookie::CookieSettings;
 use crate::error::Error;
 use crate::id::Realm;
+use crate::limiter::Limiter;
 use crate::policy::Policy;
 use crate::store::Engine;
 use crate::token::Binding;
@@ -71,7 +72,13 @@ struct RealmSettings {
     binding: Arc<Binding>,
     cookie: CookieSettings,
     policy: Policy,
+    /// Who begins guest sessions, and how fast.
+    guests: Limiter,
 }
+
+/// Those whose address the application does not tell begin as many guests together as this many
+/// networks.
+const NETWORKS_OF_UNPLACED: u32 = 100;
 
 impl Sessions {
     /// Opens `engine` with the default policy.
@@ -126,7 +133,8 @@ impl RealmSettings {
     fn new(realm: Realm, cookie: CookieSettings, policy: Policy) -> Result<Self, Error> {
         policy.validate()?;
         let binding = Arc::new(Binding { realm, cookie: cookie.name().into() });
-        Ok(Self { binding, cookie, policy })
+        let guests = Limiter::per_minute(policy.guest.new_per_minute).unplaced_as(NETWORKS_OF_UNPLACED);
+        Ok(Self { binding, cookie, policy, guests })
     }
 }
 

@@ -50,7 +50,8 @@ impl Sessions {
         let interval = Duration::from_secs(self.policy().rotation.interval_seconds);
         let due = secrets.rotate_soon || now.since(secrets.since) >= interval;
         if secrets.generation != active.generation
-            || (secrets.successor.is_none() && !(due && secrets.may_rotate(self.policy().grace(), now)))
+            || (secrets.successor.is_none()
+                && !(due && secrets.must_wait(self.policy().grace(), now).is_none()))
         {
             return;
         }

@@ -136,7 +136,7 @@ pub struct Admission {
     pub at_limit: AtLimit,
     /// How many pending sessions the user may have; beyond, one is refused.
     pub max_pending: u32,
-    /// How many guests the store may hold; beyond, one is refused.
+    /// How many guests the store may hold, of all realms; beyond, one is refused.
     pub max_guests: u64,
     /// The user's epoch when the sign-in began. A later one refuses it.
     pub epoch: Option<u64>,
@@ -175,13 +175,25 @@ pub enum Refusal {
     /// More than 32 KiB of data.
     TooMuchData,
     /// The last rotation was a moment ago.
-    TooSoon,
+    TooSoon {
+        /// After how many milliseconds it can be tried again.
+        wait_ms: u64,
+    },
     /// The user has as many sessions as allowed.
-    SessionLimit,
+    SessionLimit {
+        /// How many that is.
+        allowed: u32,
+    },
     /// The user has as many pending sign-ins as allowed.
-    PendingLimit,
+    PendingLimit {
+        /// How many that is.
+        allowed: u32,
+    },
     /// The store holds as many guests as allowed.
-    GuestLimit,
+    GuestLimit {
+        /// How many that is.
+        allowed: u64,
+    },
     /// The user is disabled.
     UserDisabled,
     /// The user was signed out everywhere while signing in.

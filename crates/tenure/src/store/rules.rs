@@ -56,7 +56,9 @@ pub fn create(
     now: Timestamp,
 ) -> Step {
     let admitted = match &new.state {
-        NewState::Guest if guests >= admission.max_guests => Err(Refusal::GuestLimit),
+        NewState::Guest if guests >= admission.max_guests => {
+            Err(Refusal::GuestLimit { allowed: admission.max_guests })
+        }
         NewState::Guest => Ok(Vec::new()),
         NewState::Pending(_) => {
             may_begin(user, admission).and_then(|()| admit_pending(others, admission, now))
@@ -106,7 +108,11 @@ fn admit_pending(
 ) -> Result<Vec<(Record, EventBody)>, Refusal> {
     let pending =
         others.iter().filter(|r| matches!(r.state, State::Pending(_)) && r.dead(now).is_none()).count();
-    if pending >= admission.max_pending as usize { Err(Refusal::PendingLimit) } else { Ok(Vec::new()) }
+    if pending >= admission.max_pending as usize {
+        Err(Refusal::PendingLimit { allowed: admission.max_pending })
+    } else {
+        Ok(Vec::new())
+    }
 }
 
 /// Makes room for one more signed-in session among `others`.
@@ -116,12 +122,13 @@ fn admit(
     now: Timestamp,
 ) -> Result<Vec<(Record, EventBody)>, Refusal> {
     let mut live: Vec<&Record> = others.iter().filter(|r| r.is_live_of_user(now)).collect();
-    let allowed = admission.max_sessions.min(super::MAX_SESSIONS) as usize;
+    let limit = admission.max_sessions.min(super::MAX_SESSIONS);
+    let allowed = limit as usize;
     if live.len() < allowed {
         return Ok(Vec::new());
     }
     match admission.at_limit {
-        AtLimit::Refuse => return Err(Refusal::SessionLimit),
+        AtLimit::Refuse => return Err(Refusal::SessionLimit { allowed: limit }),
         AtLimit::EndOldest => live.sort_by_key(|r| (r.created_at, r.id)),
         AtLimit::EndLongestIdle => live.sort_by_key(|r| (r.last_seen_at, r.id)),
     }
@@ -275,8 +282,9 @@ impl Record {
         if self.secrets.successor.is_some() {
             return Ok(None);
         }
-        if !self.secrets.may_rotate(grace, now) {
-            return Err(Refusal::TooSoon);
+        if let Some(wait) = self.secrets.must_wait(grace, now) {
+            let wait_ms = u64::try_from(wait.as_millis()).unwrap_or(u64::MAX);
+            return Err(Refusal::TooSoon { wait_ms });
         }
         let mut record = self;
         record.secrets.successor = Some(successor);

@@ -42,7 +42,7 @@ impl Model {
             NewState::Pending(_) => {
                 let mut reasons = self.stands_against(session.user.as_ref(), rules);
                 if self.live_of(session.user.as_ref(), &Phase::Pending).len() >= rules.max_pending as usize {
-                    reasons.push(Refusal::PendingLimit);
+                    reasons.push(Refusal::PendingLimit { allowed: rules.max_pending });
                 }
                 (reasons, Vec::new())
             }
@@ -110,7 +110,7 @@ impl Model {
         let mut live = self.live_of(user, &Phase::SignedIn);
         let too_many = (live.len() + 1).saturating_sub(rules.max_sessions as usize);
         if too_many > 0 && rules.at_limit == AtLimit::Refuse {
-            reasons.push(Refusal::SessionLimit);
+            reasons.push(Refusal::SessionLimit { allowed: rules.max_sessions });
         }
         let since = |id: &SessionId| match rules.at_limit {
             AtLimit::EndLongestIdle => self.sessions[id].last_seen,
@@ -205,8 +205,8 @@ impl Model {
                 if s.prepared {
                     return Err(Answer::Unchanged);
                 }
-                if s.replaced.is_some_and(|(_, since)| now < since + grace.ms) {
-                    return no(Refusal::TooSoon);
+                if let Some((_, since)) = s.replaced.filter(|(_, since)| now < since + grace.ms) {
+                    return no(Refusal::TooSoon { wait_ms: since + grace.ms - now });
                 }
                 s.prepared = true;
                 Ok((s, EventKind::RotationPrepared))

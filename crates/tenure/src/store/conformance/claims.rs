@@ -179,8 +179,8 @@ pub(super) async fn a_sign_in_that_is_refused_burns_its_id(f: Fixture) {
     let full = Admission { max_sessions: 1, at_limit: AtLimit::Refuse, max_pending: 1, ..burn.clone() };
     let late = Admission { epoch: Some(0), ..burn };
     for (new, limits, refusal) in [
-        (f.signed_in(&ada()), &full, Refusal::SessionLimit),
-        (f.pending(&ada()), &full, Refusal::PendingLimit),
+        (f.signed_in(&ada()), &full, Refusal::SessionLimit { allowed: 1 }),
+        (f.pending(&ada()), &full, Refusal::PendingLimit { allowed: 1 }),
         (f.signed_in(&super::builders::user("bob")), &late, Refusal::SignedOut),
     ] {
         let guest = f.begin(f.guest()).await;
@@ -235,7 +235,7 @@ pub(super) async fn a_refused_sign_in_that_is_not_to_burn_can_be_tried_again(f: 
     let new = NewSession { previous: Some(guest.id), ..f.signed_in(&ada()) };
     let operation = f.operation();
     let reply = f.create(&operation, new.clone(), &full).await;
-    assert_eq!(reply.outcome, Outcome::Refused(Refusal::SessionLimit));
+    assert_eq!(reply.outcome, Outcome::Refused(Refusal::SessionLimit { allowed: 1 }));
     assert_eq!(f.load(new.id).await, None);
     let reply = f.create(&operation, new, &admission()).await;
     assert_eq!(reply.outcome, Outcome::Applied);

@@ -45,7 +45,7 @@ async fn fifty_at_once(f: &Fixture, at_limit: AtLimit) {
         .filter(|r| r.outcome == Outcome::Applied)
         .filter_map(|r| r.record.as_ref().map(|record| record.id))
         .collect();
-    let refused = Outcome::Refused(Refusal::SessionLimit);
+    let refused = Outcome::Refused(Refusal::SessionLimit { allowed: 5 });
     let refused = replies.iter().filter(|r| r.outcome == refused).count();
     let expected = if at_limit == AtLimit::Refuse { 5 } else { 50 };
     assert_eq!((begun.len(), refused), (expected, 50 - expected));
@@ -70,7 +70,7 @@ pub(super) async fn a_refused_sign_in_leaves_all_as_it_was(f: Fixture) {
     let told = f.events_at(new.id).await;
     let two = at_most(2, AtLimit::Refuse);
     let reply = f.create(&f.operation(), new.clone(), &two).await;
-    assert_eq!(reply.outcome, Outcome::Refused(Refusal::SessionLimit));
+    assert_eq!(reply.outcome, Outcome::Refused(Refusal::SessionLimit { allowed: 2 }));
     assert_eq!((reply.record, reply.ended), (None, Vec::new()));
     assert_eq!(f.load(new.id).await, None);
     assert_eq!(f.events_at(new.id).await, told);
@@ -136,7 +136,7 @@ pub(super) async fn pending_sign_ins_are_counted_apart_and_push_nobody_out(f: Fi
             async move { f.create(&f.operation(), f.pending(&ada()), &limits).await }
         })
         .await;
-    let refused = Outcome::Refused(Refusal::PendingLimit);
+    let refused = Outcome::Refused(Refusal::PendingLimit { allowed: 2 });
     let refused = outcomes.iter().filter(|r| r.outcome == refused).count();
     assert_eq!(refused, 10);
     assert!(outcomes.iter().all(|r| r.ended.is_empty()));
@@ -151,7 +151,7 @@ pub(super) async fn the_second_factor_comes_under_the_limit(f: Fixture) {
     let pending = f.begin(f.pending(&ada())).await.id;
     let mut refused = f.authentication(&ada(), 1);
     refused.admission = at_most(1, AtLimit::Refuse);
-    assert_eq!(f.refuse(pending, authenticate(refused)).await, Refusal::SessionLimit);
+    assert_eq!(f.refuse(pending, authenticate(refused)).await, Refusal::SessionLimit { allowed: 1 });
     let mut authentication = f.authentication(&ada(), 1);
     authentication.admission = at_most(1, AtLimit::EndOldest);
     let reply = f.mutate(pending, authenticate(authentication)).await;
@@ -223,7 +223,7 @@ pub(super) async fn guests_have_a_limit_and_an_end_makes_room(f: Fixture) {
     }
     let new = f.guest();
     let reply = f.create(&f.operation(), new.clone(), &three).await;
-    assert_eq!(reply.outcome, Outcome::Refused(Refusal::GuestLimit));
+    assert_eq!(reply.outcome, Outcome::Refused(Refusal::GuestLimit { allowed: 3 }));
     assert_eq!(f.load(new.id).await, None);
     assert_eq!(f.events_of(new.id).await, []);
     let signed_in = f.create(&f.operation(), f.signed_in(&ada()), &three).await;
@@ -231,7 +231,7 @@ pub(super) async fn guests_have_a_limit_and_an_end_makes_room(f: Fixture) {
     let frozen = super::builders::claim(&f.claim(&ada()), 1);
     f.apply(guests[0].id, frozen).await;
     let reply = f.create(&f.operation(), f.guest(), &three).await;
-    assert_eq!(reply.outcome, Outcome::Refused(Refusal::GuestLimit));
+    assert_eq!(reply.outcome, Outcome::Refused(Refusal::GuestLimit { allowed: 3 }));
     f.apply(guests[0].id, logout()).await;
     let reply = f.create(&f.operation(), new, &three).await;
     assert_eq!(reply.outcome, Outcome::Applied);
@@ -262,6 +262,6 @@ pub(super) async fn nobody_has_more_than_a_thousand_sessions(f: Fixture) {
     assert_eq!(begin(f.clone(), many).await.ended.len(), 1);
     let refuse = at_most(u32::MAX, AtLimit::Refuse);
     let reply = begin(f.clone(), refuse).await;
-    assert_eq!(reply.outcome, Outcome::Refused(Refusal::SessionLimit));
+    assert_eq!(reply.outcome, Outcome::Refused(Refusal::SessionLimit { allowed: MAX_SESSIONS }));
     assert_eq!(f.list(&ada()).await.len(), 1_000);
 }

@@ -119,7 +119,10 @@ pub(super) async fn limits_count_those_from_before(f: Fixture) {
     }
     let f = f.reopened().await;
     let two = Admission { max_sessions: 2, at_limit: AtLimit::Refuse, max_guests: 2, ..admission() };
-    for (new, refusal) in [(f.guest(), Refusal::GuestLimit), (f.signed_in(&ada()), Refusal::SessionLimit)] {
+    for (new, refusal) in [
+        (f.guest(), Refusal::GuestLimit { allowed: 2 }),
+        (f.signed_in(&ada()), Refusal::SessionLimit { allowed: 2 }),
+    ] {
         let reply = f.create(&f.operation(), new, &two).await;
         assert_eq!(reply.outcome, Outcome::Refused(refusal));
     }

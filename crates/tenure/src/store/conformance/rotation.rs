@@ -93,9 +93,9 @@ pub(super) async fn of_confirms_at_once_one_rotates(f: Fixture) {
 
 pub(super) async fn no_token_is_prepared_during_the_grace_of_the_last(f: Fixture) {
     let record = rotated(&f).await;
-    assert_eq!(f.refuse(record.id, f.prepare(2)).await, Refusal::TooSoon);
+    assert_eq!(f.refuse(record.id, f.prepare(2)).await, Refusal::TooSoon { wait_ms: GRACE.ms });
     f.wait(IN_GRACE);
-    assert_eq!(f.refuse(record.id, f.prepare(2)).await, Refusal::TooSoon);
+    assert_eq!(f.refuse(record.id, f.prepare(2)).await, Refusal::TooSoon { wait_ms: 1 });
     f.wait(Duration::from_millis(1));
     f.apply(record.id, f.prepare(2)).await;
 }
