@@ -17,6 +17,9 @@ use crate::{files, output};
 /// The variable that sets the key at the first start.
 const VARIABLE: &str = "TENURE_API_KEY";
 
+/// The file for the key of a first start without a terminal.
+const FILE: &str = "admin-api-key";
+
 /// Where whoever started the server finds the administrator's API key.
 pub(crate) enum Told {
     /// Above, on the terminal.
@@ -35,7 +38,10 @@ impl fmt::Display for Told {
             Self::OnTerminal => f.write_str("shown above"),
             Self::InFile(path) => write!(f, "in {}", path.display()),
             Self::Given => write!(f, "the one in {VARIABLE}"),
-            Self::Earlier => f.write_str("the one from the first start"),
+            Self::Earlier => f.write_str(
+                "the one from the first start (for a new one, stop, remove api-keys.json from the \
+                 configuration folder, and start again)",
+            ),
         }
     }
 }
@@ -52,7 +58,8 @@ pub(crate) fn load_or_make(settings: &Settings, sessions: &Sessions) -> Result<(
     {
         let keys: ApiKeys = serde_json::from_str(&text).with_context(|| format!("in {}", path.display()))?;
         warn_if_unknown(given.as_ref(), &keys, sessions);
-        return Ok((keys, Told::Earlier));
+        let told = path.with_file_name(FILE);
+        return Ok((keys, if told.exists() { Told::InFile(told) } else { Told::Earlier }));
     }
     let (key, told) = match given {
         Some(key) => (key, Told::Given),
@@ -110,7 +117,7 @@ fn config_dir(settings: &Settings) -> Result<&Path> {
 fn write(settings: &Settings, key: &ApiKey) -> Result<PathBuf> {
     let name = match settings.store {
         StoreUrl::Memory => "memory-api-key",
-        StoreUrl::Embedded(_) => "admin-api-key",
+        StoreUrl::Embedded(_) => FILE,
     };
     let dir = config_dir(settings).with_context(|| format!("or give an API key in {VARIABLE}"))?;
     let path = dir.join(name);

@@ -61,8 +61,9 @@ A configuration file:
   listen = \"127.0.0.1:8700\"
   store = \"embedded:/var/lib/tenure\"
 
+  preset = \"asvs-l2\"        # what [policy] leaves out is as in this rule book
   [policy]
-  max_sessions = 20
+  max_sessions = 10
   [policy.session]
   idle_seconds = 1800
   absolute_seconds = 28800";
@@ -233,10 +234,10 @@ Examples:
   tenure policy show --preset asvs-l2 > policy.toml
   tenure policy check --config /etc/tenure.toml --preset nist-aal2")]
 pub(crate) struct PolicyArgs {
-    /// A TOML file with the table `policy`; without it, the default policy
+    /// A TOML file with `preset` and the table `policy`; without it, the default policy
     #[arg(long, env = "TENURE_CONFIG", value_name = "FILE")]
     pub(crate) config: Option<PathBuf>,
-    /// The preset: to print, or to check against [default for check: nist-aal1]
+    /// The preset: to print, or to check against [default for check: that of the file, or nist-aal1]
     #[arg(long, env = "TENURE_PRESET", value_name = "NAME")]
     pub(crate) preset: Option<Preset>,
 }

@@ -28,10 +28,10 @@ pub(crate) struct File {
     cookie_name: Option<String>,
     /// The server that administration commands speak to.
     pub(crate) server: Option<String>,
-    /// The rulebook of `tenure policy`.
+    /// The rule book that the policy begins from, and that `tenure policy check` checks against.
     #[serde(deserialize_with = "preset")]
     pub(crate) preset: Option<tenure::Preset>,
-    /// The policy.
+    /// The policy; what it leaves out is as in the preset, or as by default.
     pub(crate) policy: Policy,
 }
 
@@ -48,9 +48,35 @@ impl File {
         };
         let shown = path.display();
         let text = std::fs::read_to_string(path).with_context(|| format!("cannot read {shown}"))?;
-        let file: Self = toml::from_str(&text).with_context(|| format!("in {shown}"))?;
+        let file = Self::parse(&text).with_context(|| format!("in {shown}"))?;
         file.policy.validate().with_context(|| format!("in {shown}"))?;
         Ok(file)
+    }
+
+    fn parse(text: &str) -> Result<Self> {
+        let mut whole: toml::Table = toml::from_str(text)?;
+        let Some(toml::Value::String(preset)) = whole.get("preset") else {
+            return Ok(toml::from_str(text)?);
+        };
+        let preset: tenure::Preset = preset.parse().map_err(anyhow::Error::msg)?;
+        let mut policy = toml::Table::try_from(preset.policy())?;
+        match whole.remove("policy") {
+            Some(toml::Value::Table(said)) => merge(&mut policy, said),
+            Some(_) => anyhow::bail!("`policy` is a table"),
+            None => {}
+        }
+        whole.insert("policy".into(), policy.into());
+        Ok(whole.try_into()?)
+    }
+}
+
+/// Puts what `said` says over what is in `table`, table by table.
+fn merge(table: &mut toml::Table, said: toml::Table) {
+    for (name, value) in said {
+        match (table.get_mut(&name), value) {
+            (Some(toml::Value::Table(inner)), toml::Value::Table(said)) => merge(inner, said),
+            (_, value) => drop(table.insert(name, value)),
+        }
     }
 }
 

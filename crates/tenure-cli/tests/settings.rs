@@ -5,6 +5,7 @@ mod common;
 
 use common::{Home, Server, told};
 use serde_json::json;
+use tenure::clock::Timestamp;
 
 /// The cookie name that a server uses, as one can see from outside.
 fn cookie_of(server: &Server, key: &str) -> String {
@@ -212,4 +213,32 @@ fn store_verify_tells_a_whole_store_from_a_damaged_one() {
     let (code, _, err) = home.run(&["store", "verify", "nowhere"]);
     assert_eq!(code, 1);
     assert!(err.contains("nowhere"), "{err}");
+}
+
+#[test]
+fn a_preset_in_the_file_is_what_the_policy_begins_from() {
+    let home = Home::new();
+    let text = "preset = \"nist-aal3\"\n[policy.session]\nidle_seconds = 600\n[policy.rotation]\ngrace_seconds = 5\n";
+    let file = home.write("tenure.toml", text);
+    let (code, shown, _) = home.run(&["policy", "show", "--config", &file]);
+    assert_eq!(code, 0);
+    for line in ["idle_seconds = 600", "absolute_seconds = 43200", "remembered = false", "grace_seconds = 5"]
+    {
+        assert!(shown.lines().any(|shown| shown == line), "{line}: {shown}");
+    }
+    let (code, said, _) = home.run(&["policy", "check", "--config", &file]);
+    assert_eq!((code, said.contains("meets nist-aal3")), (0, true), "{said}");
+
+    let server = home.serve(&["--config", &file]);
+    let (session, _) = server.sign_in(&home.api_key(), "u_1");
+    let lives = |field: &str| {
+        let at = |field: &str| session[field].as_str().unwrap().parse::<Timestamp>().unwrap();
+        at(field).since(at("created_at")).as_secs()
+    };
+    assert_eq!((lives("idle_expires_at"), lives("expires_at")), (600, 43_200));
+    server.stop();
+
+    let file = home.write("odd.toml", "preset = \"nist-aal3\"\n[policy]\nmax_session = 3\n");
+    let (code, _, err) = home.run(&["serve", "--config", &file]);
+    assert_eq!((code, err.contains("max_session")), (1, true), "{err}");
 }

@@ -55,12 +55,13 @@ pub(crate) struct Create {
     #[schema(value_type = Option<String>)]
     guest_token: Option<Presented>,
     /// Which keys of the guest's data come along; all if not said.
+    #[schema(max_items = 64)]
     carry: Option<Vec<String>>,
     /// What the user may do.
-    #[schema(value_type = Option<Vec<String>>)]
+    #[schema(value_type = Option<Vec<String>>, max_items = 64)]
     roles: Option<Vec<Role>>,
     /// How the user proved it, in plain words; `["password"]` if not said.
-    #[schema(value_type = Option<Vec<String>>, example = json!(["password", "totp"]))]
+    #[schema(value_type = Option<Vec<String>>, max_items = 16, example = json!(["password", "totp"]))]
     methods: Option<Vec<Method>>,
     /// What to keep in the new session from the start.
     data: Option<BTreeMap<String, serde_json::Value>>,
@@ -100,10 +101,10 @@ pub(crate) struct SignInRequest {
     /// Which keys of the guest's data come along; all if not said.
     carry: Option<Vec<String>>,
     /// What the user may do.
-    #[schema(value_type = Option<Vec<String>>)]
+    #[schema(value_type = Option<Vec<String>>, max_items = 64)]
     roles: Option<Vec<Role>>,
     /// How the user proved it, in plain words; at least one.
-    #[schema(value_type = Vec<String>, min_items = 1, example = json!(["password"]))]
+    #[schema(value_type = Vec<String>, min_items = 1, max_items = 16, example = json!(["password"]))]
     methods: Vec<Method>,
     /// The user asked to be remembered.
     remember: Option<bool>,

@@ -41,6 +41,12 @@ pub struct Deviation {
     pub reason: Option<String>,
 }
 
+/// Where rule books speak of renewing tokens, of expiry and of rates, as far as they name no
+/// number: those are Tenure's.
+const RENEWAL: &str = "OWASP Session Management Cheat Sheet, renewal timeout";
+const EXPIRATION: &str = "OWASP Session Management Cheat Sheet, session expiration";
+const RATES: &str = "OWASP ASVS 5.0 2.4.1";
+
 impl Preset {
     /// All presets.
     pub const ALL: [Self; 5] = [Self::NistAal1, Self::NistAal2, Self::NistAal3, Self::AsvsL2, Self::AsvsL3];
@@ -105,6 +111,39 @@ impl Preset {
         at_most("recent_authentication_seconds", recent, bounds.recent, "should", "OWASP ASVS 5.0 7.5.2");
         let sessions = u64::from(policy.max_sessions);
         at_most("max_sessions", sessions, u64::from(bounds.max_sessions), "should", "OWASP ASVS 5.0 7.1.2");
+        let preset = self.policy();
+        let (rotation, wanted) = (policy.rotation, preset.rotation);
+        at_most(
+            "rotation.interval_seconds",
+            rotation.interval_seconds,
+            wanted.interval_seconds,
+            "should",
+            RENEWAL,
+        );
+        at_most("rotation.grace_seconds", rotation.grace_seconds, wanted.grace_seconds, "should", RENEWAL);
+        let (guest, wanted) = (policy.guest, preset.guest);
+        at_most("guest.idle_seconds", guest.idle_seconds, wanted.idle_seconds, "should", EXPIRATION);
+        at_most(
+            "guest.absolute_seconds",
+            guest.absolute_seconds,
+            wanted.absolute_seconds,
+            "should",
+            EXPIRATION,
+        );
+        let per_minute = u64::from(guest.new_per_minute);
+        at_most("guest.new_per_minute", per_minute, u64::from(wanted.new_per_minute), "should", RATES);
+        let (pending, wanted) = (policy.pending, preset.pending);
+        at_most(
+            "pending.absolute_seconds",
+            pending.absolute_seconds,
+            wanted.absolute_seconds,
+            "should",
+            EXPIRATION,
+        );
+        let per_user = u64::from(pending.max_per_user);
+        at_most("pending.max_per_user", per_user, u64::from(wanted.max_per_user), "should", RATES);
+        let touch = policy.touch_threshold_seconds;
+        at_most("touch_threshold_seconds", touch, preset.touch_threshold_seconds, "should", EXPIRATION);
         if policy.remembered.is_some() && !bounds.remember {
             found.push(Deviation {
                 field: "remembered",
@@ -204,6 +243,45 @@ mod tests {
         assert_eq!((found[0].field, found[0].strength), ("session.absolute_seconds", "must"));
         assert_eq!(found[0].reason.as_deref(), Some("night shifts"));
         assert!(found[0].to_string().contains("§2.3.3"));
+    }
+
+    #[test]
+    fn asvs_7_1_1_every_limit_that_is_looser_than_the_preset_is_told() {
+        for preset in Preset::ALL {
+            let strict = preset.policy();
+            let mut loose = serde_json::to_value(&strict).unwrap();
+            let twice = |value: &mut serde_json::Value| *value = (value.as_u64().unwrap() * 2).into();
+            let mut expected = Vec::new();
+            for (table, field) in [
+                ("session", "idle_seconds"),
+                ("session", "absolute_seconds"),
+                ("guest", "idle_seconds"),
+                ("guest", "absolute_seconds"),
+                ("guest", "new_per_minute"),
+                ("pending", "absolute_seconds"),
+                ("pending", "max_per_user"),
+                ("rotation", "interval_seconds"),
+                ("rotation", "grace_seconds"),
+            ] {
+                twice(&mut loose[table][field]);
+                expected.push(format!("{table}.{field}"));
+            }
+            for field in ["touch_threshold_seconds", "max_sessions", "recent_authentication_seconds"] {
+                twice(&mut loose[field]);
+                expected.push(field.to_owned());
+            }
+            if let Some(remembered) = loose["remembered"].as_object_mut() {
+                for (field, value) in remembered {
+                    twice(value);
+                    expected.push(format!("remembered.{field}"));
+                }
+            }
+            let found = preset.check(&serde_json::from_value(loose).unwrap());
+            let mut found: Vec<&str> = found.iter().map(|deviation| deviation.field).collect();
+            found.sort_unstable();
+            expected.sort();
+            assert_eq!(found, expected, "{preset}");
+        }
     }
 
     #[test]

@@ -5,6 +5,11 @@ use serde::{Deserialize, Serialize};
 use crate::clock::Timestamp;
 use crate::id::{Role, UserId};
 
+/// How many roles a user has in a session at the most.
+pub const MAX_ROLES: usize = 64;
+/// How many methods of proof a session remembers at the most.
+pub const MAX_METHODS: usize = 16;
+
 /// A way of proving who one is, in plain words: `password`, `totp`, `passkey`, …
 ///
 /// 1 to 32 of `a-z 0-9 _`.
@@ -112,6 +117,7 @@ impl Identity {
             self.methods.retain(|used| used.method != method);
             self.methods.push(MethodUse { method, at: now });
         }
+        self.methods.drain(..self.methods.len().saturating_sub(MAX_METHODS));
         let methods: Vec<Method> = self.methods.iter().map(|used| used.method.clone()).collect();
         self.level = self.level.max(by.level).max(NewIdentity::level_of(&methods));
         self

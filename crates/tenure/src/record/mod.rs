@@ -8,6 +8,6 @@ mod state;
 
 pub use codec::{CorruptRecord, RECORD_FORMAT};
 pub use data::{Change, MAX_DATA, MAX_KEY_LEN, MAX_KEYS, Value};
-pub use identity::{Identity, Method, MethodUse, NewIdentity};
+pub use identity::{Identity, MAX_METHODS, MAX_ROLES, Method, MethodUse, NewIdentity};
 pub use secrets::{Grace, Secrets, Standing, Successor, Superseded};
 pub use state::{Claim, Ended, NewSession, NewState, Record, State};

@@ -4,9 +4,11 @@ use std::sync::Arc;
 
 use super::Sessions;
 use super::core::detached;
+use super::sign_in::at_most;
 use crate::error::Error;
 use crate::id::{OperationId, Role, UserId};
 use crate::reason::Actor;
+use crate::record::MAX_ROLES;
 use crate::store::{Mutation, Operation, Outcome};
 
 impl Sessions {
@@ -15,8 +17,9 @@ impl Sessions {
     /// way stay; those of the new roles hold from the next authentication.
     ///
     /// # Errors
-    /// [`Error::Store`]; then some sessions may have the new roles and some not: repeat it.
+    /// [`Error::Invalid`] for more than 64 roles; [`Error::Store`]: then some sessions may have the new roles and some not: repeat it.
     pub async fn set_roles(&self, user: &UserId, roles: &[Role], actor: Actor) -> Result<u64, Error> {
+        at_most(MAX_ROLES, "a user has at most", "roles", roles.len())?;
         let (core, realm, user) = (Arc::clone(&self.core), self.realm_name().clone(), user.clone());
         let roles = roles.to_vec();
         detached(async move {

@@ -14,7 +14,10 @@ use crate::error::Error;
 use crate::id::{Role, SessionId, UserId};
 use crate::policy::{Limits, Stricter};
 use crate::reason::Actor;
-use crate::record::{Grace, Identity, Method, NewIdentity, NewSession, NewState, Record, Secrets, State};
+use crate::record::{
+    Grace, Identity, MAX_KEYS, MAX_METHODS, MAX_ROLES, Method, NewIdentity, NewSession, NewState, Record,
+    Secrets, State,
+};
 use crate::store::{Admission, Authentication, Mutation, Renewal};
 
 /// A proof of who somebody is, as the application has just checked it.
@@ -233,6 +236,10 @@ impl Sessions {
 
     /// The attempt that this is. Another request under the same idempotency key is another.
     fn attempt_of(&self, what: &str, sign_in: &SignIn) -> Result<Attempt, Error> {
+        at_most(MAX_ROLES, "a user has at most", "roles", sign_in.roles.len())?;
+        at_most(MAX_METHODS, "a sign-in names at most", "methods", sign_in.methods.len())?;
+        let carried = sign_in.carry.as_ref().map_or(0, Vec::len);
+        at_most(MAX_KEYS, "a sign-in carries at most", "keys", carried)?;
         let SignIn { user, methods, roles, level, pending, remember, stricter, carry, data, .. } = sign_in;
         let data = data.plain()?;
         let asked =
@@ -317,4 +324,12 @@ impl Sessions {
     pub(super) fn auth_age(&self, session: &Arc<Snapshot>) -> Option<Duration> {
         session.authenticated_at().map(|at| self.core.clock.now().since(at))
     }
+}
+
+/// Refuses more than a record has room for.
+pub(super) fn at_most(limit: usize, whose: &str, what: &str, found: usize) -> Result<(), Error> {
+    if found <= limit {
+        return Ok(());
+    }
+    Err(Error::Invalid { code: "invalid_request", detail: format!("{whose} {limit} {what}, not {found}") })
 }
