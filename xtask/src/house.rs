@@ -7,6 +7,7 @@ use anyhow::{Context, Result};
 use cargo_metadata::semver::Version;
 use cargo_metadata::{DependencyKind, Metadata, MetadataCommand, Package};
 
+use crate::circles;
 use crate::command::Log;
 use crate::tally::Tally;
 
@@ -33,6 +34,7 @@ pub(crate) fn check(root: &Path, log: &Log) -> Result<Tally> {
         ("no file is too long", long_files(root)?),
         ("unsafe code is forbidden", unforbidden_unsafe(root, &metadata)?),
         ("dependencies point downward", upward_arrows(&metadata)),
+        ("no import goes in a circle", circles::find(root, &["crates", "examples"])?),
         ("rust-version covers every dependency", too_new_dependencies(&metadata)),
         ("the lock file of the browser tests names no host", named_hosts(root)?),
     ];
@@ -51,7 +53,7 @@ pub(crate) fn check(root: &Path, log: &Log) -> Result<Tally> {
 
 fn long_files(root: &Path) -> Result<Vec<String>> {
     let mut breaches = Vec::new();
-    for folder in ["crates", "examples", "xtask"] {
+    for folder in ["crates", "examples", "fuzz", "tests", "xtask"] {
         for file in rust_files(&root.join(folder))? {
             let text =
                 fs::read_to_string(&file).with_context(|| format!("cannot read {}", file.display()))?;
@@ -73,7 +75,7 @@ fn rust_files(folder: &Path) -> Result<Vec<PathBuf>> {
     paths.sort();
     let mut files = Vec::new();
     for path in paths {
-        if path.is_dir() && !path.ends_with("target") {
+        if path.is_dir() && !path.ends_with("target") && !path.ends_with("node_modules") {
             files.extend(rust_files(&path)?);
         } else if path.extension().is_some_and(|extension| extension == "rs") {
             files.push(path);

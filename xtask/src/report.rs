@@ -7,6 +7,7 @@ use std::io::{IsTerminal, Write};
 use std::time::{Duration, Instant};
 
 use crate::steps::{Ended, Running, StepResult};
+use crate::tally::Tally;
 
 /// How often a terminal shows what runs, and how often a file or pipe does.
 const REFRESH: Duration = Duration::from_secs(1);
@@ -100,7 +101,10 @@ fn row(step: &Ended, names: usize) -> String {
         StepResult::Ran(tally) if tally.failed > 0 => {
             ("FAIL", format!("{} passed, {} failed", tally.passed, tally.failed))
         }
-        StepResult::Ran(tally) if tally.passed == 0 => ("ok", String::new()),
+        StepResult::Ran(tally) if *tally == Tally::NONE => ("ok", String::new()),
+        StepResult::Ran(tally) if tally.skipped > 0 => {
+            ("ok", format!("{} passed, {} skipped", tally.passed, tally.skipped))
+        }
         StepResult::Ran(tally) => ("ok", format!("{} passed", tally.passed)),
         StepResult::Skipped(why) => ("skip", (*why).to_owned()),
         StepResult::Blocked(name) => ("FAIL", format!("not run: {name} failed")),
@@ -117,6 +121,7 @@ fn closing(steps: &[Ended]) -> String {
             StepResult::Ran(tally) => {
                 passed += tally.passed;
                 failed += tally.failed;
+                skipped += tally.skipped;
             }
             StepResult::Skipped(_) => skipped += 1,
             StepResult::Blocked(_) => failed += 1,
@@ -151,7 +156,6 @@ fn flush() {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::tally::Tally;
 
     fn ended(result: StepResult) -> Ended {
         Ended { name: "tests", result, took: Duration::from_millis(62_900) }
@@ -160,7 +164,7 @@ mod tests {
     #[test]
     fn closing_line_counts_tests_and_steps_that_could_not_run() {
         let steps = [
-            ended(StepResult::Ran(Tally { passed: 40, failed: 2 })),
+            ended(StepResult::Ran(Tally { passed: 40, failed: 2, skipped: 0 })),
             ended(StepResult::Ran(Tally::PASS)),
             ended(StepResult::Blocked("build")),
         ];
@@ -177,7 +181,7 @@ mod tests {
 
     #[test]
     fn a_row_names_the_step_its_time_and_its_tests() {
-        let row = row(&ended(StepResult::Ran(Tally { passed: 3, failed: 0 })), 8);
+        let row = row(&ended(StepResult::Ran(Tally { passed: 3, failed: 0, skipped: 0 })), 8);
         assert_eq!(row, "ok    tests       1:02  3 passed");
     }
 }

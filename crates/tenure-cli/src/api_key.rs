@@ -11,7 +11,7 @@ use tenure_server::{ApiKey, ApiKeys, KnownKey, Scope};
 use zeroize::Zeroizing;
 
 use crate::config::Settings;
-use crate::store::StoreUrl;
+use crate::store_url::StoreUrl;
 use crate::{files, output};
 
 /// The variable that sets the key at the first start.

@@ -7,7 +7,7 @@ use clap::builder::BoolishValueParser;
 use clap::{ArgGroup, Args as Group, Parser, Subcommand};
 use tenure::Preset;
 
-use crate::store::{AfterClockGap, AfterRestore};
+use crate::store_url::{AfterClockGap, AfterRestore};
 
 /// User sessions for web back ends: who is signed in, on which device, how strongly, until
 /// when, and how that ends.
@@ -251,5 +251,17 @@ pub(crate) enum StoreCommand {
     Verify {
         /// The store's folder
         dir: PathBuf,
+    },
+    /// Copy an embedded store to a new file
+    ///
+    /// As it is at this moment; the store may be in use. Keep the master key apart from the copy.
+    ///
+    /// To put it back: stop the server; remove tenure.db, tenure.db-wal and tenure.db-shm from the
+    /// store's folder; put the copy there as tenure.db; start once with `--after-restore`.
+    Backup {
+        /// The store's folder
+        dir: PathBuf,
+        /// The file to make
+        file: PathBuf,
     },
 }

@@ -5,11 +5,11 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 use serde::Deserialize;
-use tenure::{CookieSettings, Policy};
+use tenure::{CookieSettings, Policy, Realm};
 
 use crate::args::ServeArgs;
 use crate::files;
-use crate::store::{AfterClockGap, AfterRestore, StoreUrl};
+use crate::store_url::{AfterClockGap, AfterRestore, StoreUrl};
 
 /// Where the API listens when nothing else is said.
 const LISTEN: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 8700);
@@ -86,6 +86,8 @@ pub(crate) struct Settings {
     pub(crate) listen: SocketAddr,
     pub(crate) store: StoreUrl,
     pub(crate) demo: bool,
+    /// The demo has one of its own, so that its sessions can be told from those of others.
+    pub(crate) realm: Realm,
     pub(crate) config_dir: Option<PathBuf>,
     pub(crate) master_key_file: Option<PathBuf>,
     pub(crate) after_restore: AfterRestore,
@@ -119,6 +121,7 @@ impl Settings {
             listen: args.listen.or(file.listen).unwrap_or(LISTEN),
             store,
             demo,
+            realm: if demo { Realm::new("demo")? } else { Realm::default() },
             config_dir: named.or_else(usual),
             master_key_file: args.master_key_file.or(file.master_key_file),
             after_restore: args.after_restore.or(file.after_restore).unwrap_or(after_restore),

@@ -11,8 +11,8 @@ use tokio::sync::watch;
 
 use crate::api_key::Told;
 use crate::config::Settings;
+use crate::listen::listen;
 use crate::output;
-use crate::serve::listen;
 use crate::signals::stopped;
 
 /// Sample people with known passwords are for this machine only.
@@ -27,11 +27,6 @@ pub(crate) fn must_be_local(listen: SocketAddr) -> Result<()> {
 
 /// How many sessions are looked at in one step.
 const BATCH: usize = 500;
-
-/// The realm of the demo, so that its sessions can be told from those of others.
-pub(crate) fn realm() -> Result<Realm> {
-    Ok(Realm::new("demo")?)
-}
 
 /// Fills the store with sample people, unless it holds sessions of others.
 pub(crate) async fn prepare(sessions: &Sessions) -> Result<()> {

@@ -6,6 +6,7 @@ mod client;
 mod config;
 mod demo;
 mod files;
+mod listen;
 mod log;
 mod output;
 mod policy;
@@ -13,6 +14,7 @@ mod serve;
 mod sessions;
 mod signals;
 mod store;
+mod store_url;
 
 use std::process::ExitCode;
 
@@ -44,6 +46,9 @@ async fn run(command: Command) -> anyhow::Result<ExitCode> {
             PolicyCommand::Show(args) => policy::show(&args),
             PolicyCommand::Check(args) => policy::check(&args),
         },
-        Command::Store(StoreCommand::Verify { dir }) => store::verify(dir).await,
+        Command::Store(command) => match command {
+            StoreCommand::Verify { dir } => store::verify(dir).await,
+            StoreCommand::Backup { dir, file } => store::backup(dir, file).await,
+        },
     }
 }

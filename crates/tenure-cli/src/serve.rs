@@ -1,17 +1,16 @@
 //! Serving: opening what there is, wiring it up, and stopping cleanly.
 
-use std::net::SocketAddr;
 use std::process::ExitCode;
 use std::time::Duration;
 
 use anyhow::{Context, Result};
 use tenure::Sessions;
 use tenure_server::{Limits, Server, ServerOptions};
-use tokio::net::TcpListener;
 use tokio::sync::watch;
 
 use crate::args::ServeArgs;
 use crate::config::Settings;
+use crate::listen::listen;
 use crate::signals::{self, stopped};
 use crate::{api_key, demo, log, output, store};
 
@@ -60,9 +59,4 @@ async fn run(settings: &Settings, sessions: &Sessions, stop: watch::Receiver<boo
     demo::welcome(at, shop_at, &told)?;
     tokio::try_join!(api, demo::serve(listener, sessions, stop))?;
     Ok(())
-}
-
-/// Takes an address.
-pub(crate) async fn listen(at: SocketAddr) -> Result<TcpListener> {
-    TcpListener::bind(at).await.with_context(|| format!("cannot listen on {at}"))
 }

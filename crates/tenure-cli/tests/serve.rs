@@ -213,6 +213,31 @@ fn copy(from: &Path, to: &Path) {
 }
 
 #[test]
+fn a_backup_of_a_running_server_can_be_put_back() {
+    let home = Home::new();
+    let server = home.serve(&[]);
+    let key = home.api_key();
+    let (_, token) = server.sign_in(&key, "u_1");
+    let backup = ["store", "backup", "tenure-data", "copy.db"];
+    let (code, said, err) = home.run(&backup);
+    assert_eq!(code, 0, "{said}{err}");
+    assert_eq!(mode(&home.path("copy.db")), 0o600);
+    let (code, _, err) = home.run(&backup);
+    assert_eq!((code, err.contains("copy.db")), (1, true), "it overwrites nothing: {err}");
+    server.ask(&key, "DELETE", "/v1/users/u_1/sessions", Value::Null);
+    server.stop();
+
+    for name in ["tenure.db", "tenure.db-wal", "tenure.db-shm"] {
+        fs::remove_file(home.path("tenure-data").join(name)).ok();
+    }
+    fs::copy(home.path("copy.db"), home.path("tenure-data/tenure.db")).unwrap();
+    let (code, _, err) = home.run(&["serve", "--listen", "127.0.0.1:0"]);
+    assert_eq!((code, err.contains("--after-restore")), (1, true), "{err}");
+    let server = home.serve(&["--after-restore", "end-all-sessions"]);
+    assert_eq!(server.verify(&key, &token)["reason"], "revoked");
+}
+
+#[test]
 fn the_demo_starts_a_shop_with_sample_people_and_starts_again() {
     let home = Home::new();
     for _ in 0..2 {

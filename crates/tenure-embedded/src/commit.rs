@@ -10,11 +10,11 @@ use tenure::store::{Context, StoreError};
 
 use crate::error::{self, Result};
 use crate::folder::Folder;
+use crate::job::{Job, Need};
 use crate::mark::Mark;
 use crate::reserve::{Limit, Reserve};
 use crate::schema;
 use crate::txn::Txn;
-use crate::writer::{Job, Need};
 
 /// How often the mark is written at the most, and how long the thread waits before it tidies
 /// up.

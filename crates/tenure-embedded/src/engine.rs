@@ -2,15 +2,11 @@
 
 use std::fmt;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 
-use async_trait::async_trait;
 use tenure::MasterKey;
-use tenure::store::{Context, Engine, Opened, StoreError};
-use tokio::sync::oneshot;
+use tenure::store::StoreError;
 
-use crate::open;
-use crate::store::EmbeddedStore;
+use crate::backup;
 use crate::verify::{self, Progress, Report};
 
 /// What to do with a store that is older than it was: a restored backup, a copied folder, a
@@ -144,25 +140,19 @@ impl Embedded {
         self
     }
 
-    /// Opens the store as what it is, for what only this engine can do, such as
-    /// [`EmbeddedStore::backup`].
+    /// Copies the store of this folder to a new file, as it is at this moment. Needs no key, and
+    /// may run while the store is in use. To put it back, see
+    /// [`EmbeddedStore::backup`](crate::EmbeddedStore::backup).
     ///
     /// # Errors
-    /// Configuration when it is open elsewhere, the key is missing, misplaced or another
-    /// one, or the store is of a newer release; Corrupt when it is damaged or gone; Blocked
-    /// when the operator has to decide. Each says what to do.
-    pub async fn start(self, context: Context) -> Result<(Arc<EmbeddedStore>, MasterKey), StoreError> {
-        let (reply, answer) = oneshot::channel();
-        std::thread::Builder::new()
-            .name("tenure-open".into())
-            .spawn(move || {
-                // Whoever asked may be gone; then the store is closed again.
-                let _ = reply.send(open::open(self, context));
-            })
-            .map_err(|e| StoreError::Unavailable(format!("no thread to open with: {e}")))?;
-        let broke_off = |_| Err(StoreError::Unavailable("opening broke off".into()));
-        let opened = answer.await.unwrap_or_else(broke_off)?;
-        Ok((Arc::new(opened.0), opened.1))
+    /// Configuration when there is no store, or the file exists or cannot be made; otherwise as
+    /// for any read.
+    ///
+    /// # Security
+    /// The copy holds no token and no key, but it names users. The file is readable by its
+    /// owner only. Keep the master key apart from it.
+    pub fn backup(folder: impl AsRef<Path>, to: impl AsRef<Path>) -> Result<(), StoreError> {
+        backup::of_folder(folder.as_ref(), to.as_ref())
     }
 
     /// Reads everything in the store of this folder and says what is damaged. Needs no key,
@@ -184,13 +174,5 @@ impl Embedded {
     /// ```
     pub fn verify(folder: impl AsRef<Path>, progress: impl FnMut(Progress)) -> Result<Report, StoreError> {
         verify::verify(folder.as_ref(), progress)
-    }
-}
-
-#[async_trait]
-impl Engine for Embedded {
-    async fn open(self: Box<Self>, context: Context) -> Result<Opened, StoreError> {
-        let (store, master_key) = self.start(context).await?;
-        Ok(Opened { store, master_key })
     }
 }

@@ -18,10 +18,12 @@
 //! # Ok(()) }
 //! ```
 
+mod backup;
 mod commit;
 mod engine;
 mod error;
 mod folder;
+mod job;
 mod key_file;
 mod log;
 mod mark;
@@ -33,6 +35,7 @@ mod reader;
 mod reserve;
 mod rows;
 mod schema;
+mod start;
 mod store;
 mod sweep;
 mod txn;

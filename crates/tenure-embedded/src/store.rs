@@ -3,8 +3,7 @@
 use std::path::Path;
 
 use async_trait::async_trait;
-use rusqlite::backup::{Backup, StepResult};
-use rusqlite::{Connection, OpenFlags};
+use rusqlite::Connection;
 use tenure::Ending;
 use tenure::event::Position;
 use tenure::id::{OperationId, Realm, Route, SessionId, UserId};
@@ -16,11 +15,11 @@ use tenure::store::{
 use tokio::sync::oneshot;
 
 use crate::error::{self, Result};
-use crate::folder::{private_file, sync_folder_of};
+use crate::job::Need;
 use crate::meta::{self, Head};
 use crate::reader::Readers;
-use crate::writer::{Need, Writer};
-use crate::{log, operations, rows, sweep};
+use crate::writer::Writer;
+use crate::{backup, log, operations, rows, sweep};
 
 /// An open store in a folder of this machine. [`Embedded`](crate::Embedded) opens it.
 ///
@@ -88,7 +87,7 @@ impl EmbeddedStore {
     /// owner only. Keep the master key apart from it.
     pub async fn backup(&self, to: &Path) -> std::result::Result<(), StoreError> {
         let to = to.to_owned();
-        self.inner.readers.run(move |conn| copy(conn, &to)).await
+        self.inner.readers.run(move |conn| backup::copy(conn, &to)).await
     }
 
     pub(crate) async fn write<T, F>(&self, need: Need, work: F) -> std::result::Result<T, StoreError>
@@ -284,19 +283,4 @@ fn events(conn: &Connection, epoch: u64, after: Option<Position>, limit: usize) 
         return Err(error::damaged("the end of the event log is missing").into());
     }
     Ok(EventPage::Events(events))
-}
-
-fn copy(conn: &Connection, to: &Path) -> Result<()> {
-    let failed = |error: std::io::Error| error::file("writing the backup", to, &error);
-    private_file().write(true).create_new(true).open(to).map_err(failed)?;
-    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-    let mut target = Connection::open_with_flags(to, flags)?;
-    let backup = Backup::new(conn, &mut target)?;
-    // In one step, which is one snapshot: changes go on meanwhile, and do not start it over.
-    let StepResult::Done = backup.step(-1)? else {
-        return Err(StoreError::Unavailable("the backup was not finished; try again".into()).into());
-    };
-    drop(backup);
-    target.close().map_err(|(_, error)| error)?;
-    Ok(sync_folder_of(to).map_err(failed)?)
 }

@@ -11,35 +11,13 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 
 use crate::commit::Committer;
 use crate::error::{self, Result};
+use crate::job::{Job, Need};
 use crate::txn::Txn;
 
 /// How many operations may wait. Beyond, callers wait without being queued.
 const WAITING: usize = 1024;
 /// How many operations share a commit at the most.
 const BATCH: usize = 256;
-
-/// What an operation is for, when there is no room for everything.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Need {
-    /// It can wait until there is room again.
-    Ordinary,
-    /// It ends sessions or removes what is no longer needed: it uses the reserve.
-    Essential,
-}
-
-/// An operation under way.
-pub(crate) trait Job: Send {
-    /// Runs it. It may run again, if the transaction is lost before the commit.
-    fn run(&mut self, txn: &mut Txn<'_>) -> Result<()>;
-    /// What it is for.
-    fn need(&self) -> Need;
-    /// It failed, and is not to be run again.
-    fn fail(&mut self, error: StoreError);
-    /// Whether it failed.
-    fn has_failed(&self) -> bool;
-    /// Tells whoever asked.
-    fn answer(self: Box<Self>);
-}
 
 /// The thread that writes.
 pub(crate) struct Writer {

@@ -225,6 +225,20 @@ async fn a_store_that_is_gone_is_damage_and_never_an_empty_store() {
     }
 }
 
+#[tokio::test]
+async fn a_store_that_is_gone_begins_anew_when_its_operator_says_so() {
+    for decision in [AfterRestore::Accept, AfterRestore::EndAllSessions] {
+        let place = Place::default();
+        let record = begin(&*place.open().await, signed_in("ada")).await.unwrap();
+        fs::remove_dir_all(place.store()).unwrap();
+        let store = place.try_open(place.engine().after_restore(decision)).await.unwrap();
+        assert_eq!(store.load(record.id).await.unwrap(), None);
+        drop(store);
+        let store = place.open().await;
+        begin(&*store, signed_in("ada")).await.unwrap();
+    }
+}
+
 /// Copies the store's folder, as an operator would.
 fn copy(place: &Place, to: &str) {
     let to = place.folder.path().join(to);

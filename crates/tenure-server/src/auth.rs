@@ -9,10 +9,10 @@ use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use tenure::Actor;
 
+use crate::app::App;
 use crate::codes;
 use crate::keys::{KnownKey, Scope};
 use crate::problem::Problem;
-use crate::server::App;
 
 /// The back end that asks. Only [`authenticate`] makes one.
 #[derive(Clone)]

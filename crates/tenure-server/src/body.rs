@@ -13,10 +13,10 @@ use serde::de::DeserializeOwned;
 use tenure::IdempotencyKey;
 use zeroize::Zeroizing;
 
+use crate::app::App;
 use crate::codes;
 use crate::limits::MAX_BODY;
 use crate::problem::Problem;
-use crate::server::App;
 
 /// How much of a body that is too large is read before the connection is given up.
 const MAX_DRAINED: usize = 4 * 1024 * 1024;

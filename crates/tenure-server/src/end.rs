@@ -9,11 +9,11 @@ use tenure::{Ending, Error, SessionId, Sessions, UserId};
 use tokio::task::JoinSet;
 use utoipa::ToSchema;
 
+use crate::app::App;
 use crate::auth::{May, MayManage};
 use crate::body::Json;
 use crate::codes;
 use crate::problem::{self, Problem};
-use crate::server::App;
 use crate::sessions::{WhyEnd, no_such_filter};
 
 /// How many sessions are read at once.

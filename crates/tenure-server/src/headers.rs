@@ -8,8 +8,8 @@ use axum::http::header::{
 use axum::middleware::Next;
 use axum::response::Response;
 
+use crate::app::App;
 use crate::problem;
-use crate::server::App;
 
 /// No cache keeps an answer, no browser takes one for a page that may do things.
 const ALWAYS: [(HeaderName, HeaderValue); 4] = [

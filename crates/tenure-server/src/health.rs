@@ -6,8 +6,8 @@ use axum::extract::State;
 use tenure::store::StoreError;
 use tenure::{Error, SessionId};
 
+use crate::app::App;
 use crate::problem::{self, Problem};
-use crate::server::App;
 
 /// How long the store may take to show that it answers.
 const PATIENCE: Duration = Duration::from_secs(2);

@@ -10,13 +10,13 @@ use tenure::policy::Stricter;
 use tenure::{Check, Issued, Method, NewGuest, Role, SignIn, Snapshot, UserId, Verdict};
 use utoipa::ToSchema;
 
+use crate::app::App;
 use crate::auth::{Caller, May, MayIssue};
 use crate::body::{Json, Retry};
 use crate::codes;
 use crate::problem::{self, Problem};
 use crate::request::{DeviceSeen, Presented, setting};
 use crate::schema;
-use crate::server::App;
 
 /// A session and the token that its client gets.
 #[derive(Serialize, ToSchema)]

@@ -3,6 +3,7 @@
 //! [`Server`] has the routes and runs them; the binary `tenure` opens a store and wires it up.
 //! The contract is `docs/openapi.json`, every error code is in `docs/errors.md`.
 
+mod app;
 mod auth;
 mod body;
 mod codes;

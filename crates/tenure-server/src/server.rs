@@ -10,6 +10,7 @@ use axum::routing::{get, post};
 use tenure::Sessions;
 use tokio::net::TcpListener;
 
+use crate::app::App;
 use crate::keys::ApiKeys;
 use crate::limits::{Limits, Places, bound};
 use crate::{auth, connection, documents, end, headers, health, issue, problem, sessions, users, verify};
@@ -44,14 +45,6 @@ pub struct ServerOptions {
 #[derive(Clone, Debug)]
 pub struct Server {
     app: App,
-}
-
-/// What every handler works with.
-#[derive(Clone, Debug)]
-pub(crate) struct App {
-    pub(crate) sessions: Sessions,
-    pub(crate) keys: Arc<ApiKeys>,
-    pub(crate) limits: Limits,
 }
 
 impl Server {

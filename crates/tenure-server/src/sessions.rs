@@ -13,13 +13,13 @@ use tenure::store::Refusal;
 use tenure::{Changes, EndReason, Ending, Error, InvalidSessionId, SessionId, Snapshot, UserId};
 use utoipa::{IntoParams, ToSchema};
 
+use crate::app::App;
 use crate::auth::{May, MayManage};
 use crate::body::{Asked, Json, Place, only};
 use crate::codes;
 use crate::problem::{self, Problem};
 use crate::request::setting;
 use crate::schema;
-use crate::server::App;
 
 /// How many sessions a page has at the most.
 const MAX_PAGE: usize = 500;

@@ -7,11 +7,11 @@ use serde::{Deserialize, Serialize};
 use tenure::{EndReason, Ending, Error, SessionId, Snapshot, UserId};
 use utoipa::{IntoParams, ToSchema};
 
+use crate::app::App;
 use crate::auth::{May, MayManage};
 use crate::body::{Asked, Place};
 use crate::problem::{self, Problem};
 use crate::schema;
-use crate::server::App;
 
 /// The live sessions of a user.
 #[derive(Serialize, ToSchema)]

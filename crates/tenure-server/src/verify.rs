@@ -8,13 +8,13 @@ use serde::{Deserialize, Serialize};
 use tenure::{Check, Found, Inactive, Reason, Require, Role, Sessions, Snapshot, Verdict};
 use utoipa::ToSchema;
 
+use crate::app::App;
 use crate::auth::MayCheck;
 use crate::body::Json;
 use crate::codes;
 use crate::problem::{self, Problem};
 use crate::request::{DeviceSeen, Presented};
 use crate::schema;
-use crate::server::App;
 
 /// A token to check, and what it has to be good for.
 #[derive(Deserialize, ToSchema)]

@@ -11,7 +11,7 @@ use tenure::{
 use tokio::sync::{Mutex, MutexGuard};
 
 use crate::error::Error;
-use crate::layer::Settings;
+use crate::settings::Settings;
 
 /// What the layer puts into the extensions of a request.
 pub(crate) struct Handle {

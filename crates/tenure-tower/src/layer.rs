@@ -17,6 +17,7 @@ use tower_service::Service;
 
 use crate::answer::{self, Asked};
 use crate::handle::Handle;
+use crate::settings::Settings;
 
 /// The header by which a page says that a request is background polling and no activity.
 /// Whoever sends it can only make a session die sooner.
@@ -42,17 +43,6 @@ const PASSIVE: &str = "tenure-passive";
 #[derive(Clone)]
 pub struct SessionLayer {
     settings: Arc<Settings>,
-}
-
-type ClientIp = dyn Fn(&Parts) -> Option<IpAddr> + Send + Sync;
-
-#[derive(Clone)]
-pub(crate) struct Settings {
-    pub(crate) sessions: Sessions,
-    pub(crate) sign_in_at: Option<String>,
-    pub(crate) home_at: Option<String>,
-    pub(crate) passive: Arc<dyn Fn(&Parts) -> bool + Send + Sync>,
-    pub(crate) client_ip: Arc<ClientIp>,
 }
 
 impl SessionLayer {

@@ -55,6 +55,7 @@ mod guard;
 mod handle;
 mod layer;
 mod session;
+mod settings;
 
 pub use error::{Error, Failure, Remedy};
 pub use extract::{Guest, SignedIn};

@@ -12,7 +12,7 @@ use std::sync::{Arc, OnceLock, PoisonError, RwLock, RwLockReadGuard, RwLockWrite
 
 use crate::id::SessionId;
 use crate::keys::TAG_LEN;
-use crate::sessions::Snapshot;
+use crate::snapshot::Snapshot;
 use crate::token::Binding;
 
 const SHARDS: usize = 64;

@@ -100,13 +100,19 @@ impl Clock for SystemClock {
         Timestamp(millis(since_epoch.unwrap_or_default()))
     }
 
-    #[cfg(target_os = "linux")]
+    #[cfg(any(target_os = "linux", target_vendor = "apple"))]
     fn running(&self) -> Duration {
-        let at = rustix::time::clock_gettime(rustix::time::ClockId::Boottime);
+        // The one that counts suspended time: on Linux that is not the monotonic clock, on
+        // Apple's systems it is.
+        #[cfg(target_os = "linux")]
+        const RUNNING: rustix::time::ClockId = rustix::time::ClockId::Boottime;
+        #[cfg(target_vendor = "apple")]
+        const RUNNING: rustix::time::ClockId = rustix::time::ClockId::Monotonic;
+        let at = rustix::time::clock_gettime(RUNNING);
         Duration::new(at.tv_sec.unsigned_abs(), u32::try_from(at.tv_nsec).unwrap_or(0))
     }
 
-    #[cfg(not(target_os = "linux"))]
+    #[cfg(not(any(target_os = "linux", target_vendor = "apple")))]
     fn running(&self) -> Duration {
         use std::sync::OnceLock;
         static START: OnceLock<std::time::Instant> = OnceLock::new();

@@ -5,8 +5,8 @@ use std::time::Duration;
 use crate::clock::ClockJumped;
 use crate::id::{InvalidName, InvalidSessionId};
 use crate::policy::InvalidPolicy;
+use crate::reason::Reason;
 use crate::record::{MAX_DATA, MAX_KEY_LEN, MAX_KEYS};
-use crate::sessions::Reason;
 use crate::store::{Refusal, StoreError};
 
 /// Who has to do something about an [`Error`].

@@ -7,7 +7,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use crate::error::Error;
-use crate::sessions::Snapshot;
+use crate::snapshot::Snapshot;
 
 /// A key of session data and the type of its value, which is kept as JSON.
 ///

@@ -20,6 +20,7 @@ mod reason;
 pub mod record;
 mod seal;
 mod sessions;
+mod snapshot;
 pub mod store;
 #[cfg(any(test, feature = "testing"))]
 pub mod testing;
@@ -33,12 +34,13 @@ pub use id::{InvalidName, InvalidSessionId, OperationId, Realm, Role, Route, Ses
 pub use key::Key;
 pub use keys::{InvalidMasterKey, MasterKey};
 pub use policy::{Policy, Preset};
-pub use reason::{Actor, EndReason, Ending, MAX_NOTE};
+pub use reason::{Actor, EndReason, Ending, MAX_NOTE, Reason};
 pub use record::{Method, MethodUse};
 pub use seal::SEAL_OVERHEAD;
 pub use sessions::{
     Active, Builder, Changes, Check, IdempotencyKey, Inactive, InvalidIdempotencyKey, Issued, Maintained,
-    NewGuest, Reason, Require, SessionPage, Sessions, SignIn, Snapshot, Verdict,
+    NewGuest, Require, SessionPage, Sessions, SignIn, Verdict,
 };
+pub use snapshot::Snapshot;
 pub use store::Memory;
 pub use token::{SecretHash, SessionToken, TOKEN_LEN};

@@ -141,6 +141,61 @@ impl Ending {
     }
 }
 
+/// Why a check does not say yes. The words are the same everywhere.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum Reason {
+    /// There is no such session, or it ended long ago.
+    Unknown,
+    /// The token is none that this server made for this realm and cookie.
+    Malformed,
+    /// The token was replaced by a newer one. The client may hold that already.
+    Superseded,
+    /// A guest or pending session that was not accepted here.
+    NotAccepted,
+    /// The assurance level is lower than required.
+    InsufficientLevel,
+    /// The last authentication is longer ago than required.
+    StaleAuthentication,
+    /// A required role is missing.
+    MissingRole,
+    /// No token was presented.
+    NoToken,
+    /// The session ended.
+    #[serde(untagged)]
+    Ended(EndReason),
+}
+
+impl Reason {
+    /// The word, as everywhere.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Ended(reason) => reason.as_str(),
+            Self::Unknown => "unknown",
+            Self::Malformed => "malformed",
+            Self::Superseded => "superseded",
+            Self::NotAccepted => "not_accepted",
+            Self::InsufficientLevel => "insufficient_level",
+            Self::StaleAuthentication => "stale_authentication",
+            Self::MissingRole => "missing_role",
+            Self::NoToken => "no_token",
+        }
+    }
+}
+
+impl fmt::Display for Reason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+impl From<EndReason> for Reason {
+    fn from(reason: EndReason) -> Self {
+        Self::Ended(reason)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

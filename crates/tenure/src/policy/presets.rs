@@ -5,8 +5,8 @@ use std::str::FromStr;
 
 use serde::Serialize;
 
-use super::{DAY, HOUR, Limits, MINUTE, Policy};
-use crate::store::AtLimit;
+use super::rules::{DAY, HOUR, Limits, MINUTE, Policy};
+use crate::record::AtLimit;
 
 /// A policy by the name of the rule book it follows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use super::Refusal;
 use crate::seal::SEAL_OVERHEAD;
-use crate::store::Refusal;
 
 /// How much data a session holds, in bytes of keys and plain values.
 pub const MAX_DATA: usize = 32 * 1024;

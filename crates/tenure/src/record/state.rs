@@ -5,13 +5,13 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use super::Refusal;
 use super::data::{self, Value};
 use super::identity::{Identity, NewIdentity};
 use super::secrets::{Grace, Secrets};
 use crate::clock::Timestamp;
 use crate::id::{OperationId, Realm, SessionId, UserId};
 use crate::reason::{Actor, EndReason, Ending};
-use crate::store::Refusal;
 use crate::token::SecretHash;
 
 /// What a store keeps of one session.
@@ -76,7 +76,7 @@ pub struct Claim {
     /// The keys of data that come along; all of them when none are named.
     pub carry: Option<Vec<String>>,
     /// How the user's other sessions limit it.
-    pub admission: crate::store::Admission,
+    pub admission: super::Admission,
     /// The receipt of the sign-in, for its retries.
     pub receipt: Option<serde_bytes::ByteBuf>,
 }

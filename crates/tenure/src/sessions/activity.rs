@@ -5,13 +5,13 @@ use std::future::Future;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use super::Snapshot;
 use super::core::Core;
 use crate::clock::Timestamp;
 use crate::error::Error;
 use crate::id::SessionId;
 use crate::reason::EndReason;
 use crate::record::Record;
+use crate::snapshot::Snapshot;
 use crate::store::{StoreError, Touch};
 
 /// How many sessions' activity waits to be written at the most; beyond, it is written at once.

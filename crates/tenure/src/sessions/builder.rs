@@ -2,8 +2,9 @@
 
 use std::sync::Arc;
 
+use super::Sessions;
 use super::core::Core;
-use super::{RealmSettings, Sessions};
+use super::handle::RealmSettings;
 use crate::clock::{Clock, SystemClock};
 use crate::cookie::CookieSettings;
 use crate::error::Error;

@@ -7,14 +7,15 @@ use std::sync::Arc;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
+use super::Sessions;
 use super::create::granted;
 use super::verdict::Active;
-use super::{Sessions, Snapshot};
 use crate::error::Error;
 use crate::id::{OperationId, SessionId};
 use crate::key::Key;
 use crate::reason::Actor;
 use crate::record::Change;
+use crate::snapshot::Snapshot;
 use crate::store::{Mutation, Operation, Outcome, Refusal};
 
 /// How often compare-and-set is tried against others.

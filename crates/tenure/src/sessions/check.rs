@@ -5,14 +5,15 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::verdict::{Active, Inactive, Reason, Verdict};
-use super::{Sessions, Snapshot};
+use super::Sessions;
+use super::verdict::{Active, Inactive, Verdict};
 use crate::cache::{Entry, Genuine};
 use crate::clock::Timestamp;
 use crate::error::Error;
 use crate::id::{Role, SessionId};
-use crate::reason::{Actor, EndReason, Ending};
+use crate::reason::{Actor, EndReason, Ending, Reason};
 use crate::record::{Standing, State};
+use crate::snapshot::Snapshot;
 use crate::store::{Mutation, StoreError};
 use crate::token::Presented;
 

@@ -3,13 +3,14 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::Sessions;
 use super::core::{Core, detached};
 use super::create::granted;
-use super::verdict::{Active, Inactive, Reason, Verdict};
-use super::{Sessions, Snapshot};
+use super::verdict::{Active, Inactive, Verdict};
 use crate::error::Error;
 use crate::id::{OperationId, SessionId, UserId};
-use crate::reason::{Actor, EndReason, Ending};
+use crate::reason::{Actor, EndReason, Ending, Reason};
+use crate::snapshot::Snapshot;
 use crate::store::{Mutation, Operation, Outcome, PageRequest, Refusal};
 
 /// How many sessions one step of ending a whole realm reads.

@@ -6,12 +6,13 @@ use std::sync::Arc;
 use sha2::{Digest, Sha256};
 use zeroize::{Zeroize, ZeroizeOnDrop};
 
-use super::{Sessions, Snapshot};
+use super::Sessions;
 use crate::cookie::SetCookie;
 use crate::error::Error;
 use crate::id::{OperationId, Route, SessionId};
 use crate::reason::Actor;
 use crate::record::{Grace, Standing, State};
+use crate::snapshot::Snapshot;
 use crate::store::{Operation, Refusal, Reply};
 use crate::token::{Secret, SessionToken};
 use crate::vault;

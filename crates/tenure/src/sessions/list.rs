@@ -2,9 +2,10 @@
 
 use std::sync::Arc;
 
-use super::{Sessions, Snapshot};
+use super::Sessions;
 use crate::error::Error;
 use crate::id::{SessionId, UserId};
+use crate::snapshot::Snapshot;
 use crate::store::{PageRequest, Refusal};
 
 /// A page of sessions.

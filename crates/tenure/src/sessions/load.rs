@@ -4,12 +4,12 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::Snapshot;
 use super::core::Core;
 use crate::cache::Entry;
 use crate::error::Error;
 use crate::id::{OperationId, SessionId};
 use crate::reason::Actor;
+use crate::snapshot::Snapshot;
 use crate::store::{Mutation, Operation, Reply, StoreError};
 
 /// How long a check waits for the store.

@@ -3,15 +3,16 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::Sessions;
 use super::create::granted;
 use super::issue::{IdempotencyKey, Issued};
 use super::verdict::Active;
-use super::{Sessions, Snapshot};
 use crate::clock::Timestamp;
 use crate::error::Error;
 use crate::id::OperationId;
 use crate::reason::Actor;
 use crate::record::{Record, Successor};
+use crate::snapshot::Snapshot;
 use crate::store::{Mutation, Operation, Refusal};
 use crate::token::{Secret, SessionToken};
 use crate::vault;

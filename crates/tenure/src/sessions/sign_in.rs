@@ -6,18 +6,19 @@ use std::time::Duration;
 use super::core::detached;
 use super::create::granted;
 use super::issue::{Attempt, IdempotencyKey, Issued};
-use super::verdict::{Active, Inactive, Reason, Verdict};
-use super::{Changes, Sessions, Snapshot};
+use super::verdict::{Active, Inactive, Verdict};
+use super::{Changes, Sessions};
 use crate::clock::Timestamp;
 use crate::device::Device;
 use crate::error::Error;
 use crate::id::{Role, SessionId, UserId};
 use crate::policy::{Limits, Stricter};
-use crate::reason::Actor;
+use crate::reason::{Actor, Reason};
 use crate::record::{
     Grace, Identity, MAX_KEYS, MAX_METHODS, MAX_ROLES, Method, NewIdentity, NewSession, NewState, Record,
     Secrets, State,
 };
+use crate::snapshot::Snapshot;
 use crate::store::{Admission, Authentication, Mutation, Renewal};
 
 /// A proof of who somebody is, as the application has just checked it.

@@ -7,8 +7,8 @@ use std::time::Duration;
 use async_trait::async_trait;
 
 use super::operation::{
-    Admission, EndedSessions, EventPage, Mutation, Operation, Outcome, Page, PageRequest, Refusal, Replay,
-    Reply, StoreInfo, Sweep, Swept, Touch, UserRecord,
+    EndedSessions, EventPage, Mutation, Operation, Outcome, Page, PageRequest, Replay, Reply, StoreInfo,
+    Sweep, Swept, Touch, UserRecord,
 };
 use super::rules::{self, Step, Written};
 use super::{Context, Engine, Opened, Store, StoreError};
@@ -18,7 +18,7 @@ use crate::id::{OperationId, Realm, Route, SessionId, UserId};
 use crate::keys::MasterKey;
 use crate::random;
 use crate::reason::{Actor, EndReason, Ending};
-use crate::record::{NewSession, Record, State};
+use crate::record::{Admission, NewSession, Record, Refusal, State};
 
 /// How many events are kept at the most.
 const EVENTS: usize = 100_000;

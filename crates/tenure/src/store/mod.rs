@@ -14,17 +14,16 @@ pub use engine::{Context, Engine, Opened};
 pub use error::StoreError;
 pub use memory::{Memory, MemoryStore};
 pub use operation::{
-    Admission, AtLimit, Authentication, EndedSessions, EventPage, Mutation, Operation, Outcome, Page,
-    PageRequest, Refusal, Renewal, Replay, Reply, StoreInfo, Sweep, Swept, Touch, UserRecord,
+    Authentication, EndedSessions, EventPage, Mutation, Operation, Outcome, Page, PageRequest, Renewal,
+    Replay, Reply, StoreInfo, Sweep, Swept, Touch, UserRecord,
 };
+
+pub use crate::record::{Admission, AtLimit, MAX_SESSIONS, Refusal};
 
 use crate::event::Position;
 use crate::id::{OperationId, Realm, Route, SessionId, UserId};
 use crate::reason::Ending;
 use crate::record::{NewSession, Record};
-
-/// How many sessions a user has at the most, whatever the policy says.
-pub const MAX_SESSIONS: u32 = 1_000;
 
 /// A place that keeps sessions.
 ///

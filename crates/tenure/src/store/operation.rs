@@ -5,8 +5,8 @@ use serde::{Deserialize, Serialize};
 use crate::clock::Timestamp;
 use crate::event::{Event, Position};
 use crate::id::{OperationId, Realm, Role, SessionId};
-use crate::reason::{Actor, EndReason, Ending};
-use crate::record::{Change, Claim, Grace, NewIdentity, Record, Successor};
+use crate::reason::{Actor, Ending};
+use crate::record::{Admission, Change, Claim, Grace, NewIdentity, Record, Refusal, Successor};
 use crate::token::SecretHash;
 
 /// What a store is.
@@ -113,91 +113,6 @@ pub struct Renewal {
     pub absolute_ms: u64,
     /// Whether the cookie outlives the browser.
     pub persistent: bool,
-}
-
-/// What happens when a user who has the allowed number of sessions signs in.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum AtLimit {
-    /// The sign-in is refused.
-    Refuse,
-    /// The oldest session ends.
-    EndOldest,
-    /// The session that was idle longest ends.
-    EndLongestIdle,
-}
-
-/// Under which conditions a session may begin.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Admission {
-    /// How many signed-in sessions the user may have.
-    pub max_sessions: u32,
-    /// What happens beyond.
-    pub at_limit: AtLimit,
-    /// How many pending sessions the user may have; beyond, one is refused.
-    pub max_pending: u32,
-    /// How many guests the store may hold, of all realms; beyond, one is refused.
-    pub max_guests: u64,
-    /// The user's epoch when the sign-in began. A later one refuses it.
-    pub epoch: Option<u64>,
-    /// Whether a refusal uses up the id, so that nobody completes the sign-in later.
-    pub burn: bool,
-}
-
-/// Why a store did not do what was asked. Nothing changed.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[non_exhaustive]
-pub enum Refusal {
-    /// There is no such session.
-    Missing,
-    /// It is over.
-    Ended(EndReason),
-    /// The token under which it was asked was superseded meanwhile.
-    Superseded,
-    /// Its state does not allow it.
-    WrongState,
-    /// A key had another version than expected.
-    Conflict {
-        /// The key.
-        key: String,
-        /// The version it has; 0 when it is not there.
-        version: u64,
-    },
-    /// The data had another version than expected.
-    VersionMismatch {
-        /// The version it has.
-        version: u64,
-    },
-    /// More than 64 keys.
-    TooManyKeys,
-    /// A key of more than 64 bytes, or an empty one.
-    KeyTooLong,
-    /// More than 32 KiB of data.
-    TooMuchData,
-    /// The last rotation was a moment ago.
-    TooSoon {
-        /// After how many milliseconds it can be tried again.
-        wait_ms: u64,
-    },
-    /// The user has as many sessions as allowed.
-    SessionLimit {
-        /// How many that is.
-        allowed: u32,
-    },
-    /// The user has as many pending sign-ins as allowed.
-    PendingLimit {
-        /// How many that is.
-        allowed: u32,
-    },
-    /// The store holds as many guests as allowed.
-    GuestLimit {
-        /// How many that is.
-        allowed: u64,
-    },
-    /// The user is disabled.
-    UserDisabled,
-    /// The user was signed out everywhere while signing in.
-    SignedOut,
 }
 
 /// What became of an operation.

@@ -3,12 +3,12 @@
 
 use std::time::Duration;
 
-use super::operation::{Admission, AtLimit, Authentication, Mutation, Operation, Refusal, Touch, UserRecord};
+use super::operation::{Authentication, Mutation, Operation, Touch, UserRecord};
 use crate::clock::Timestamp;
 use crate::event::{EventBody, EventKind};
 use crate::id::SessionId;
 use crate::reason::{Actor, EndReason, Ending};
-use crate::record::{Claim, NewSession, NewState, Record, State};
+use crate::record::{Admission, AtLimit, Claim, MAX_SESSIONS, NewSession, NewState, Record, Refusal, State};
 
 /// How long a claimed guest can still move, in milliseconds. Much shorter than the time for
 /// which ended sessions are kept: what has begun and ended in between must not begin again.
@@ -122,7 +122,7 @@ fn admit(
     now: Timestamp,
 ) -> Result<Vec<(Record, EventBody)>, Refusal> {
     let mut live: Vec<&Record> = others.iter().filter(|r| r.is_live_of_user(now)).collect();
-    let limit = admission.max_sessions.min(super::MAX_SESSIONS);
+    let limit = admission.max_sessions.min(MAX_SESSIONS);
     let allowed = limit as usize;
     if live.len() < allowed {
         return Ok(Vec::new());

@@ -1,0 +1,79 @@
+//! Naming a store, and what its operator decides about it.
+
+use std::path::PathBuf;
+use std::str::FromStr;
+
+use anyhow::{Result, bail};
+use clap::ValueEnum;
+use serde::Deserialize;
+
+/// Where sessions are kept.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum StoreUrl {
+    /// In a folder of this machine.
+    Embedded(PathBuf),
+    /// In memory, until the process ends.
+    Memory,
+}
+
+/// Stores that the contract has and this release does not.
+const LATER: &[&str] = &["postgres", "postgresql", "redis", "rediss", "redis-sentinel", "redis-cluster"];
+
+impl FromStr for StoreUrl {
+    type Err = anyhow::Error;
+
+    /// The address is not quoted in errors: it may hold a password.
+    fn from_str(url: &str) -> Result<Self> {
+        match url.split_once(':') {
+            Some(("memory", "")) => Ok(Self::Memory),
+            Some(("embedded", dir)) if !dir.is_empty() => Ok(Self::Embedded(dir.into())),
+            Some((scheme, _)) if LATER.contains(&scheme) => {
+                bail!("--store: {scheme} is not in this release; there are embedded:DIR and memory:")
+            }
+            _ => bail!("--store: say embedded:DIR or memory:"),
+        }
+    }
+}
+
+/// What to do with a store that is older than it was.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, ValueEnum)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum AfterRestore {
+    /// Do not serve, and say so
+    #[default]
+    Refuse,
+    /// End all sessions that are alive in it, then serve
+    EndAllSessions,
+    /// Take it as it is: sessions that ended since are alive again
+    Accept,
+}
+
+/// What to do when the clock is far ahead of the store.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, ValueEnum)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum AfterClockGap {
+    /// Do not serve, and say so
+    #[default]
+    Refuse,
+    /// The clock is right, the store was merely not in use
+    Accept,
+}
+
+impl From<AfterRestore> for tenure_embedded::AfterRestore {
+    fn from(decision: AfterRestore) -> Self {
+        match decision {
+            AfterRestore::Refuse => Self::Refuse,
+            AfterRestore::EndAllSessions => Self::EndAllSessions,
+            AfterRestore::Accept => Self::Accept,
+        }
+    }
+}
+
+impl From<AfterClockGap> for tenure_embedded::AfterClockGap {
+    fn from(decision: AfterClockGap) -> Self {
+        match decision {
+            AfterClockGap::Refuse => Self::Refuse,
+            AfterClockGap::Accept => Self::Accept,
+        }
+    }
+}

@@ -1,0 +1,61 @@
+//! Why a change is not made.
+
+use serde::{Deserialize, Serialize};
+
+use crate::reason::EndReason;
+
+/// Why a store did not do what was asked. Nothing changed.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub enum Refusal {
+    /// There is no such session.
+    Missing,
+    /// It is over.
+    Ended(EndReason),
+    /// The token under which it was asked was superseded meanwhile.
+    Superseded,
+    /// Its state does not allow it.
+    WrongState,
+    /// A key had another version than expected.
+    Conflict {
+        /// The key.
+        key: String,
+        /// The version it has; 0 when it is not there.
+        version: u64,
+    },
+    /// The data had another version than expected.
+    VersionMismatch {
+        /// The version it has.
+        version: u64,
+    },
+    /// More than 64 keys.
+    TooManyKeys,
+    /// A key of more than 64 bytes, or an empty one.
+    KeyTooLong,
+    /// More than 32 KiB of data.
+    TooMuchData,
+    /// The last rotation was a moment ago.
+    TooSoon {
+        /// After how many milliseconds it can be tried again.
+        wait_ms: u64,
+    },
+    /// The user has as many sessions as allowed.
+    SessionLimit {
+        /// How many that is.
+        allowed: u32,
+    },
+    /// The user has as many pending sign-ins as allowed.
+    PendingLimit {
+        /// How many that is.
+        allowed: u32,
+    },
+    /// The store holds as many guests as allowed.
+    GuestLimit {
+        /// How many that is.
+        allowed: u64,
+    },
+    /// The user is disabled.
+    UserDisabled,
+    /// The user was signed out everywhere while signing in.
+    SignedOut,
+}

@@ -1,0 +1,119 @@
+//! The handle that everything goes through, and what differs from realm to realm.
+
+use std::fmt;
+use std::sync::Arc;
+
+use super::{Builder, core};
+use crate::cookie::CookieSettings;
+use crate::error::Error;
+use crate::id::Realm;
+use crate::limiter::Limiter;
+use crate::policy::Policy;
+use crate::store::Engine;
+use crate::token::Binding;
+
+/// The sessions of one realm. Clones are cheap and share everything.
+///
+/// # Cancel safety
+/// What changes something runs to its end also when the future that asked for it is
+/// dropped; only the answer is lost. [`end_realm`](Self::end_realm) alone stops between two
+/// sessions.
+///
+/// # Example: from nothing to a checked token
+/// ```
+/// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// use tenure::{Check, Memory, Sessions, SignIn, Verdict};
+///
+/// let sessions = Sessions::open(Memory).await?;
+/// let issued = sessions.sign_in(None, SignIn::password("u_1".parse()?)).await?;
+///
+/// let verdict = sessions.check(issued.token.expose().as_bytes(), &Check::default()).await?;
+/// let Verdict::Ok(active) = verdict else { panic!("signed in a moment ago") };
+/// assert_eq!(active.session().user().unwrap().as_str(), "u_1");
+/// # Ok(()) }
+/// ```
+#[derive(Clone)]
+pub struct Sessions {
+    pub(super) core: Arc<core::Core>,
+    pub(super) realm: Arc<RealmSettings>,
+}
+
+/// What differs from realm to realm.
+pub(super) struct RealmSettings {
+    pub(super) binding: Arc<Binding>,
+    pub(super) cookie: CookieSettings,
+    pub(super) policy: Policy,
+    /// Who begins guest sessions, and how fast.
+    pub(super) guests: Limiter,
+}
+
+/// Those whose address the application does not tell begin as many guests together as this many
+/// networks.
+const NETWORKS_OF_UNPLACED: u32 = 100;
+
+impl Sessions {
+    /// Opens `engine` with the default policy.
+    ///
+    /// # Errors
+    /// [`Error::Store`] says why the store does not open and what to do.
+    pub async fn open(engine: impl Engine) -> Result<Self, Error> {
+        Self::builder(engine).open().await
+    }
+
+    /// Opens `engine` with settings of one's own.
+    pub fn builder(engine: impl Engine) -> Builder {
+        Builder::new(engine)
+    }
+
+    /// The sessions of another realm in the same store: another application or tenant, or
+    /// another part of this one with a cookie of its own. Nothing crosses realms.
+    ///
+    /// # Errors
+    /// [`Error::Policy`] when `policy` contradicts itself.
+    pub fn realm(&self, realm: Realm, cookie: CookieSettings, policy: Policy) -> Result<Self, Error> {
+        Ok(Self { core: Arc::clone(&self.core), realm: Arc::new(RealmSettings::new(realm, cookie, policy)?) })
+    }
+
+    /// The realm's session cookie.
+    pub fn cookie(&self) -> &CookieSettings {
+        &self.realm.cookie
+    }
+
+    /// The realm's policy.
+    pub fn policy(&self) -> &Policy {
+        &self.realm.policy
+    }
+
+    /// The realm.
+    pub fn realm_name(&self) -> &Realm {
+        &self.realm.binding.realm
+    }
+
+    /// Tenure's clock: steady, never backwards.
+    pub fn clock(&self) -> &Arc<crate::clock::SteadyClock> {
+        &self.core.clock
+    }
+
+    /// The store, for what goes beyond sessions.
+    pub fn store(&self) -> &Arc<dyn crate::store::Store> {
+        &self.core.store
+    }
+}
+
+impl RealmSettings {
+    pub(super) fn new(realm: Realm, cookie: CookieSettings, policy: Policy) -> Result<Self, Error> {
+        policy.validate()?;
+        let binding = Arc::new(Binding { realm, cookie: cookie.name().into() });
+        let guests = Limiter::per_minute(policy.guest.new_per_minute).unplaced_as(NETWORKS_OF_UNPLACED);
+        Ok(Self { binding, cookie, policy, guests })
+    }
+}
+
+impl fmt::Debug for Sessions {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Sessions")
+            .field("realm", self.realm_name())
+            .field("store", &self.core.store.info())
+            .finish_non_exhaustive()
+    }
+}
