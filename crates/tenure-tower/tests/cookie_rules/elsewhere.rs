@@ -61,17 +61,17 @@ async fn cs_sm_4_a_token_anywhere_but_in_the_cookie_is_ignored() {
     assert_eq!(send(&app, fine).await.text, "Hello u_alice");
 }
 
-/// A shop and its administration on one host: two cookies, two realms, one store.
+/// A shop and its administration on one host: two cookies of one store.
 struct Host {
     shop: Router,
     admin: Router,
 }
 
 impl Host {
-    async fn new() -> Self {
+    async fn new(realm: &str) -> Self {
         let kit = TestKit::new().await;
         let cookie = CookieSettings::new("__Host-admin").unwrap().strict();
-        let admin = kit.sessions.realm(Realm::new("admin").unwrap(), cookie, Policy::default()).unwrap();
+        let admin = kit.sessions.realm(Realm::new(realm).unwrap(), cookie, Policy::default()).unwrap();
         Self {
             shop: routes().layer(SessionLayer::new(&kit.sessions)),
             admin: routes().layer(SessionLayer::new(&admin)),
@@ -92,23 +92,26 @@ impl Host {
     }
 }
 
+/// Whether the two cookies are of one realm or of two.
 #[tokio::test]
 async fn cs_sm_9_cookies_that_change_places_are_good_for_neither() {
-    let host = Host::new().await;
-    let (shop, admin) = host.signed_in_at_both().await;
-    let right = format!("__Host-sid={shop}; __Host-admin={admin}");
-    let swapped = format!("__Host-sid={admin}; __Host-admin={shop}");
-    let doubled = format!("__Host-sid={shop}; __Host-admin={shop}");
-    assert_eq!(Host::ask(&host.shop, &right).await.text, "Hello u_alice");
-    assert_eq!(Host::ask(&host.admin, &right).await.text, "Hello u_alice");
-    for app in [&host.shop, &host.admin] {
-        assert_eq!(Host::ask(app, &swapped).await.status, StatusCode::UNAUTHORIZED);
+    for realm in ["default", "admin"] {
+        let host = Host::new(realm).await;
+        let (shop, admin) = host.signed_in_at_both().await;
+        let right = format!("__Host-sid={shop}; __Host-admin={admin}");
+        let swapped = format!("__Host-sid={admin}; __Host-admin={shop}");
+        let doubled = format!("__Host-sid={shop}; __Host-admin={shop}");
+        assert_eq!(Host::ask(&host.shop, &right).await.text, "Hello u_alice");
+        assert_eq!(Host::ask(&host.admin, &right).await.text, "Hello u_alice");
+        for app in [&host.shop, &host.admin] {
+            assert_eq!(Host::ask(app, &swapped).await.status, StatusCode::UNAUTHORIZED, "{realm}");
+        }
+        for wrong in [doubled, format!("__Host-admin={shop}")] {
+            assert_eq!(Host::ask(&host.admin, &wrong).await.status, StatusCode::UNAUTHORIZED, "{realm}");
+        }
+        assert_eq!(Host::ask(&host.shop, &right).await.text, "Hello u_alice", "nothing ended by it");
+        assert_eq!(Host::ask(&host.admin, &right).await.text, "Hello u_alice");
     }
-    assert_eq!(Host::ask(&host.admin, &doubled).await.status, StatusCode::UNAUTHORIZED);
-    let alone = format!("__Host-admin={shop}");
-    assert_eq!(Host::ask(&host.admin, &alone).await.status, StatusCode::UNAUTHORIZED);
-    assert_eq!(Host::ask(&host.shop, &right).await.text, "Hello u_alice", "nothing ended by it");
-    assert_eq!(Host::ask(&host.admin, &right).await.text, "Hello u_alice");
 }
 
 /// All parts of a token belong together: of two good ones, no mixture is good.
