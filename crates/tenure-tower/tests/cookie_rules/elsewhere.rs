@@ -6,9 +6,8 @@ use axum::http::header::{COOKIE, SET_COOKIE};
 use axum::http::{Request, StatusCode};
 use tenure::Policy;
 use tenure::testing::TestKit;
-use tenure_tower::{CookieSettings, Realm, SessionLayer, SignIn, UserId};
+use tenure_tower::{CookieSettings, Realm, SessionLayer};
 
-use crate::jar::Origin;
 use crate::site::{NAME, Visitor, routes, site};
 use crate::support::{Answer, send};
 
@@ -137,7 +136,9 @@ async fn asvs_7_2_2_each_sign_in_makes_a_token_and_none_is_taken_from_outside() 
     for _ in 0..20 {
         let mut visitor = Visitor::new(&app);
         visitor.post("/sign-in").await;
-        assert!(seen.insert(visitor.jar.header("/", Origin::Https).unwrap()), "a token came twice");
+        // The secret in it, so that ids that differ do not hide secrets that do not.
+        let secret = visitor.jar.values(NAME).concat()[32..74].to_owned();
+        assert!(seen.insert(secret), "a secret came twice");
     }
     // What the visitor brings along is neither adopted nor echoed, however well it is formed.
     let good = kit.sign_in_as("u_bob").await;
@@ -153,7 +154,4 @@ async fn asvs_7_2_2_each_sign_in_makes_a_token_and_none_is_taken_from_outside() 
             assert!(!answer.text.contains(&chosen));
         }
     }
-    let user = UserId::new("u_alice").unwrap();
-    let issued = kit.sessions.sign_in(None, SignIn::password(user)).await.unwrap();
-    assert!(!seen.contains(issued.token.expose()));
 }

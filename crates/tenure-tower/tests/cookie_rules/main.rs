@@ -4,7 +4,6 @@
 mod elsewhere;
 mod jar;
 mod kept;
-mod said;
 mod site;
 mod wire;
 
