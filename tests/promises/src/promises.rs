@@ -27,3 +27,4 @@ mod retries;
 mod same_verdict;
 mod sign_in;
 mod sign_in_crash;
+mod standards;

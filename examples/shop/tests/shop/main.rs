@@ -7,5 +7,6 @@ mod forged;
 mod hostile;
 mod outage;
 mod return_to;
+mod secrecy;
 mod signing_in;
 mod support;
