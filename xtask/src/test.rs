@@ -90,6 +90,9 @@ fn rust_steps(places: &Places) -> Vec<Step> {
         })
         .after(&["build"])
         .once("tests", "Running "),
+        // What users build: without what is there for tests only.
+        Step::new("product", |log| check(log, &Program::cargo("check --package tenure-cli")))
+            .after(&["lints"]),
         Step::new("docs", |log| {
             check(
                 log,
@@ -97,7 +100,7 @@ fn rust_steps(places: &Places) -> Vec<Step> {
                     .env("RUSTDOCFLAGS", "-D warnings"),
             )
         })
-        .after(&["lints"]),
+        .after(&["product"]),
         Step::new("doc tests", |log| cargo_test(log, "test --workspace --doc --no-fail-fast"))
             .needs(&["build"])
             .after(&["docs"]),

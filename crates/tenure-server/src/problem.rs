@@ -1,7 +1,5 @@
 //! What an answer says when something did not work (RFC 9457).
 
-use std::time::Duration;
-
 use axum::http::header::{ALLOW, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
 use axum::http::{HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
@@ -17,7 +15,7 @@ use crate::codes::{self, Code};
 pub struct Problem {
     code: &'static Code,
     detail: String,
-    retry_after: Option<Duration>,
+    retry_after_seconds: Option<u64>,
 }
 
 /// The body of an error.
@@ -43,12 +41,12 @@ pub(crate) struct Body<'a> {
 impl Problem {
     /// The problem with this code.
     pub(crate) fn new(code: &'static Code, detail: impl Into<String>) -> Self {
-        Self { code, detail: detail.into(), retry_after: None }
+        Self { code, detail: detail.into(), retry_after_seconds: None }
     }
 
     /// When to try again.
-    pub(crate) fn retry_after(self, after: Duration) -> Self {
-        Self { retry_after: Some(after), ..self }
+    pub(crate) fn retry_after(self, seconds: u64) -> Self {
+        Self { retry_after_seconds: Some(seconds), ..self }
     }
 
     /// The stable code.
@@ -76,7 +74,7 @@ impl From<Error> for Problem {
                 &codes::INVALID_TOKEN,
                 "the token is none that this server made for this realm and cookie",
             ),
-            _ => match error.retry_after() {
+            _ => match error.retry_after_seconds() {
                 Some(after) => Self::of(&error).retry_after(after),
                 None => Self::of(&error),
             },
@@ -111,9 +109,8 @@ impl IntoResponse for Problem {
             headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer realm=\"tenure\""));
         }
         let unavailable = status == StatusCode::SERVICE_UNAVAILABLE;
-        let after = self.retry_after.or_else(|| unavailable.then_some(Duration::from_secs(1)));
-        if let Some(after) = after {
-            headers.insert(RETRY_AFTER, HeaderValue::from(after.as_millis().div_ceil(1_000).max(1) as u64));
+        if let Some(seconds) = self.retry_after_seconds.or(unavailable.then_some(1)) {
+            headers.insert(RETRY_AFTER, HeaderValue::from(seconds));
         }
         answer
     }

@@ -106,10 +106,9 @@ impl IntoResponse for Error {
         let headers = answer.headers_mut();
         headers.insert(CONTENT_TYPE, HeaderValue::from_static("text/plain; charset=utf-8"));
         if let Self::Session(error) = &self
-            && let Some(wait) = error.retry_after()
+            && let Some(seconds) = error.retry_after_seconds()
         {
-            // Rounded up: whoever waits that long does not come too early.
-            headers.insert(RETRY_AFTER, HeaderValue::from(wait.as_secs() + 1));
+            headers.insert(RETRY_AFTER, HeaderValue::from(seconds));
         }
         if status == StatusCode::UNAUTHORIZED {
             headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static("Cookie"));

@@ -87,9 +87,14 @@ impl CookieSettings {
     }
 
     /// The value of a `Set-Cookie` header that hands `token` to its client. With `max_age`
-    /// the browser keeps it over a restart; without, it does not (NIST SP 800-63B-4 §5.1).
+    /// the browser keeps it over a restart, for 400 days at the most; without, it does not (NIST
+    /// SP 800-63B-4 §5.1).
     pub fn set(&self, token: &SessionToken, max_age: Option<Duration>) -> SetCookie {
-        self.write(token.expose(), max_age.map(|age| age.as_secs().min(MAX_COOKIE_AGE)))
+        if max_age.is_some_and(|age| age.as_secs() > MAX_COOKIE_AGE) {
+            tracing::warn!(cookie = %self.name, "browsers keep a cookie for 400 days at the most");
+        }
+        // A cookie for no second at all would be a deletion.
+        self.write(token.expose(), max_age.map(|age| age.as_secs().clamp(1, MAX_COOKIE_AGE)))
     }
 
     /// The value of a `Set-Cookie` header that makes the browser forget the cookie: the same

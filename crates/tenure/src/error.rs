@@ -117,12 +117,12 @@ impl Error {
         }
     }
 
-    /// When it can be tried again, where that is known.
-    pub fn retry_after(&self) -> Option<Duration> {
+    /// After how many seconds it can be tried again, where that is known: a `Retry-After`.
+    pub fn retry_after_seconds(&self) -> Option<u64> {
         match self {
-            Self::Throttled { retry_after } => Some(*retry_after),
-            Self::Refused(Refusal::TooSoon { wait_ms }) => Some(Duration::from_millis(*wait_ms)),
-            _ => (self.status() == 503).then_some(Duration::from_secs(1)),
+            Self::Throttled { retry_after } => Some(retry_after.as_secs().max(1)),
+            Self::Refused(Refusal::TooSoon { wait_ms }) => Some(wait_ms.div_ceil(1_000).max(1)),
+            _ => (self.status() == 503).then_some(1),
         }
     }
 
