@@ -41,6 +41,9 @@ impl Missing {
         if !browser::chromium().exists() {
             debian.push("chromium");
         }
+        if !runs("curl") {
+            debian.push("curl");
+        }
         if !runs("node") {
             debian.push("nodejs");
         }

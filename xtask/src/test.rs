@@ -24,7 +24,7 @@ const QUICK: &str = "left out by --quick";
 /// with a table, a line such as `412 passed, 0 failed`, and status 1 if anything
 /// failed.
 ///
-/// On Debian it installs what is missing, after asking: Chromium, Node.js,
+/// On Debian it installs what is missing, after asking: Chromium, curl, Node.js,
 /// python3-venv (by apt-get, with sudo unless root), and inside the workspace
 /// playwright-core and cargo-deny.
 #[derive(Args)]
