@@ -8,6 +8,8 @@ mod support;
 
 mod attacks_sessions;
 mod attacks_store;
+mod model;
+mod model_steps;
 mod orders;
 mod p10_honest;
 mod p10_thief;
