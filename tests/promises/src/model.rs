@@ -75,7 +75,9 @@ impl Model {
             None if generation == s.generation => Worth::Current,
             None if generation > s.generation => Worth::Prepared,
             None if generation < s.floor => Worth::Dead("superseded"),
-            None if s.rotated && generation + 1 == s.generation && self.now - s.since < GRACE => Worth::InGrace,
+            None if s.rotated && generation + 1 == s.generation && self.now - s.since < GRACE => {
+                Worth::InGrace
+            }
             None => Worth::Reused,
         }
     }
@@ -106,7 +108,13 @@ impl Model {
         }
     }
 
-    pub(crate) fn begin(&mut self, user: Option<&'static str>, id: SessionId, text: &str, data: Data) -> usize {
+    pub(crate) fn begin(
+        &mut self,
+        user: Option<&'static str>,
+        id: SessionId,
+        text: &str,
+        data: Data,
+    ) -> usize {
         let session = self.sessions.len();
         self.sessions.push(Session {
             id,

@@ -38,13 +38,17 @@ enum Step {
 
 #[derive(Clone, Debug)]
 enum Act {
-    Visit { lost: bool },
+    Visit {
+        lost: bool,
+    },
     Set(usize, u64),
     Remove(usize),
     Add(usize),
     /// Two write what both read before: the second is refused.
     WriteTwice(usize),
-    Rotate { lost: bool },
+    Rotate {
+        lost: bool,
+    },
     SignIn(usize),
     SignOut,
     EndOwn(usize),
@@ -108,7 +112,8 @@ impl Play {
         match step {
             Step::Guest => {
                 let data = Changes::default().set("a", 1.into());
-                let issued = self.sessions.create_guest(NewGuest { data, ..NewGuest::default() }).await.unwrap();
+                let issued =
+                    self.sessions.create_guest(NewGuest { data, ..NewGuest::default() }).await.unwrap();
                 self.begin(None, &issued, Data::from([("a".into(), 1)]));
             }
             Step::SignIn(who) => self.sign_in(USERS[who], None).await,
@@ -160,7 +165,8 @@ impl Play {
 
     /// Somebody comes with a token: what they are told, and what they do then.
     async fn with(&mut self, token: usize, act: Act) {
-        let known: Vec<usize> = (0..self.model.tokens.len()).filter(|t| !self.model.tokens[*t].lost).collect();
+        let known: Vec<usize> =
+            (0..self.model.tokens.len()).filter(|t| !self.model.tokens[*t].lost).collect();
         let Some(token) = known.len().checked_sub(1 + token % known.len().max(1)).map(|at| known[at]) else {
             return;
         };
@@ -242,7 +248,9 @@ impl Play {
             _ => session,
         };
         let ended = match act {
-            Act::EndOwn(_) => self.sessions.end_own(active, self.model.sessions[other].id).await.map(u64::from),
+            Act::EndOwn(_) => {
+                self.sessions.end_own(active, self.model.sessions[other].id).await.map(u64::from)
+            }
             Act::EndOthers => self.sessions.end_others(active).await,
             _ => self.sessions.sign_out_everywhere(active).await,
         };

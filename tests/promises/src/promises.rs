@@ -8,6 +8,7 @@ mod support;
 
 mod attacks_sessions;
 mod attacks_store;
+mod ended;
 mod model;
 mod model_steps;
 mod orders;
