@@ -12,6 +12,7 @@ mod ended;
 mod model;
 mod model_steps;
 mod orders;
+mod orders_rotation;
 mod p10_honest;
 mod p10_thief;
 mod p12_secrets;
