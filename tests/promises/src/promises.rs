@@ -13,6 +13,7 @@ mod model;
 mod model_steps;
 mod orders;
 mod orders_rotation;
+mod p10_crowd;
 mod p10_honest;
 mod p10_thief;
 mod p12_secrets;
