@@ -13,21 +13,28 @@ use tokio::task::JoinHandle;
 
 use crate::support::{Call, Gate, MINUTE, Trouble, World, active, revoked, said, sign_in, user, visit, word};
 
-/// What somebody asks for: the call of the store at which it is held, and what it saw.
+/// What somebody asks for: the calls of the store at which it is held, one after the other, and
+/// what it saw.
 #[derive(Clone, Copy)]
-struct Request {
-    held_at: Call,
-    run: fn(Sessions, Arc<Before>) -> BoxFuture<'static, String>,
+pub(crate) struct Request {
+    pub(crate) held_at: &'static [Call],
+    pub(crate) run: fn(Sessions, Arc<Before>) -> BoxFuture<'static, String>,
 }
 
 /// What there was before the requests.
-struct Before {
-    issued: Issued,
-    active: Active,
+pub(crate) struct Before {
+    pub(crate) issued: Issued,
+    pub(crate) active: Active,
+    /// The token that is prepared after that, if one is.
+    pub(crate) next: Option<Issued>,
 }
 
+/// What became of a request: which one it was, what it saw, whether it had begun after the end
+/// was acknowledged.
+pub(crate) type Saw = (usize, String, bool);
+
 const CHECK: Request = Request {
-    held_at: Call::Load,
+    held_at: &[Call::Load],
     run: |sessions, before| {
         Box::pin(async move {
             let check = Check { can_set_cookie: true, ..Check::default() };
@@ -38,14 +45,14 @@ const CHECK: Request = Request {
 };
 
 const REFRESH: Request = Request {
-    held_at: Call::Load,
+    held_at: &[Call::Load],
     run: |sessions, before| {
         Box::pin(async move { word(&sessions.refresh(before.active.clone()).await.expect("an answer")) })
     },
 };
 
 const CHANGE: Request = Request {
-    held_at: Call::Change,
+    held_at: &[Call::Change],
     run: |sessions, before| {
         Box::pin(async move {
             let changes = Changes::default().set("theme", "dark".into());
@@ -56,7 +63,7 @@ const CHANGE: Request = Request {
 };
 
 const LIST: Request = Request {
-    held_at: Call::SessionsOf,
+    held_at: &[Call::SessionsOf],
     run: |sessions, _| {
         Box::pin(async move {
             let list = sessions.list(&user("ann")).await.expect("the store answers");
@@ -66,7 +73,7 @@ const LIST: Request = Request {
 };
 
 const FLUSH: Request = Request {
-    held_at: Call::Touch,
+    held_at: &[Call::Touch],
     run: |sessions, _| {
         Box::pin(async move {
             sessions.maintain().await.expect("the store answers");
@@ -75,8 +82,8 @@ const FLUSH: Request = Request {
     },
 };
 
-const END: Request = Request {
-    held_at: Call::EndSessionsOf,
+pub(crate) const END: Request = Request {
+    held_at: &[Call::EndSessionsOf],
     run: |sessions, _| {
         Box::pin(async move {
             sessions.end_all_of(&user("ann"), None, revoked()).await.expect("the store answers");
@@ -85,48 +92,83 @@ const END: Request = Request {
     },
 };
 
-/// A request on its way. Its second gate is where the answer waits.
+impl Request {
+    /// Before and after each call at which it is held, and to its end.
+    fn steps(&self) -> usize {
+        2 * self.held_at.len() + 1
+    }
+}
+
+/// A request on its way: where it is held next, before the store acts or before the answer
+/// arrives.
 struct OnItsWay {
+    held_at: std::slice::Iter<'static, Call>,
+    next: Option<(Gate, Gate)>,
+    before: bool,
     task: JoinHandle<String>,
-    before: Gate,
-    after: Gate,
 }
 
 impl OnItsWay {
     /// Sends it off, until it stands before the store or needs none.
     async fn begin(request: Request, world: &World, sessions: &Sessions, before: &Arc<Before>) -> Self {
-        let mut on_its_way =
-            Self { before: Gate::shut(), after: Gate::shut(), task: tokio::spawn(async { String::new() }) };
-        let held = Trouble::Held(on_its_way.before.clone(), on_its_way.after.clone());
-        world.faults.once(request.held_at, held);
-        on_its_way.task = tokio::spawn((request.run)(sessions.clone(), Arc::clone(before)));
-        Self::reaches(&on_its_way.before, &on_its_way.task).await;
-        // What it did not need must hold nobody else.
-        world.faults.heal();
+        let mut on_its_way = Self {
+            held_at: request.held_at.iter(),
+            next: None,
+            before: false,
+            task: tokio::spawn(async { String::new() }),
+        };
+        let go = || on_its_way.task = tokio::spawn((request.run)(sessions.clone(), Arc::clone(before)));
+        Self::holds(&mut on_its_way.held_at, &mut on_its_way.next, world, go);
+        on_its_way.reaches(world).await;
         on_its_way
     }
 
-    /// Lets the store act.
-    async fn act(&self) {
-        self.before.open();
-        Self::reaches(&self.after, &self.task).await;
+    /// Lets it go on to where it is held next: lets the store act, or gives it the answer.
+    async fn go_on(&mut self, world: &World) {
+        match self.next.clone() {
+            Some((before, _)) if self.before => before.open(),
+            Some((_, after)) => Self::holds(&mut self.held_at, &mut self.next, world, || after.open()),
+            None => return,
+        }
+        self.reaches(world).await;
     }
 
-    /// Gives it the answer: what it saw.
+    /// Lets it come to its end: what it saw.
     async fn finish(self) -> String {
-        self.after.open();
+        if let Some((_, after)) = &self.next {
+            after.open();
+        }
         self.task.await.expect("a request does not panic")
     }
 
-    async fn reaches(gate: &Gate, task: &JoinHandle<String>) {
-        while !task.is_finished() && !gate.takes_one() {
+    fn holds(
+        held_at: &mut std::slice::Iter<'static, Call>,
+        next: &mut Option<(Gate, Gate)>,
+        world: &World,
+        go: impl FnOnce(),
+    ) {
+        if let Some(call) = held_at.next() {
+            let (before, after) = (Gate::shut(), Gate::shut());
+            world.faults.once(*call, Trouble::Held(before.clone(), after.clone()));
+            *next = Some((before, after));
+        }
+        go();
+    }
+
+    async fn reaches(&mut self, world: &World) {
+        self.before = !self.before;
+        let (before, after) = self.next.as_ref().expect("each is held somewhere");
+        let gate = if self.before { before } else { after };
+        while !self.task.is_finished() && !gate.takes_one() {
             tokio::task::yield_now().await;
         }
+        // What it did not need must hold nobody else.
+        world.faults.heal();
     }
 }
 
-/// Calls `then` with every order of three steps for each of `count` requests.
-fn every_order(count: usize, then: &mut impl FnMut(&[usize])) {
+/// Calls `then` with every order of so many steps for each request.
+fn every_order(steps: &[usize], then: &mut impl FnMut(&[usize])) {
     fn go(left: &mut [usize], order: &mut Vec<usize>, then: &mut impl FnMut(&[usize])) {
         if left.iter().all(|steps| *steps == 0) {
             return then(order);
@@ -141,19 +183,26 @@ fn every_order(count: usize, then: &mut impl FnMut(&[usize])) {
             }
         }
     }
-    go(&mut vec![3; count], &mut Vec::new(), then);
+    go(&mut steps.to_vec(), &mut Vec::new(), then);
+}
+
+/// How many orders there are.
+fn orders_of(steps: &[usize]) -> usize {
+    let factorial = |n: usize| (1..=n).product::<usize>();
+    factorial(steps.iter().sum()) / steps.iter().map(|n| factorial(*n)).product::<usize>()
 }
 
 /// Runs `requests` in every order. `prepare` makes the world; `holds` gets, in the order in
 /// which they ended, who saw what and whether it had begun after the end was acknowledged.
-fn in_every_order<P, H>(requests: &[Request], cache_bytes: usize, prepare: P, holds: H)
+pub(crate) fn in_every_order<P, H>(requests: &[Request], cache_bytes: usize, prepare: P, holds: H)
 where
     P: AsyncFn(&World, &Sessions) -> Before,
-    H: AsyncFn(&Sessions, &Before, &[(usize, String, bool)], &[usize]),
+    H: AsyncFn(&Sessions, &Before, &[Saw], &[usize]),
 {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let all_steps: Vec<usize> = requests.iter().map(Request::steps).collect();
     let mut orders = 0;
-    every_order(requests.len(), &mut |order| {
+    every_order(&all_steps, &mut |order| {
         orders += 1;
         runtime.block_on(async {
             let world = World::memory();
@@ -163,17 +212,16 @@ where
             let (mut steps, mut late) = (vec![0; requests.len()], vec![false; requests.len()]);
             let mut saw = Vec::new();
             for &who in order {
-                match steps[who] {
-                    0 => {
-                        late[who] = saw.iter().any(|(_, word, _)| word == "ended");
-                        let begun = OnItsWay::begin(requests[who], &world, &sessions, &before).await;
-                        under_way[who] = Some(begun);
-                    }
-                    1 => under_way[who].as_ref().expect("it began").act().await,
-                    _ => {
-                        let word = under_way[who].take().expect("it began").finish().await;
-                        saw.push((who, word, late[who]));
-                    }
+                let under_way = &mut under_way[who];
+                if steps[who] == 0 {
+                    late[who] = saw.iter().any(|(_, word, _)| word == "ended");
+                    let begun = OnItsWay::begin(requests[who], &world, &sessions, &before).await;
+                    *under_way = Some(begun);
+                } else if steps[who] + 1 < all_steps[who] {
+                    under_way.as_mut().expect("it began").go_on(&world).await;
+                } else {
+                    let word = under_way.take().expect("it began").finish().await;
+                    saw.push((who, word, late[who]));
                 }
                 steps[who] += 1;
             }
@@ -181,15 +229,15 @@ where
             sessions.close().await.expect("it closes");
         });
     });
-    assert_eq!(orders, [1, 1, 20, 1_680][requests.len()]);
+    assert_eq!(orders, orders_of(&all_steps));
 }
 
 /// Somebody who is signed in and not in memory yet.
-async fn signed_in(world: &World, sessions: &Sessions) -> Before {
+pub(crate) async fn signed_in(world: &World, sessions: &Sessions) -> Before {
     let issued = sign_in(sessions, "ann").await;
     let beside = world.open_beside(sessions).await;
     let active = active(&beside, issued.token.expose()).await;
-    Before { issued, active }
+    Before { issued, active, next: None }
 }
 
 /// Somebody whom the store takes for idle: the last activity is in memory only.

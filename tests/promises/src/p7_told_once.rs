@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use futures_util::future::join_all;
-use tenure::event::{EventKind, Position};
+use tenure::event::{Event, EventKind, Position};
 use tenure::policy::Limits;
 use tenure::store::{AtLimit, EventPage};
 use tenure::{Actor, EndReason, Ending, Error, SessionId, Sessions, SignIn, Verdict};
@@ -229,22 +229,41 @@ async fn p7_the_log_has_no_gap_and_reads_the_same_from_any_cursor(world: World) 
 
 async fn p7_a_cursor_that_is_no_longer_kept_is_refused_and_never_skipped(world: World) {
     let sessions = world.open().await;
-    let old = sign_in(&sessions, "ann").await;
-    let first = told(&sessions).await[0].position;
-    world.clock.advance(8 * 24 * HOUR);
-    sessions.maintain().await.unwrap();
-    sign_in(&sessions, "bob").await;
-    let page = sessions.store().events(0, Some(first), 10).await.unwrap();
-    if let EventPage::Events(events) = &page {
-        let next = events.first().map(|event| event.position.sequence);
-        assert_eq!(next, Some(first.sequence + 1), "the end of {} is not skipped", old.session.id());
+    for name in ["ann", "bob", "carol"] {
+        sign_in(&sessions, name).await;
     }
+    let old = told(&sessions).await;
+    world.clock.advance(8 * 24 * HOUR);
+    sign_in(&sessions, "dora").await;
+    // Removes what is older than a week, and tells that three were idle.
+    sessions.maintain().await.unwrap();
+    old_cursors_are_refused(&sessions, &old).await;
+    let sessions = world.restart(sessions).await;
+    old_cursors_are_refused(&sessions, &old).await;
+}
+
+async fn old_cursors_are_refused(sessions: &Sessions, old: &[Event]) {
+    let events = async |after| sessions.store().events(0, after, 10).await.unwrap();
+    let first = old[0].position;
+    let last = old.last().unwrap().position;
+    for cursor in &old[..2] {
+        let refused = events(Some(cursor.position)).await;
+        assert_eq!(refused, EventPage::Truncated { oldest: last }, "{}", cursor.position);
+    }
+    let EventPage::Events(kept) = events(Some(last)).await else {
+        panic!("the oldest position that can be asked for")
+    };
+    let sequences: Vec<u64> = kept.iter().map(|event| event.position.sequence).collect();
+    assert_eq!(sequences, (1..=4).map(|n| last.sequence + n).collect::<Vec<_>>(), "none is skipped");
+    let idle = kept.iter().filter(|event| event.body.reason == Some(EndReason::IdleTimeout));
+    assert_eq!(idle.count(), 3);
+    assert_eq!(events(None).await, EventPage::Events(kept), "without a cursor from the oldest on");
     for foreign in [
-        Position { epoch: first.epoch ^ 1, sequence: first.sequence },
+        Position { epoch: first.epoch ^ 1, sequence: last.sequence },
         Position { epoch: first.epoch, sequence: u64::MAX / 2 },
         Position { epoch: first.epoch, sequence: 1 << 40 },
     ] {
-        let page = sessions.store().events(0, Some(foreign), 10).await.unwrap();
+        let page = events(Some(foreign)).await;
         assert!(matches!(page, EventPage::Truncated { .. }), "{foreign}: {page:?}");
     }
 }

@@ -8,7 +8,12 @@ mod support;
 
 mod attacks_sessions;
 mod attacks_store;
+mod ended;
+mod model;
+mod model_steps;
 mod orders;
+mod orders_rotation;
+mod p10_crowd;
 mod p10_honest;
 mod p10_thief;
 mod p12_secrets;
