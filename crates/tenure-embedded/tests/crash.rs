@@ -128,14 +128,14 @@ async fn users_are_disabled(store: Arc<EmbeddedStore>) {
         }
         let realm = Realm::default();
         let ended = match random() % 2 {
-            0 => store.set_disabled(&realm, &user(&name), true, Actor::application()).await.unwrap(),
-            _ => store.end_sessions_of(&realm, &user(&name), None, revoked()).await.unwrap(),
+            0 => store.set_disabled(&operation(), &realm, &user(&name), true).await.unwrap(),
+            _ => store.end_sessions_of(&operation(), &realm, &user(&name), None, revoked()).await.unwrap(),
         };
         let is_disabled = store.user(&realm, &user(&name)).await.unwrap().disabled_at.is_some();
         if is_disabled {
             say(&format!("disabled {name} 0"));
         }
-        ended.iter().for_each(|id| say(&format!("ended {id} 0")));
+        ended.ids.iter().for_each(|id| say(&format!("ended {id} 0")));
     }
 }
 

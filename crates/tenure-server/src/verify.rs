@@ -169,7 +169,6 @@ fn token<'a>(
 }
 
 fn answer(sessions: &Sessions, verdict: Verdict, can_set_cookie: bool) -> Answer {
-    let verdict = for_users_only(verdict);
     let inactive = Answer {
         verdict: verdict.as_str(),
         reason: verdict.reason().map(Reason::as_str),
@@ -194,18 +193,5 @@ fn answer(sessions: &Sessions, verdict: Verdict, can_set_cookie: bool) -> Answer
                 ..inactive
             }
         }
-    }
-}
-
-/// Only somebody who is signed in can be asked to step up or be forbidden something. An
-/// accepted guest that lacks what is required is not accepted.
-fn for_users_only(verdict: Verdict) -> Verdict {
-    match verdict {
-        Verdict::StepUp(active, _) | Verdict::Forbidden(active, _)
-            if active.session().state() != "signed_in" =>
-        {
-            Verdict::Inactive(Inactive { reason: Reason::NotAccepted, forget: false, session: None })
-        }
-        verdict => verdict,
     }
 }

@@ -27,11 +27,8 @@ impl SignedIn {
             let user = active.session().user().cloned();
             (active, user.ok_or(Error::NotSignedIn(tenure::Reason::NotAccepted))?)
         };
-        match session.handle().settings.sessions.requires(&active, require) {
-            None => Ok(Self { active, user, session }),
-            Some(reason @ tenure::Reason::MissingRole) => Err(Error::Forbidden(reason)),
-            Some(reason) => Err(tenure::Error::StepUp(reason).into()),
-        }
+        check(&session, &active, require)?;
+        Ok(Self { active, user, session })
     }
 
     /// Who it is.
@@ -39,7 +36,7 @@ impl SignedIn {
         &self.user
     }
 
-    /// The session as the check saw it.
+    /// The session as the request found it.
     pub fn snapshot(&self) -> &Arc<Snapshot> {
         self.active.session()
     }
@@ -54,12 +51,8 @@ impl SignedIn {
     ///
     /// # Errors
     /// 403 for a missing role; the sign-in page for what signing in again can mend.
-    pub fn require(&self, require: &Require) -> Result<(), Error> {
-        match self.session.handle().settings.sessions.requires(&self.active, require) {
-            None => Ok(()),
-            Some(reason @ tenure::Reason::MissingRole) => Err(Error::Forbidden(reason)),
-            Some(reason) => Err(tenure::Error::StepUp(reason).into()),
-        }
+    pub async fn require(&self, require: &Require) -> Result<(), Error> {
+        check(&self.session, &self.current().await?, require)
     }
 
     /// The user's live sessions, newest first, this one among them.
@@ -115,8 +108,17 @@ impl SignedIn {
     /// The refusals of [`tenure::Sessions::step_up`].
     pub async fn step_up(&self, proof: SignIn) -> Result<(), Error> {
         let mut look = self.session.handle().look().await?;
-        let issued = self.session.handle().settings.sessions.step_up(&self.active, proof).await?;
+        let active = look.signed_in()?.clone();
+        let issued = self.session.handle().settings.sessions.step_up(&active, proof).await?;
         look.adopt(&issued).await
+    }
+}
+
+fn check(session: &Session, active: &Active, require: &Require) -> Result<(), Error> {
+    match session.handle().settings.sessions.requires(active, require) {
+        None => Ok(()),
+        Some(reason @ tenure::Reason::MissingRole) => Err(Error::Forbidden(reason)),
+        Some(reason) => Err(tenure::Error::StepUp(reason).into()),
     }
 }
 

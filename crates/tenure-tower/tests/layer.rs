@@ -12,7 +12,9 @@ use axum::response::{AppendHeaders, IntoResponse};
 use axum::routing::{get, post};
 use support::{Browser, app, send};
 use tenure::testing::TestKit;
-use tenure_tower::{Error, Guard, Guest, Key, Role, Session, SessionLayer, SignIn, SignedIn, UserId};
+use tenure_tower::{
+    Error, Guard, Guest, Key, Require, Role, Session, SessionLayer, SignIn, SignedIn, UserId,
+};
 
 const CART: Key<Vec<String>> = Key::new("cart");
 const VISITS: Key<u32> = Key::new("visits");
@@ -304,4 +306,27 @@ async fn a_stream_learns_that_its_session_is_over() {
     let ending = tenure::Ending::new(tenure::EndReason::Revoked, tenure::Actor::application());
     kit.sessions.end(session.id(), ending).await.unwrap();
     assert_eq!(ends.recv().await.unwrap().unwrap().as_str(), "revoked");
+}
+
+#[tokio::test]
+async fn after_a_step_up_the_same_request_has_the_higher_level_and_may_step_up_again() {
+    async fn raise(me: SignedIn) -> Result<String, Error> {
+        let level = |level| Require { level: Some(level), ..Require::default() };
+        assert!(me.require(&level(2)).await.is_err(), "not yet");
+        let proof = |method| SignIn::with(me.user().clone(), vec![tenure::Method::new(method).unwrap()]);
+        me.step_up(proof("totp")).await?;
+        me.require(&level(2)).await?;
+        me.step_up(proof("passkey").level(3)).await?;
+        me.require(&level(3)).await?;
+        Ok("raised".into())
+    }
+    let (kit, app) = app(|kit| {
+        Router::new().route("/raise", post(raise)).layer(SessionLayer::new(&kit.sessions)).merge(shop(kit))
+    })
+    .await;
+    let mut browser = Browser::with_cookie(&app, kit.sign_in_as("u_alice").await);
+    assert_eq!(browser.get("/strong").await.status, StatusCode::SEE_OTHER);
+    let answer = browser.post("/raise").await;
+    assert_eq!((answer.text.as_str(), answer.set_cookies().len()), ("raised", 1));
+    assert_eq!(browser.get("/strong").await.text, "strong");
 }

@@ -11,12 +11,12 @@ use super::Sessions;
 use super::create::granted;
 use super::verdict::Active;
 use crate::error::Error;
-use crate::id::{OperationId, SessionId};
+use crate::id::SessionId;
 use crate::key::Key;
 use crate::reason::Actor;
 use crate::record::Change;
 use crate::snapshot::Snapshot;
-use crate::store::{Mutation, Operation, Outcome, Refusal};
+use crate::store::{Mutation, Outcome, Refusal};
 
 /// How often compare-and-set is tried against others.
 const TRIES: u32 = 100;
@@ -185,7 +185,7 @@ impl Sessions {
             expect: changes.expect.clone(),
             if_version: changes.if_version,
         };
-        let operation = Operation { id: OperationId::random(&*self.core.random), actor, receipt: None };
+        let operation = self.core.operation(actor);
         let grace = self.policy().grace();
         let reply = self.core.mutate(operation, id, Mutation::Change { change, grace }).await?;
         if let Outcome::Refused(refusal) = reply.outcome {

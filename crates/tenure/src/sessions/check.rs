@@ -292,7 +292,9 @@ impl Sessions {
             State::Pending(_) => check.pending,
             _ => check.guest,
         };
-        if !accepted {
+        // Only somebody who is signed in can be asked for more, or be forbidden something.
+        let lacks = missing(&check.require, snapshot, now);
+        if !accepted || (lacks.is_some() && !snapshot.is_signed_in()) {
             return Ok(refuse(Reason::NotAccepted, Some(Arc::clone(snapshot))));
         }
         let nearly_due = snapshot.idle_expires_at().since(now) < WRITTEN_WITHIN;
@@ -312,7 +314,7 @@ impl Sessions {
         if check.can_set_cookie && !in_grace {
             self.renew(&mut active, now).await;
         }
-        Ok(match missing(&check.require, snapshot, now) {
+        Ok(match lacks {
             None => Verdict::Ok(active),
             Some(Reason::MissingRole) => Verdict::Forbidden(active, Reason::MissingRole),
             Some(reason) => Verdict::StepUp(active, reason),
@@ -323,9 +325,9 @@ impl Sessions {
         tracing::warn!(session = %snapshot.id(), "a replaced token was presented: the session ends");
         let ending = Ending::new(EndReason::TokenReuse, Actor::system());
         let reply = self.core.automatic(snapshot.id(), Mutation::End { ending, next: None }).await?;
-        let ended = reply.record.and_then(|record| record.ended().map(|ended| ended.ending.reason));
-        let reason = ended.map_or(Reason::Unknown, Reason::Ended);
-        Ok(refuse(reason, Some(Arc::clone(snapshot))))
+        let ended = reply.record.map(|record| self.core.snapshot(record)).transpose()?;
+        let reason = ended.as_ref().and_then(|ended| ended.end_reason());
+        Ok(refuse(reason.map_or(Reason::Unknown, Reason::Ended), ended))
     }
 }
 

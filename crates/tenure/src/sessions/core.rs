@@ -10,11 +10,11 @@ use super::watch::Watchers;
 use crate::cache::Cache;
 use crate::clock::SteadyClock;
 use crate::error::Error;
-use crate::id::SessionId;
+use crate::id::{OperationId, SessionId};
 use crate::keys::Keys;
 use crate::limiter::Limiter;
 use crate::random::Random;
-use crate::reason::EndReason;
+use crate::reason::{Actor, EndReason};
 use crate::record::NewSession;
 use crate::store::{
     Admission, Context, Mutation, Opened, Operation, Outcome, Refusal, Reply, Store, StoreError,
@@ -57,6 +57,11 @@ impl Core {
             closed: AtomicBool::new(false),
             gone: Mutex::default(),
         }
+    }
+
+    /// An attempt of `actor` at something whose answer holds no secret.
+    pub(super) fn operation(&self, actor: Actor) -> Operation {
+        Operation { id: OperationId::random(&*self.random), actor, receipt: None }
     }
 
     /// Changes one session, to the end, whatever becomes of the caller.

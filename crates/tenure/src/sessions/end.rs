@@ -8,10 +8,10 @@ use super::core::{Core, detached};
 use super::create::granted;
 use super::verdict::{Active, Inactive, Verdict};
 use crate::error::Error;
-use crate::id::{OperationId, SessionId, UserId};
+use crate::id::{SessionId, UserId};
 use crate::reason::{Actor, EndReason, Ending, Reason};
 use crate::snapshot::Snapshot;
-use crate::store::{Mutation, Operation, Outcome, PageRequest, Refusal};
+use crate::store::{Mutation, Outcome, PageRequest, Refusal};
 
 /// How many sessions one step of ending a whole realm reads.
 const BATCH: usize = 500;
@@ -33,11 +33,7 @@ impl Sessions {
     /// [`Refusal::Missing`] when there is no such session.
     pub async fn end(&self, id: SessionId, ending: Ending) -> Result<bool, Error> {
         self.of_realm(id).await?;
-        let operation = Operation {
-            id: OperationId::random(&*self.core.random),
-            actor: ending.actor.clone(),
-            receipt: None,
-        };
+        let operation = self.core.operation(ending.actor.clone());
         let reply = self.core.mutate(operation, id, Mutation::End { ending, next: None }).await?;
         granted(reply).map(|reply| reply.outcome == Outcome::Applied)
     }
@@ -88,8 +84,7 @@ impl Sessions {
     ) -> Result<u64, Error> {
         let (core, realm, user) = (Arc::clone(&self.core), self.realm_name().clone(), user.clone());
         detached(async move {
-            let id = OperationId::random(&*core.random);
-            let operation = Operation { id, actor: ending.actor.clone(), receipt: None };
+            let operation = core.operation(ending.actor.clone());
             let end = || core.store.end_sessions_of(&operation, &realm, &user, except, ending.clone());
             let (ended, _) = core.repeated(end).await?;
             core.settle_ended(&ended.ids);
@@ -109,11 +104,7 @@ impl Sessions {
             let request = PageRequest { realm: self.realm_name().clone(), after, limit: BATCH };
             let page = self.core.store.page(&request).await?;
             for record in &page.records {
-                let operation = Operation {
-                    id: OperationId::random(&*self.core.random),
-                    actor: ending.actor.clone(),
-                    receipt: None,
-                };
+                let operation = self.core.operation(ending.actor.clone());
                 let mutation = Mutation::End { ending: ending.clone(), next: None };
                 let reply = self.core.mutate(operation, record.id, mutation).await?;
                 ended += u64::from(reply.outcome == Outcome::Applied);
@@ -145,8 +136,7 @@ impl Sessions {
     async fn set_disabled(&self, user: &UserId, disabled: bool, actor: Actor) -> Result<u64, Error> {
         let (core, realm, user) = (Arc::clone(&self.core), self.realm_name().clone(), user.clone());
         detached(async move {
-            let id = OperationId::random(&*core.random);
-            let operation = Operation { id, actor, receipt: None };
+            let operation = core.operation(actor);
             let (ended, _) =
                 core.repeated(|| core.store.set_disabled(&operation, &realm, &user, disabled)).await?;
             core.settle_ended(&ended.ids);

@@ -7,10 +7,10 @@ use std::time::Duration;
 use super::core::Core;
 use crate::cache::Entry;
 use crate::error::Error;
-use crate::id::{OperationId, SessionId};
+use crate::id::SessionId;
 use crate::reason::Actor;
 use crate::snapshot::Snapshot;
-use crate::store::{Mutation, Operation, Reply, StoreError};
+use crate::store::{Mutation, Reply, StoreError};
 
 /// How long a check waits for the store.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -56,8 +56,7 @@ impl Core {
         id: SessionId,
         mutation: Mutation,
     ) -> Result<Reply, Error> {
-        let operation =
-            Operation { id: OperationId::random(&*self.random), actor: Actor::system(), receipt: None };
+        let operation = self.operation(Actor::system());
         self.mutate(operation, id, mutation).await
     }
 

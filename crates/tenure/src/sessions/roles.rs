@@ -6,10 +6,10 @@ use super::Sessions;
 use super::core::detached;
 use super::sign_in::at_most;
 use crate::error::Error;
-use crate::id::{OperationId, Role, UserId};
+use crate::id::{Role, UserId};
 use crate::reason::Actor;
 use crate::record::MAX_ROLES;
-use crate::store::{Mutation, Operation, Outcome};
+use crate::store::{Mutation, Outcome};
 
 impl Sessions {
     /// Replaces the roles in all sessions of a user. They act at the next check, and each
@@ -25,8 +25,7 @@ impl Sessions {
         detached(async move {
             let mut changed = 0;
             for record in core.store.sessions_of(&realm, &user).await? {
-                let id = OperationId::random(&*core.random);
-                let operation = Operation { id, actor: actor.clone(), receipt: None };
+                let operation = core.operation(actor.clone());
                 let reply = core.mutate(operation, record.id, Mutation::SetRoles(roles.clone())).await?;
                 changed += u64::from(reply.outcome == Outcome::Applied);
             }

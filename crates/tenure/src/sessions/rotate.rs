@@ -9,7 +9,6 @@ use super::issue::{IdempotencyKey, Issued};
 use super::verdict::Active;
 use crate::clock::Timestamp;
 use crate::error::Error;
-use crate::id::OperationId;
 use crate::reason::Actor;
 use crate::record::{Record, Successor};
 use crate::snapshot::Snapshot;
@@ -71,8 +70,7 @@ impl Sessions {
         let (session, secret) = match self.prepared(active, active.session.record())? {
             Some(secret) => (Arc::clone(&active.session), secret),
             None => {
-                let id = OperationId::random(&*self.core.random);
-                let operation = Operation { id, actor: Actor::system(), receipt: None };
+                let operation = self.core.operation(Actor::system());
                 self.prepare(active, operation, &Secret::new(&*self.core.random)).await?
             }
         };

@@ -15,8 +15,8 @@ use crate::id::{Role, SessionId, UserId};
 use crate::policy::{Limits, Stricter};
 use crate::reason::{Actor, Reason};
 use crate::record::{
-    Grace, Identity, MAX_KEYS, MAX_METHODS, MAX_ROLES, Method, NewIdentity, NewSession, NewState, Record,
-    Secrets, State,
+    Identity, MAX_KEYS, MAX_METHODS, MAX_ROLES, Method, NewIdentity, NewSession, NewState, Record, Secrets,
+    State,
 };
 use crate::snapshot::Snapshot;
 use crate::store::{Admission, Authentication, Mutation, Renewal};
@@ -283,7 +283,6 @@ impl Sessions {
             pending: sign_in.pending,
             renewal: (in_full || completed.is_some()).then_some(renewal),
             admission: self.policy().admission(&roles),
-            grace: Grace { ms: 0 },
         };
         let operation = attempt.operation(self, next);
         let mutation = Mutation::Authenticate(Box::new(authentication));

@@ -29,7 +29,7 @@ pub struct Inactive {
     /// Whether the client may forget its cookie: only when the session is surely over. Not
     /// for a superseded token, whose client may hold the newer one already.
     pub forget: bool,
-    /// The session, when it is known and over.
+    /// The session, when it is known: over, replaced, or one that was not accepted here.
     pub session: Option<Arc<Snapshot>>,
 }
 

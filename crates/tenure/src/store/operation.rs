@@ -100,8 +100,6 @@ pub struct Authentication {
     pub renewal: Option<Renewal>,
     /// The other sessions of the user, when a pending session becomes a signed-in one.
     pub admission: Admission,
-    /// How long a superseded token may still do so: not at all.
-    pub grace: Grace,
 }
 
 /// The limits that a full authentication starts anew.

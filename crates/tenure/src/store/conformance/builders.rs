@@ -91,7 +91,6 @@ impl Fixture {
             pending: false,
             renewal: Some(Renewal { idle_ms: IDLE_MS, absolute_ms: ABSOLUTE_MS, persistent: false }),
             admission: admission(),
-            grace: Grace { ms: 0 },
         }
     }
 
