@@ -50,8 +50,8 @@ pub(crate) struct State {
 enum Cookie {
     /// The browser is to forget it.
     Forget,
-    /// A token of this generation.
-    Token { cookie: SetCookie, session: SessionId, generation: u32 },
+    /// A token of this generation, rotated or of a session that began or was authenticated.
+    Token { cookie: SetCookie, session: SessionId, generation: u32, rotated: bool },
 }
 
 /// What a request leaves to do for its answer.
@@ -97,6 +97,7 @@ impl Handle {
                     cookie: self.settings.sessions.set_cookie(session, token),
                     session: session.id(),
                     generation: session.generation() + 1,
+                    rotated: true,
                 });
             }
             if let Verdict::Inactive(inactive) = &verdict
@@ -153,9 +154,10 @@ impl Handle {
     async fn to_set(&self, cookie: Option<Cookie>) -> Option<SetCookie> {
         match cookie? {
             Cookie::Forget => Some(self.settings.sessions.cookie().clear()),
-            Cookie::Token { cookie, session, generation } => {
-                let good = self.settings.sessions.may_hand_out(session, generation).await;
-                good.unwrap_or(true).then_some(cookie)
+            Cookie::Token { cookie, session, generation, rotated } => {
+                let good = self.settings.sessions.may_hand_out(session, generation, rotated).await;
+                // Without an answer of the store: a rotated token is offered again, others are not.
+                good.unwrap_or(!rotated).then_some(cookie)
             }
         }
     }
@@ -223,6 +225,7 @@ impl Look<'_> {
             cookie: issued.set_cookie.clone(),
             session: issued.session.id(),
             generation: issued.session.generation(),
+            rotated: false,
         });
         let check = Check { touch: false, ..Check::any() };
         let token = issued.token.expose().as_bytes();

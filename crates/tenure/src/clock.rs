@@ -140,8 +140,9 @@ impl Default for TestClock {
 impl TestClock {
     /// Lets `by` pass: both readings move.
     pub fn advance(&self, by: Duration) {
-        self.wall.fetch_add(millis(by), Ordering::SeqCst);
+        // The running count first, as every clock is read: seen half-way, no time has been set.
         self.running.fetch_add(millis(by), Ordering::SeqCst);
+        self.wall.fetch_add(millis(by), Ordering::SeqCst);
     }
 
     /// Sets the wall clock ahead by `by` although no time has passed.
@@ -209,9 +210,12 @@ impl SteadyClock {
     /// # Errors
     /// [`ClockJumped`] while the wall clock is implausibly far ahead.
     pub fn read(&self) -> Result<Timestamp, ClockJumped> {
+        // In this order: a thread that is stopped between the two then sees a wall clock that is
+        // behind, which is not followed, and never one that seems to have been corrected.
+        let wall = signed(self.clock.wall().0);
         let running = signed(millis(self.clock.running()));
         let offset = self.offset.load(Ordering::Relaxed);
-        let drift = signed(self.clock.wall().0) - running - offset;
+        let drift = wall - running - offset;
         if drift <= 0 {
             return Ok(at(running + offset));
         }
@@ -286,6 +290,44 @@ mod tests {
         clock.step_back(365 * 24 * HOUR);
         clock.advance(HOUR);
         assert_eq!(steady.read(), Ok(start.plus(HOUR)));
+    }
+
+    /// A thread that is stopped for a minute between any two readings.
+    struct Interrupted(TestClock, std::sync::atomic::AtomicU32);
+
+    impl Clock for Interrupted {
+        fn wall(&self) -> Timestamp {
+            let wall = self.0.wall();
+            self.interrupt();
+            wall
+        }
+
+        fn running(&self) -> Duration {
+            let running = self.0.running();
+            self.interrupt();
+            running
+        }
+    }
+
+    impl Interrupted {
+        fn interrupt(&self) {
+            if self.1.fetch_sub(1, Ordering::SeqCst) == 0 {
+                self.0.advance(Duration::from_secs(60));
+            }
+        }
+    }
+
+    #[test]
+    fn p4_a_thread_that_is_stopped_while_it_reads_the_clock_does_not_make_time_run_ahead() {
+        for at in 0..6 {
+            let clock = TestClock::default();
+            let interrupted = Interrupted(clock.clone(), std::sync::atomic::AtomicU32::new(at));
+            let steady = SteadyClock::new(Arc::new(interrupted));
+            for _ in 0..3 {
+                assert!(steady.read().unwrap() <= clock.wall(), "stopped after reading {at}");
+            }
+            assert_eq!(steady.read(), Ok(clock.wall()), "stopped after reading {at}");
+        }
     }
 
     #[test]

@@ -184,6 +184,11 @@ impl Snapshot {
         }
     }
 
+    /// Whether its end is written and not longer ago than this.
+    pub(crate) fn ended_within(&self, time: Duration, now: Timestamp) -> bool {
+        self.record.ended().is_some_and(|ended| now.since(ended.at) < time)
+    }
+
     /// About how many bytes it takes in memory.
     pub(crate) fn footprint(&self) -> usize {
         let values = |(key, plain): (&String, &Vec<u8>)| 2 * (key.len() + plain.len()) + 160;

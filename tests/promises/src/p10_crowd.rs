@@ -27,7 +27,7 @@ const TABS: u64 = 6;
 /// How long a request and its answer are on their way together: within the grace time, also
 /// when a thread is interrupted between its readings of the two clocks for as long and takes
 /// what passed meanwhile for a correction.
-const ON_ITS_WAY: std::time::Duration = std::time::Duration::from_secs(4);
+const ON_ITS_WAY: std::time::Duration = std::time::Duration::from_secs(9);
 
 /// A browser with its tabs, and the network between it and the server.
 struct Crowd {
@@ -146,7 +146,7 @@ impl Crowd {
         // A slow answer must not overwrite a newer cookie, as the layer sees to it.
         let cookie = cookie?;
         let generation = Parts::of(&cookie).generation;
-        let good = self.sessions.may_hand_out(self.id, generation).await;
+        let good = self.sessions.may_hand_out(self.id, generation, true).await;
         good.unwrap_or(true).then_some(cookie)
     }
 }

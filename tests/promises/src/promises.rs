@@ -6,6 +6,7 @@
 
 mod support;
 
+mod attacks_activity;
 mod attacks_sessions;
 mod attacks_store;
 mod ended;

@@ -17,6 +17,10 @@ use crate::store::{StoreError, Touch};
 /// How many sessions' activity waits to be written at the most; beyond, it is written at once.
 const MAX: usize = 100_000;
 
+/// Activity is written once a second. What waits for longer than this is written before
+/// something is decided that depends on it.
+const OVERDUE: Duration = Duration::from_secs(5);
+
 /// How often records are read again because activity was written meanwhile.
 const TRIES: u32 = 4;
 
@@ -30,13 +34,17 @@ struct Buffer {
     moments: HashMap<SessionId, Vec<Timestamp>>,
     /// How often moments left the buffer because the store has them.
     writes: u64,
+    /// Since when something waits.
+    waits_since: Option<Timestamp>,
 }
 
 impl Activity {
     /// Keeps a moment of activity in `session`. Whether there are now so many that they are
     /// to be written at once; far beyond that it is not kept.
     pub(super) fn add(&self, session: &Record, at: Timestamp) -> bool {
-        let moments = &mut self.lock().moments;
+        let mut buffer = self.lock();
+        buffer.waits_since.get_or_insert(at);
+        let moments = &mut buffer.moments;
         if moments.len() >= 2 * MAX && !moments.contains_key(&session.id) {
             return false;
         }
@@ -78,6 +86,13 @@ impl Activity {
                 }
             }
         }
+        let waits = |moments: &Vec<Timestamp>| moments.first().copied();
+        buffer.waits_since = buffer.moments.values().filter_map(waits).min();
+    }
+
+    /// Whether something waits for longer than it should.
+    fn is_overdue(&self, now: Timestamp) -> bool {
+        self.lock().waits_since.is_some_and(|since| now.since(since) >= OVERDUE)
     }
 
     /// Counts the writes. What was read from the store between two equal counts lacks no
@@ -137,6 +152,16 @@ impl Core {
         if self.activity.add(session, at) {
             let core = Arc::clone(self);
             tokio::spawn(async move { core.flush_touches().await.ok() });
+        }
+    }
+
+    /// Writes activity that waits for long, before a decision of the store that depends on it:
+    /// who is idle, and whose session goes for another.
+    pub(super) async fn catch_up(&self) {
+        if self.activity.is_overdue(self.clock.now())
+            && let Err(error) = self.flush_touches().await
+        {
+            tracing::debug!(%error, "activity could not be written before it was needed");
         }
     }
 

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::Sessions;
+use super::maintain::KEEP_ENDED;
 use super::verdict::{Active, Inactive, Verdict};
 use crate::cache::{Entry, Genuine};
 use crate::clock::Timestamp;
@@ -126,9 +127,9 @@ impl Sessions {
                 Weight::Accept { in_grace } => {
                     return self.accept(&entry.snapshot, presented, in_grace, check, now).await;
                 }
-                // What has ended or was replaced stays so.
+                // What has ended or was replaced stays so, for as long as the store knows of it.
                 Weight::Refuse(reason)
-                    if entry.snapshot.end_reason().is_some() || reason == Reason::Superseded =>
+                    if entry.snapshot.ended_within(KEEP_ENDED, now) || reason == Reason::Superseded =>
                 {
                     return Ok(refuse(reason, Some(Arc::clone(&entry.snapshot))));
                 }
@@ -165,16 +166,18 @@ impl Sessions {
         })
     }
 
-    /// Whether the token of `generation` is still one to hand out: the current one, or the one
-    /// prepared after it. To be asked before an answer that took long sets it as a cookie.
+    /// Whether a token that was made for this request is still to be handed out: one of a sign-in
+    /// while it is the current one, a rotated one while nobody has used it. To be asked before an
+    /// answer that took long sets it as a cookie: it must not overwrite a newer one (promise P10).
     ///
     /// # Errors
     /// As [`check`](Self::check).
-    pub async fn may_hand_out(&self, id: SessionId, generation: u32) -> Result<bool, Error> {
+    pub async fn may_hand_out(&self, id: SessionId, generation: u32, rotated: bool) -> Result<bool, Error> {
         Ok(self.core.known(id).await?.is_some_and(|session| {
             let secrets = &session.record().secrets;
-            let prepared = secrets.successor.is_some() && generation == secrets.generation + 1;
-            session.end_reason().is_none() && (generation == secrets.generation || prepared)
+            let is_prepared = secrets.successor.is_some() && generation == secrets.generation + 1;
+            let is_good = if rotated { is_prepared } else { generation == secrets.generation };
+            is_good && session.end_reason().is_none()
         }))
     }
 

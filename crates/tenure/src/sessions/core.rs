@@ -73,6 +73,7 @@ impl Core {
     ) -> Result<Reply, Error> {
         let core = Arc::clone(self);
         detached(async move {
+            core.catch_up().await;
             let changing = core.cache.begin(id);
             let store = Arc::clone(&core.store);
             let mutate = || async {
@@ -123,6 +124,7 @@ impl Core {
     ) -> Result<Reply, Error> {
         let core = Arc::clone(self);
         detached(async move {
+            core.catch_up().await;
             let (reply, _) = core.repeated(|| core.store.create(&operation, new.clone(), &admission)).await?;
             core.settle(&reply);
             Ok(reply)

@@ -84,6 +84,7 @@ impl Sessions {
     ) -> Result<u64, Error> {
         let (core, realm, user) = (Arc::clone(&self.core), self.realm_name().clone(), user.clone());
         detached(async move {
+            core.catch_up().await;
             let operation = core.operation(ending.actor.clone());
             let end = || core.store.end_sessions_of(&operation, &realm, &user, except, ending.clone());
             let (ended, _) = core.repeated(end).await?;
@@ -136,6 +137,7 @@ impl Sessions {
     async fn set_disabled(&self, user: &UserId, disabled: bool, actor: Actor) -> Result<u64, Error> {
         let (core, realm, user) = (Arc::clone(&self.core), self.realm_name().clone(), user.clone());
         detached(async move {
+            core.catch_up().await;
             let operation = core.operation(actor);
             let (ended, _) =
                 core.repeated(|| core.store.set_disabled(&operation, &realm, &user, disabled)).await?;

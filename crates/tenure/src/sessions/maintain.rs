@@ -20,6 +20,9 @@ const BATCH: usize = 500;
 
 const HOUR_MS: u64 = 3_600_000;
 
+/// How long an ended session can be told from one that never was.
+pub(super) const KEEP_ENDED: Duration = Duration::from_millis(24 * HOUR_MS);
+
 /// What housekeeping did.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Maintained {
@@ -84,7 +87,7 @@ impl Core {
         let (mut ended, mut removed) = (0, 0);
         let sweep = Sweep {
             limit: BATCH,
-            keep_ended_ms: 24 * HOUR_MS,
+            keep_ended_ms: u64::try_from(KEEP_ENDED.as_millis()).unwrap_or(u64::MAX),
             keep_receipts_ms: 24 * HOUR_MS,
             keep_events_ms: 7 * 24 * HOUR_MS,
         };
