@@ -101,7 +101,15 @@ impl Settings {
     pub(crate) fn read(args: ServeArgs) -> Result<Self> {
         let file = File::read(args.config.as_deref())?;
         let demo = args.demo.or(file.demo).unwrap_or(false);
-        let store = match args.store.or(file.store) {
+        let store = args.store.or(file.store);
+        let config_dir = args.config_dir.or(file.config_dir);
+        // Nobody is harmed when the demo's own store is set back, thrown away or left alone for a
+        // month. Of any other it is not for the demo to decide.
+        let (after_restore, after_clock_gap) = match demo && store.is_none() && config_dir.is_none() {
+            true => (AfterRestore::Accept, AfterClockGap::Accept),
+            false => Default::default(),
+        };
+        let store = match store {
             Some(url) => url.parse()?,
             None if demo => StoreUrl::Embedded("./tenure-data/demo".into()),
             None => StoreUrl::Embedded("./tenure-data".into()),
@@ -110,19 +118,13 @@ impl Settings {
             Some(name) => CookieSettings::new(&name)?,
             None => CookieSettings::default(),
         };
-        // Nobody is harmed when a demo is set back, thrown away or left alone for a month.
-        let (after_restore, after_clock_gap) = match demo {
-            true => (AfterRestore::Accept, AfterClockGap::Accept),
-            false => Default::default(),
-        };
-        let named = args.config_dir.or(file.config_dir);
         let usual = || files::default_config_dir().map(|dir| if demo { dir.join("demo") } else { dir });
         Ok(Self {
             listen: args.listen.or(file.listen).unwrap_or(LISTEN),
             store,
             demo,
             realm: if demo { Realm::new("demo")? } else { Realm::default() },
-            config_dir: named.or_else(usual),
+            config_dir: config_dir.or_else(usual),
             master_key_file: args.master_key_file.or(file.master_key_file),
             after_restore: args.after_restore.or(file.after_restore).unwrap_or(after_restore),
             after_clock_gap: args.after_clock_gap.or(file.after_clock_gap).unwrap_or(after_clock_gap),

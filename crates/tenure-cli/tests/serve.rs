@@ -233,6 +233,13 @@ fn a_backup_of_a_running_server_can_be_put_back() {
     fs::copy(home.path("copy.db"), home.path("tenure-data/tenure.db")).unwrap();
     let (code, _, err) = home.run(&["serve", "--listen", "127.0.0.1:0"]);
     assert_eq!((code, err.contains("--after-restore")), (1, true), "{err}");
+    // A demo on it by mistake decides nothing.
+    let dir = home.config("");
+    let named = ["--demo", "--store", "embedded:./tenure-data", "--config-dir", dir.to_str().unwrap()];
+    let (code, _, err) = home.run(&[&["serve", "--listen", "127.0.0.1:0"], &named[..]].concat());
+    assert_eq!((code, err.contains("--after-restore")), (1, true), "{err}");
+    let (code, _, _) = home.run(&["serve", "--listen", "127.0.0.1:0"]);
+    assert_eq!(code, 1, "it still waits for its operator");
     let server = home.serve(&["--after-restore", "end-all-sessions"]);
     assert_eq!(server.verify(&key, &token)["reason"], "revoked");
 }

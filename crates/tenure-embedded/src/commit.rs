@@ -207,9 +207,11 @@ impl Committer {
     }
 
     fn write_mark(&mut self) {
-        self.marked = true;
         self.marked_at = self.context.clock.running();
-        if let Err(error) = self.mark.write(&self.mark_path) {
+        let written = self.mark.write(&self.mark_path);
+        // What failed is tried again at the next tick.
+        self.marked = written.is_ok();
+        if let Err(error) = written {
             tracing::error!(
                 %error, file = %self.mark_path.display(),
                 "the mark could not be written: an older copy of the store might not be recognised"

@@ -17,6 +17,13 @@ pub(crate) struct Failure(pub(crate) StoreError);
 /// The result of a step of the store.
 pub(crate) type Result<T> = std::result::Result<T, Failure>;
 
+impl Failure {
+    /// Whether it is damage to what is stored.
+    pub(crate) fn is_damage(&self) -> bool {
+        matches!(self.0, StoreError::Corrupt(_))
+    }
+}
+
 impl From<rusqlite::Error> for Failure {
     fn from(error: rusqlite::Error) -> Self {
         Self(sqlite(&error))

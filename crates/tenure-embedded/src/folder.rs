@@ -91,8 +91,23 @@ pub(crate) fn make_private(path: &Path) -> Result<(), StoreError> {
     builder.recursive(true);
     #[cfg(unix)]
     std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
-    builder.create(path).map_err(|e| file("making the folder", path, &e))
+    builder.create(path).map_err(|e| file("making the folder", path, &e))?;
+    warn_if_open_to_others(path);
+    Ok(())
 }
+
+/// Whoever may write in the folder can put files of their own in the place of ours.
+#[cfg(unix)]
+fn warn_if_open_to_others(path: &Path) {
+    use std::os::unix::fs::PermissionsExt;
+    let mode = path.metadata().map_or(0, |about| about.permissions().mode());
+    if mode & 0o022 != 0 {
+        tracing::warn!("others can write in {0}; run `chmod go-w {0}`", path.display());
+    }
+}
+
+#[cfg(not(unix))]
+fn warn_if_open_to_others(_: &Path) {}
 
 /// Options for a file that only its owner reads and writes.
 pub(crate) fn private_file() -> OpenOptions {

@@ -5,7 +5,8 @@ use tenure::id::{Realm, SessionId, UserId};
 use tenure::record::{NewSession, Record};
 use tenure::store::rules::{self, Step, Written};
 use tenure::store::{
-    Admission, EndedSessions, Mutation, Operation, Outcome, Refusal, Replay, Reply, Touch, UserRecord,
+    Admission, EndedSessions, Mutation, Operation, Outcome, RecentEnds, Refusal, Replay, Reply, Touch,
+    UserRecord,
 };
 use tenure::{Actor, EndReason, Ending};
 
@@ -62,7 +63,7 @@ pub(crate) fn touch(txn: &mut Txn<'_>, touches: &[Touch]) -> Result<()> {
         let mut stored = match rows::find(txn.conn, touch.id) {
             Ok(Some(stored)) => stored,
             Ok(None) => continue,
-            Err(failure) if is_damage(&failure) => {
+            Err(failure) if failure.is_damage() => {
                 tracing::error!(session = %touch.id, error = %failure.0, "activity was not recorded");
                 continue;
             }
@@ -85,7 +86,7 @@ pub(crate) fn end_sessions_of(
     except: Option<SessionId>,
     ending: &Ending,
 ) -> Result<EndedSessions> {
-    once(txn, operation, |txn| {
+    once(txn, operation, (realm, user), |txn| {
         let mut known = log::user(txn.conn, realm, user)?;
         known.epoch += 1;
         log::put_user(txn.conn, realm, user, &known)?;
@@ -101,7 +102,7 @@ pub(crate) fn set_disabled(
     user: &UserId,
     disabled: bool,
 ) -> Result<EndedSessions> {
-    once(txn, operation, |txn| {
+    once(txn, operation, (realm, user), |txn| {
         let mut known = log::user(txn.conn, realm, user)?;
         if known.disabled_at.is_some() == disabled {
             return Ok(Vec::new());
@@ -119,25 +120,26 @@ pub(crate) fn set_disabled(
     })
 }
 
-/// Does `work` unless this operation has been done before; then gives the first answer.
+/// Does `work` for a user unless this operation has been done before; then gives the first
+/// answer.
 fn once<'c>(
     txn: &mut Txn<'c>,
     operation: &Operation,
+    (realm, user): (&Realm, &UserId),
     work: impl FnOnce(&mut Txn<'c>) -> Result<Vec<SessionId>>,
 ) -> Result<EndedSessions> {
-    if let Some(first) = log::receipt(txn.conn, operation.id)? {
-        return Ok(EndedSessions::again(&first.receipt));
+    let key = RecentEnds::key(realm, user);
+    let kept = log::receipt(txn.conn, key)?;
+    let mut recent = kept.map(|kept| RecentEnds::read(&kept.receipt)).unwrap_or_default();
+    if let Some(first) = recent.answer(operation.id) {
+        return Ok(first);
     }
     let ended = EndedSessions::now(work(txn)?);
-    let replay = Replay { session: SessionId::from_bytes([0; 16]), receipt: ended.receipt() };
-    log::keep_receipt(txn.conn, operation.id, txn.now, &replay)?;
+    recent.add(operation.id, &ended);
+    let replay = Replay { session: SessionId::from_bytes([0; 16]), receipt: recent.receipt() };
+    log::keep_receipt(txn.conn, key, txn.now, &replay)?;
     txn.wrote();
     Ok(ended)
-}
-
-/// Whether a failure is damage to what is stored.
-pub(crate) fn is_damage(failure: &crate::error::Failure) -> bool {
-    matches!(failure.0, tenure::store::StoreError::Corrupt(_))
 }
 
 fn end_all(
@@ -148,7 +150,7 @@ fn end_all(
     ending: &Ending,
 ) -> Result<Vec<SessionId>> {
     let mut ended = Vec::new();
-    for record in rows::of_user(txn.conn, realm, user)? {
+    for record in rows::readable_of_user(txn.conn, realm, user)? {
         if Some(record.id) == except {
             continue;
         }

@@ -125,17 +125,34 @@ fn suspect_neighbours(conn: &Connection, id: SessionId) -> Result<()> {
 
 /// The sessions of a user that have not ended, oldest first.
 pub(crate) fn of_user(conn: &Connection, realm: &Realm, user: &UserId) -> Result<Vec<Record>> {
-    let sql = format!("SELECT {COLUMNS} FROM sessions WHERE owner = ?1");
+    each_of_user(conn, realm, user)?.into_iter().collect()
+}
+
+/// The same without those that are damaged: nobody can check those either, and the others are
+/// to end all the same.
+pub(crate) fn readable_of_user(conn: &Connection, realm: &Realm, user: &UserId) -> Result<Vec<Record>> {
+    let readable = |stored: Result<Record>| match stored {
+        Err(failure) if failure.is_damage() => {
+            tracing::error!(error = %failure.0, "a session of a user cannot be read");
+            None
+        }
+        other => Some(other),
+    };
+    each_of_user(conn, realm, user)?.into_iter().filter_map(readable).collect()
+}
+
+fn each_of_user(conn: &Connection, realm: &Realm, user: &UserId) -> Result<Vec<Result<Record>>> {
+    let sql = format!("SELECT {COLUMNS} FROM sessions WHERE owner = ?1 ORDER BY id");
     let mut query = conn.prepare_cached(&sql)?;
     let mut rows = query.query([owner_hash(realm, user)])?;
     let mut found = Vec::new();
     while let Some(row) = rows.next()? {
-        let record = Stored::read(row)?.record;
-        if record.realm == *realm && record.user() == Some(user) {
+        let record = Stored::read(row).map(|stored| stored.record);
+        let is_theirs = |record: &Record| record.realm == *realm && record.user() == Some(user);
+        if record.as_ref().map_or(true, is_theirs) {
             found.push(record);
         }
     }
-    found.sort_by_key(|record| record.id);
     Ok(found)
 }
 

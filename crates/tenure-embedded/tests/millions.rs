@@ -10,7 +10,8 @@ use common::{Place, begin, signed_in, user};
 use tenure::clock::{Clock, SystemClock};
 use tenure::event::{EventKind, Position};
 use tenure::id::{Realm, SessionId};
-use tenure::store::{EventPage, Store, Sweep};
+use tenure::store::conformance::sweep;
+use tenure::store::{EventPage, Store};
 use tenure_embedded::{Embedded, EmbeddedStore};
 
 const IDLE: Duration = Duration::from_secs(1_800);
@@ -71,8 +72,7 @@ async fn many_sessions_expire_in_small_steps_while_others_are_checked() {
 
     let stop = Arc::new(AtomicBool::new(false));
     let reading = tokio::spawn(read_until(Arc::clone(&store), Arc::clone(&alive), Arc::clone(&stop)));
-    let keep = 24 * 3_600_000;
-    let sweep = Sweep { limit: 500, keep_ended_ms: keep, keep_receipts_ms: keep, keep_events_ms: 7 * keep };
+    let sweep = sweep(500);
     let (start, commits, ended) = (SystemClock.running(), store.commits(), AtomicU64::new(0));
     while {
         let swept = store.sweep(&sweep).await.unwrap();

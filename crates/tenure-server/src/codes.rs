@@ -71,6 +71,8 @@ codes! {
         "The token belongs to a session of another user. End that session first, then sign in without its token."
     TOKEN_SUPERSEDED "token_superseded" 409 "The token was replaced"
         "A newer token of this session is in use. Use that one; the client may hold it already."
+    ROLES_CHANGED "roles_changed" 409 "The user's roles were changed meanwhile"
+        "Somebody changed the roles while a second factor was shown, again and again. Nothing was changed; repeat the request."
     WRONG_STATE "wrong_state" 409 "The session's state does not allow this"
         "For example, a guest that is just becoming a user's session cannot be changed. Read it again and retry."
     SIGNED_OUT_MEANWHILE "signed_out_meanwhile" 409 "Signed out while signing in"

@@ -120,6 +120,7 @@ pub(crate) async fn verify(
         touch: asked.touch,
         can_set_cookie: asked.can_set_cookie,
         require: asked.require.try_into()?,
+        arrived_at: None,
         ip: asked.device.ip,
     };
     let sessions = &app.sessions;

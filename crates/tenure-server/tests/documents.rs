@@ -77,6 +77,7 @@ fn the_core_and_the_table_agree_about_statuses() {
         Refusal::Missing,
         Refusal::Superseded,
         Refusal::WrongState,
+        Refusal::RolesChanged,
         Refusal::Conflict { key: "k".into(), version: 1 },
         Refusal::VersionMismatch { version: 1 },
         Refusal::TooManyKeys,

@@ -3,8 +3,10 @@
 
 use std::net::IpAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use http::request::Parts;
+use tenure::clock::Timestamp;
 use tenure::{
     Active, Changes, Check, Device, Found, NewGuest, Require, SessionId, SetCookie, SignIn, Snapshot, Verdict,
 };
@@ -13,11 +15,15 @@ use tokio::sync::{Mutex, MutexGuard};
 use crate::error::Error;
 use crate::settings::Settings;
 
+/// An answer that is this quick cannot overtake another that sets a cookie.
+const AT_ONCE: Duration = Duration::from_secs(1);
+
 /// What the layer puts into the extensions of a request.
 pub(crate) struct Handle {
     pub(crate) settings: Arc<Settings>,
     token: Token,
     passive: bool,
+    arrived_at: Timestamp,
     user_agent: Option<String>,
     ip: Option<IpAddr>,
     state: Mutex<State>,
@@ -48,8 +54,8 @@ pub(crate) struct State {
 /// A cookie to set.
 #[derive(Clone)]
 enum Cookie {
-    /// The browser is to forget it.
-    Forget,
+    /// The browser is to forget it: because it was asked to, or because it is dead.
+    Forget { signed_out: bool },
     /// A token of this generation, rotated or of a session that began or was authenticated.
     Token { cookie: SetCookie, session: SessionId, generation: u32, rotated: bool },
 }
@@ -76,6 +82,7 @@ impl Handle {
         Self {
             token,
             passive: (settings.passive)(parts),
+            arrived_at: settings.sessions.clock().now(),
             user_agent: user_agent.map(|value| String::from_utf8_lossy(value.as_bytes()).into_owned()),
             ip: (settings.client_ip)(parts),
             state: Mutex::default(),
@@ -103,7 +110,7 @@ impl Handle {
             if let Verdict::Inactive(inactive) = &verdict
                 && inactive.forget
             {
-                state.cookie = Some(Cookie::Forget);
+                state.cookie = Some(Cookie::Forget { signed_out: false });
             }
             state.verdict = Some(verdict);
         }
@@ -126,6 +133,7 @@ impl Handle {
             touch: !self.passive,
             can_set_cookie: true,
             require: Require::default(),
+            arrived_at: Some(self.arrived_at),
             ip: self.ip,
         };
         Ok(self.settings.sessions.check(token, &check).await?)
@@ -153,7 +161,11 @@ impl Handle {
     /// slow answer must not overwrite a newer cookie (promise P10).
     async fn to_set(&self, cookie: Option<Cookie>) -> Option<SetCookie> {
         match cookie? {
-            Cookie::Forget => Some(self.settings.sessions.cookie().clear()),
+            // A newer answer may have set a new one meanwhile; the next request asks anew.
+            Cookie::Forget { signed_out } => {
+                let under_way = self.settings.sessions.clock().now().since(self.arrived_at);
+                (signed_out || under_way <= AT_ONCE).then(|| self.settings.sessions.cookie().clear())
+            }
             Cookie::Token { cookie, session, generation, rotated } => {
                 let good = self.settings.sessions.may_hand_out(session, generation, rotated).await;
                 // Without an answer of the store: a rotated token is offered again, others are not.
@@ -288,7 +300,7 @@ impl Look<'_> {
     pub(crate) fn forget(&mut self, reason: tenure::Reason) {
         let inactive = tenure::Inactive { reason, forget: true, session: None };
         self.state.verdict = Some(Verdict::Inactive(inactive));
-        self.state.cookie = Some(Cookie::Forget);
+        self.state.cookie = Some(Cookie::Forget { signed_out: true });
         self.state.changes = Changes::default();
     }
 }

@@ -72,7 +72,30 @@ impl Slow {
 
 async fn site() -> (TestKit, Router, Arc<Slow>) {
     let slow = Arc::new(Slow { begun: Semaphore::new(0), go_on: Semaphore::new(0) });
-    let working = Arc::clone(&slow);
+    let [working, uploading, reporting, visiting] = [(); 4].map(|()| Arc::clone(&slow));
+    // Its body takes long to come, and then it looks at its session for the first time.
+    let upload = post(move |s: Session| {
+        let uploading = Arc::clone(&uploading);
+        async move {
+            uploading.work().await;
+            s.update(BIG, |note| note.push('x')).await.map(|()| "uploaded")
+        }
+    });
+    // It looks at once, works long, and saves at the end.
+    let report = post(move |me: SignedIn| {
+        let reporting = Arc::clone(&reporting);
+        async move {
+            reporting.work().await;
+            me.session().set(BIG, "x".into()).await.map(|()| "reported")
+        }
+    });
+    let visit = get(move |s: Session| {
+        let visiting = Arc::clone(&visiting);
+        async move {
+            s.user().await?;
+            Ok::<_, Error>(visiting.work().await)
+        }
+    });
     let slowly = get(move |_: SignedIn| {
         let working = Arc::clone(&working);
         async move { working.work().await }
@@ -80,6 +103,13 @@ async fn site() -> (TestKit, Router, Arc<Slow>) {
     let (kit, app) = app(|kit| {
         Router::new()
             .route("/slow", slowly)
+            .route("/slow-visit", visit)
+            .route("/upload", upload)
+            .route("/report", report)
+            .route(
+                "/sign-in",
+                post(|s: Session| async move { s.sign_in(SignIn::password(ada())).await.map(|()| "in") }),
+            )
             .route(
                 "/step-up",
                 post(|me: SignedIn| async move { me.step_up(SignIn::password(ada())).await.map(|_| "up") }),
@@ -176,6 +206,48 @@ async fn p1_a_late_answer_sets_no_cookie_of_a_session_that_was_signed_out() {
     assert_eq!(browser.post("/sign-out").await.text, "bye");
     assert_eq!(browser.cookie, None);
     assert_eq!(slow.end(request).await.set_cookies(), Vec::<&str>::new());
+}
+
+#[tokio::test]
+async fn p10_a_slow_request_that_overlaps_a_rotation_is_no_theft_and_saves() {
+    for (path, done) in [("/upload", "uploaded"), ("/report", "reported")] {
+        let (kit, app, slow) = site().await;
+        let mut browser = Browser::with_cookie(&app, kit.sign_in_as("ada").await);
+        kit.clock.advance(Duration::from_secs(14 * 60));
+        assert_signed_in(&mut browser).await;
+        kit.clock.advance(Duration::from_secs(2 * 60));
+        let mut tab = browser.clone();
+        let request = tokio::spawn(async move { tab.post(path).await });
+        slow.begun.acquire().await.unwrap().forget();
+        // Two clicks: the next token is prepared, then used.
+        for _ in 0..2 {
+            assert_signed_in(&mut browser).await;
+        }
+        kit.clock.advance(Duration::from_secs(60));
+        slow.go_on.add_permits(1);
+        let answer = request.await.unwrap();
+        assert_eq!((answer.status, answer.text.as_str()), (StatusCode::OK, done));
+        assert_eq!(answer.set_cookies(), Vec::<&str>::new(), "{path}");
+        assert_signed_in(&mut browser).await;
+        let list = kit.sessions.list(&ada()).await.unwrap();
+        assert_eq!(list[0].keys().collect::<Vec<_>>(), ["big"], "{path} saved");
+    }
+}
+
+#[tokio::test]
+async fn p10_a_late_answer_to_a_dead_cookie_takes_no_newer_one_away() {
+    for (late, cookies) in [(Duration::ZERO, 1), (Duration::from_secs(2), 0)] {
+        let (kit, app, slow) = site().await;
+        let mut browser = Browser::with_cookie(&app, kit.sign_in_as("ada").await);
+        kit.clock.advance(Duration::from_secs(31 * 60));
+        let mut tab = browser.clone();
+        let request = tokio::spawn(async move { tab.get("/slow-visit").await });
+        slow.begun.acquire().await.unwrap().forget();
+        kit.clock.advance(late);
+        assert_eq!(browser.post("/sign-in").await.text, "in");
+        slow.go_on.add_permits(1);
+        assert_eq!(request.await.unwrap().set_cookies().len(), cookies, "after {late:?}");
+    }
 }
 
 /// What was asked with a token that a sign-in or step-up replaces in the same moment.

@@ -168,6 +168,7 @@ fn refusal_code(refusal: &Refusal) -> &'static str {
         Refusal::Ended(_) => "session_ended",
         Refusal::Superseded => "token_superseded",
         Refusal::WrongState => "wrong_state",
+        Refusal::RolesChanged => "roles_changed",
         Refusal::Conflict { .. } => "data_conflict",
         Refusal::VersionMismatch { .. } => "version_mismatch",
         Refusal::TooManyKeys => "too_many_keys",
@@ -191,7 +192,11 @@ fn refusal_status(refusal: &Refusal) -> u16 {
         Refusal::TooSoon { .. } => 429,
         Refusal::UserDisabled | Refusal::SessionLimit { .. } | Refusal::PendingLimit { .. } => 403,
         Refusal::GuestLimit { .. } => 503,
-        Refusal::Superseded | Refusal::WrongState | Refusal::Conflict { .. } | Refusal::SignedOut => 409,
+        Refusal::Superseded
+        | Refusal::WrongState
+        | Refusal::RolesChanged
+        | Refusal::Conflict { .. }
+        | Refusal::SignedOut => 409,
     }
 }
 
@@ -201,6 +206,7 @@ fn describe(refusal: &Refusal) -> String {
         Refusal::Ended(reason) => format!("the session has ended: {reason}"),
         Refusal::Superseded => "the token was replaced meanwhile; use the newest one".into(),
         Refusal::WrongState => "the session's state does not allow this".into(),
+        Refusal::RolesChanged => "the user's roles were changed meanwhile; try again".into(),
         Refusal::Conflict { key, version } => {
             format!("key `{key}` has version {version}, not the expected one; read it again and retry")
         }

@@ -8,6 +8,7 @@ mod support;
 
 mod attacks_activity;
 mod attacks_sessions;
+mod attacks_sign_in;
 mod attacks_store;
 mod ended;
 mod model;

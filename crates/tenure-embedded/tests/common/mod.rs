@@ -12,7 +12,7 @@ use tenure::clock::TestClock;
 use tenure::event::{Event, EventKind};
 use tenure::id::{OperationId, Realm, SessionId, UserId};
 use tenure::random::SystemRandom;
-use tenure::record::{Change, Grace, NewSession, NewState, Record};
+use tenure::record::{Change, NewSession, NewState, Record};
 use tenure::store::conformance::{admission, identity, logout, sealed};
 use tenure::store::{Context, EventPage, Mutation, Operation, Outcome, Reply, Store, StoreError};
 use tenure::{Actor, SecretHash};
@@ -121,8 +121,7 @@ pub(crate) async fn put(
 ) -> Result<Reply, StoreError> {
     let change =
         Change { set: BTreeMap::from([(key.to_owned(), sealed(value).into())]), ..Change::default() };
-    let grace = Grace { ms: 0 };
-    store.mutate(&operation(), id, Mutation::Change { change, grace }).await
+    store.mutate(&operation(), id, Mutation::Change { change }).await
 }
 
 pub(crate) async fn events(store: &dyn Store) -> Vec<Event> {

@@ -179,7 +179,8 @@ impl Policy {
         let guest =
             Limits { idle_seconds: self.guest.idle_seconds, absolute_seconds: self.guest.absolute_seconds };
         check_limits("guest", guest)?;
-        require("pending.absolute_seconds", self.pending.absolute_seconds > 0, "must be at least 1")?;
+        let seconds = self.pending.absolute_seconds;
+        check_limits("pending", Limits { idle_seconds: seconds.min(1), absolute_seconds: seconds })?;
         require("pending.max_per_user", self.pending.max_per_user > 0, "must be at least 1")?;
         let remembered = self.remembered.map_or(u64::MAX, |limits| limits.idle_seconds);
         let shortest = self.session.idle_seconds.min(self.guest.idle_seconds).min(remembered);

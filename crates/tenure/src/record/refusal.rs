@@ -34,6 +34,8 @@ pub enum Refusal {
     KeyTooLong,
     /// More than 32 KiB of data.
     TooMuchData,
+    /// The user's roles were changed meanwhile.
+    RolesChanged,
     /// The last rotation was a moment ago.
     TooSoon {
         /// After how many milliseconds it can be tried again.

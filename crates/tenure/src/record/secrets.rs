@@ -116,12 +116,11 @@ impl Secrets {
         }
     }
 
-    /// Whether a request that came with the token of `generation` may still change things.
-    pub(crate) fn admits(&self, generation: u32, grace: Grace, now: Timestamp) -> bool {
-        let in_grace = |old: &Superseded| old.generation == generation && grace.covers(old.since, now);
-        generation == self.generation
-            || (generation == self.generation + 1 && self.successor.is_some())
-            || (generation >= self.floor && self.superseded.as_ref().is_some_and(in_grace))
+    /// Whether a request whose token of `generation` was found good may still change things: until
+    /// a sign-in or step-up supersedes it.
+    pub(crate) fn admits(&self, generation: u32) -> bool {
+        let newest = self.generation + u32::from(self.successor.is_some());
+        (self.floor..=newest).contains(&generation)
     }
 
     /// How long a rotation must wait, if it must. While the grace of the last one runs none may
@@ -142,7 +141,6 @@ impl Secrets {
             since: now,
             superseded: Some(old),
             successor: None,
-            rotate_soon: false,
             ..self
         })
     }

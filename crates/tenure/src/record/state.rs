@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::Refusal;
 use super::data::{self, Value};
 use super::identity::{Identity, NewIdentity};
-use super::secrets::{Grace, Secrets};
+use super::secrets::Secrets;
 use crate::clock::Timestamp;
 use crate::id::{OperationId, Realm, SessionId, UserId};
 use crate::reason::{Actor, EndReason, Ending};
@@ -228,13 +228,9 @@ impl Record {
         matches!(self.state, State::SignedIn(_)) && self.dead(now).is_none()
     }
 
-    /// Refuses to go on when it is dead, or when the token of `generation` was superseded.
-    pub(crate) fn admits(
-        &self,
-        generation: Option<u32>,
-        grace: Grace,
-        now: Timestamp,
-    ) -> Result<(), Refusal> {
+    /// Refuses to go on when it is dead, or when the token of `generation` was superseded by a
+    /// sign-in. One that was rotated since it was checked may go on: a slow request is no theft.
+    pub(crate) fn admits(&self, generation: Option<u32>, now: Timestamp) -> Result<(), Refusal> {
         if let Some(reason) = self.dead(now) {
             return Err(Refusal::Ended(reason));
         }
@@ -242,7 +238,7 @@ impl Record {
             return Err(Refusal::Superseded);
         }
         match generation {
-            Some(presented) if !self.secrets.admits(presented, grace, now) => Err(Refusal::Superseded),
+            Some(presented) if !self.secrets.admits(presented) => Err(Refusal::Superseded),
             _ => Ok(()),
         }
     }

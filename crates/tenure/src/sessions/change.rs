@@ -186,8 +186,7 @@ impl Sessions {
             if_version: changes.if_version,
         };
         let operation = self.core.operation(actor);
-        let grace = self.policy().grace();
-        let reply = self.core.mutate(operation, id, Mutation::Change { change, grace }).await?;
+        let reply = self.core.mutate(operation, id, Mutation::Change { change }).await?;
         if let Outcome::Refused(refusal) = reply.outcome {
             let now = reply.record.map(|record| self.core.snapshot(record)).transpose()?;
             return Ok(Err((refusal, now)));

@@ -45,6 +45,10 @@ pub struct Check {
     pub can_set_cookie: bool,
     /// What the session must have besides.
     pub require: Require,
+    /// When the request arrived, if that was before this check. The grace time of a replaced token
+    /// is judged by that: a request that came in time is no theft because its session is looked at
+    /// late (promise P10). Limits are judged by the time of the check.
+    pub arrived_at: Option<Timestamp>,
     /// Where the request comes from, to bound what one network can ask of the store.
     pub ip: Option<IpAddr>,
 }
@@ -81,6 +85,7 @@ impl Default for Check {
             touch: true,
             can_set_cookie: false,
             require: Require::default(),
+            arrived_at: None,
             ip: None,
         }
     }
@@ -123,7 +128,7 @@ impl Sessions {
         if let Some(entry) = self.core.cache.get(&presented.id)
             && self.is_genuine(&presented, Some(&entry))
         {
-            match self.weigh(&entry.snapshot, &presented, now) {
+            match self.weigh(&entry.snapshot, &presented, check, now) {
                 Weight::Accept { in_grace } => {
                     return self.accept(&entry.snapshot, presented, in_grace, check, now).await;
                 }
@@ -155,11 +160,12 @@ impl Sessions {
         let standing = secrets.standing(active.generation, &hash, self.realm.policy.grace(), now);
         let refused = session.dead(now).map(Reason::Ended).or(match standing {
             _ if matches!(session.record().state, State::Claimed(_)) => Some(Reason::Superseded),
-            Standing::Current | Standing::Successor | Standing::InGrace => None,
-            Standing::Superseded | Standing::Reused => Some(Reason::Superseded),
+            // That the token was good is shown already; a rotation since takes nothing from that.
+            Standing::Current | Standing::Successor | Standing::InGrace | Standing::Reused => None,
+            Standing::Superseded => Some(Reason::Superseded),
             Standing::Unknown => Some(Reason::Unknown),
         });
-        let in_grace = standing == Standing::InGrace;
+        let in_grace = matches!(standing, Standing::InGrace | Standing::Reused);
         Ok(match refused {
             Some(reason) => refuse(reason, Some(session)),
             None => Verdict::Ok(Active { session, in_grace, ..active }),
@@ -209,7 +215,7 @@ impl Sessions {
             };
             self.is_genuine(&presented, Some(&entry));
             let snapshot = &entry.snapshot;
-            match self.weigh(snapshot, &presented, now) {
+            match self.weigh(snapshot, &presented, check, now) {
                 Weight::Accept { in_grace } => {
                     return self.accept(snapshot, presented, in_grace, check, now).await;
                 }
@@ -257,7 +263,7 @@ impl Sessions {
         genuine
     }
 
-    fn weigh(&self, snapshot: &Snapshot, presented: &Presented, now: Timestamp) -> Weight {
+    fn weigh(&self, snapshot: &Snapshot, presented: &Presented, check: &Check, now: Timestamp) -> Weight {
         let record = snapshot.record();
         if record.realm != self.realm.binding.realm {
             return Weight::Refuse(Reason::Unknown);
@@ -272,7 +278,8 @@ impl Sessions {
             return Weight::Unfinished;
         }
         let grace = self.realm.policy.grace();
-        match record.secrets.standing(presented.generation, &presented.hash, grace, now) {
+        let arrived_at = check.arrived_at.unwrap_or(now).min(now);
+        match record.secrets.standing(presented.generation, &presented.hash, grace, arrived_at) {
             Standing::Current => Weight::Accept { in_grace: false },
             Standing::InGrace => Weight::Accept { in_grace: true },
             Standing::Successor => Weight::Confirm,

@@ -8,7 +8,7 @@ use super::core::{Core, detached};
 use super::create::granted;
 use super::verdict::{Active, Inactive, Verdict};
 use crate::error::Error;
-use crate::id::{SessionId, UserId};
+use crate::id::{Realm, SessionId, UserId};
 use crate::reason::{Actor, EndReason, Ending, Reason};
 use crate::snapshot::Snapshot;
 use crate::store::{Mutation, Outcome, PageRequest, Refusal};
@@ -184,19 +184,19 @@ impl Sessions {
     /// # Cancel safety
     /// Dropping the future stops waiting and does nothing else.
     pub async fn ended(&self, id: SessionId) -> Result<Reason, Error> {
-        self.core.ended(id).await
+        self.core.ended(id, self.realm_name()).await
     }
 }
 
 impl Core {
-    async fn ended(&self, id: SessionId) -> Result<Reason, Error> {
+    async fn ended(&self, id: SessionId, realm: &Realm) -> Result<Reason, Error> {
         /// How often the session is looked at when nothing tells of it.
         const LOOK: Duration = Duration::from_secs(1);
         loop {
             let watch = self.watchers.watch(id);
             let told = watch.told();
             let now = self.clock.read()?;
-            let Some(session) = self.known(id).await? else {
+            let Some(session) = self.known(id).await?.filter(|session| session.realm() == realm) else {
                 return Ok(Reason::Unknown);
             };
             if let Some(reason) = session.dead(now) {

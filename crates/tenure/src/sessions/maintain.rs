@@ -20,6 +20,9 @@ const BATCH: usize = 500;
 
 const HOUR_MS: u64 = 3_600_000;
 
+/// How many events are kept at the most: about 400 MB on disk.
+const MAX_EVENTS: u64 = 5_000_000;
+
 /// How long an ended session can be told from one that never was.
 pub(super) const KEEP_ENDED: Duration = Duration::from_millis(24 * HOUR_MS);
 
@@ -85,17 +88,20 @@ impl Core {
     /// While the clock is implausible nothing is swept: it would end everybody's sessions.
     async fn sweep(&self) -> Result<(u64, u64), Error> {
         let (mut ended, mut removed) = (0, 0);
-        let sweep = Sweep {
+        let sweep = |as_of| Sweep {
+            as_of,
+            max_events: MAX_EVENTS,
             limit: BATCH,
             keep_ended_ms: u64::try_from(KEEP_ENDED.as_millis()).unwrap_or(u64::MAX),
             keep_receipts_ms: 24 * HOUR_MS,
             keep_events_ms: 7 * 24 * HOUR_MS,
         };
         loop {
-            self.clock.read()?;
-            // Whoever was active during the last step must not be found idle by the next.
+            // Whoever was active before this moment must not be found idle, however long the store
+            // takes.
+            let as_of = self.clock.read()?;
             self.flush_touches().await?;
-            let swept = self.store.sweep(&sweep).await?;
+            let swept = self.store.sweep(&sweep(as_of)).await?;
             self.settle_ended(&swept.ended);
             ended += swept.ended.len() as u64;
             removed += swept.removed;

@@ -29,11 +29,7 @@ impl Sessions {
         let operation = attempt.operation(self, 1);
         let receipt = operation.receipt.clone().map(serde_bytes::ByteBuf::from);
         let claim = Claim { attempt: attempt.id, target, carry: sign_in.carry.clone(), admission, receipt };
-        let mutation = Mutation::Claim {
-            generation: guest.generation,
-            claim: Box::new(claim),
-            grace: self.policy().grace(),
-        };
+        let mutation = Mutation::Claim { generation: guest.generation, claim: Box::new(claim) };
         let claiming = Operation { receipt: None, ..operation };
         let reply = self.core.mutate(claiming, guest.session.id(), mutation).await?;
         match reply.outcome {

@@ -15,11 +15,13 @@ use crate::id::{Role, SessionId, UserId};
 use crate::policy::{Limits, Stricter};
 use crate::reason::{Actor, Reason};
 use crate::record::{
-    Identity, MAX_KEYS, MAX_METHODS, MAX_ROLES, Method, NewIdentity, NewSession, NewState, Record, Secrets,
-    State,
+    MAX_KEYS, MAX_METHODS, MAX_ROLES, Method, NewIdentity, NewSession, NewState, Record, Secrets, State,
 };
 use crate::snapshot::Snapshot;
-use crate::store::{Admission, Authentication, Mutation, Renewal};
+use crate::store::{Admission, Authentication, Mutation, Proof, Refusal, Renewal};
+
+/// How often a second factor is tried against changes of the user's roles.
+const TRIES: u32 = 4;
 
 /// A proof of who somebody is, as the application has just checked it.
 #[derive(Clone, Debug)]
@@ -145,16 +147,6 @@ impl SignIn {
             methods: self.methods.clone(),
         }
     }
-
-    /// This proof together with those before it.
-    fn identity_after(&self, had: &Identity) -> NewIdentity {
-        let mut methods: Vec<Method> = had.methods.iter().map(|used| used.method.clone()).collect();
-        methods.retain(|method| !self.methods.contains(method));
-        methods.extend(self.methods.iter().cloned());
-        let roles = had.roles.iter().chain(&self.roles).cloned().collect();
-        let level = self.level.unwrap_or(1).max(had.level).max(NewIdentity::level_of(&methods));
-        NewIdentity { user: self.user.clone(), roles, level, methods }
-    }
 }
 
 impl Sessions {
@@ -232,7 +224,21 @@ impl Sessions {
         if let Some(issued) = self.first_answer(&attempt, active.session.id().route()).await? {
             return Ok(issued);
         }
-        self.authenticate(active.session.record(), active.generation, &attempt, &proof, false).await
+        let mut record = active.session.record().clone();
+        if proof.pending && !matches!(record.state, State::Pending(_)) {
+            let detail = "only a pending session can owe one more factor; sign the user in as pending".into();
+            return Err(Error::Invalid { code: "invalid_request", detail });
+        }
+        for _ in 0..TRIES {
+            match self.authenticate(&record, active.generation, &attempt, &proof, false).await {
+                Err(Error::Refused(Refusal::RolesChanged)) => {
+                    let newer = self.core.find(record.id).await?;
+                    record = newer.ok_or(Refusal::Missing)?.record().clone();
+                }
+                done => return done,
+            }
+        }
+        Err(Refusal::RolesChanged.into())
     }
 
     /// The attempt that this is. Another request under the same idempotency key is another.
@@ -268,8 +274,13 @@ impl Sessions {
         // their limits, and with full limits from now on.
         let pending = record.identity().filter(|_| matches!(record.state, State::Pending(_)));
         let completed = pending.filter(|_| !in_full && !sign_in.pending);
-        let identity = completed.map_or_else(|| sign_in.identity(), |had| sign_in.identity_after(had));
-        let roles = identity.roles.clone();
+        let proof = match (in_full, completed) {
+            (true, _) => Proof::Full,
+            (false, None) => Proof::StepUp,
+            (false, Some(_)) => Proof::Completes,
+        };
+        let roles = completed.map_or_else(|| sign_in.roles.clone(), |had| had.roles.clone());
+        let identity = NewIdentity { roles: roles.clone(), ..sign_in.identity() };
         let (limits, persistent) = self.limits_of(sign_in, &roles)?;
         let renewal = Renewal {
             idle_ms: limits.idle_seconds * 1_000,
@@ -281,7 +292,8 @@ impl Sessions {
             hash: attempt.secret.hash(),
             identity,
             pending: sign_in.pending,
-            renewal: (in_full || completed.is_some()).then_some(renewal),
+            proof,
+            renewal: (proof != Proof::StepUp).then_some(renewal),
             admission: self.policy().admission(&roles),
         };
         let operation = attempt.operation(self, next);

@@ -10,6 +10,7 @@ use super::operation::{
     EndedSessions, EventPage, Mutation, Operation, Outcome, Page, PageRequest, Replay, Reply, StoreInfo,
     Sweep, Swept, Touch, UserRecord,
 };
+use super::recent_ends::RecentEnds;
 use super::rules::{self, Step, Written};
 use super::{Context, Engine, Opened, Store, StoreError};
 use crate::clock::{SteadyClock, Timestamp};
@@ -158,19 +159,25 @@ impl Inner {
         Reply { outcome, record: self.sessions.get(&id).cloned(), ended, receipt }
     }
 
-    /// Does `work` unless this operation has been done before; then gives the first answer.
+    /// Does `work` for a user unless this operation has been done before; then gives the first
+    /// answer.
     fn once(
         &mut self,
         operation: &Operation,
+        (realm, user): (&Realm, &UserId),
         now: Timestamp,
         work: impl FnOnce(&mut Self) -> Vec<SessionId>,
     ) -> EndedSessions {
-        if let Some((_, first)) = self.receipts.get(&operation.id) {
-            return EndedSessions::again(&first.receipt);
+        let key = RecentEnds::key(realm, user);
+        let kept = self.receipts.get(&key);
+        let mut recent = kept.map(|(_, replay)| RecentEnds::read(&replay.receipt)).unwrap_or_default();
+        if let Some(first) = recent.answer(operation.id) {
+            return first;
         }
         let ended = EndedSessions::now(work(self));
-        let session = SessionId::from_bytes([0; 16]);
-        self.receipts.insert(operation.id, (now, Replay { session, receipt: ended.receipt() }));
+        recent.add(operation.id, &ended);
+        let replay = Replay { session: SessionId::from_bytes([0; 16]), receipt: recent.receipt() };
+        self.receipts.insert(key, (now, replay));
         ended
     }
 
@@ -284,7 +291,7 @@ impl Store for MemoryStore {
         ending: Ending,
     ) -> Result<EndedSessions, StoreError> {
         let (mut inner, now) = self.lock()?;
-        Ok(inner.once(operation, now, |inner| {
+        Ok(inner.once(operation, (realm, user), now, |inner| {
             inner.users.entry((realm.clone(), user.clone())).or_default().epoch += 1;
             inner.end_all(realm, user, except, &ending, now)
         }))
@@ -302,7 +309,7 @@ impl Store for MemoryStore {
         disabled: bool,
     ) -> Result<EndedSessions, StoreError> {
         let (mut inner, now) = self.lock()?;
-        Ok(inner.once(operation, now, |inner| {
+        Ok(inner.once(operation, (realm, user), now, |inner| {
             let record = inner.users.entry((realm.clone(), user.clone())).or_default();
             if record.disabled_at.is_some() == disabled {
                 return Vec::new();
@@ -333,14 +340,20 @@ impl Store for MemoryStore {
     async fn sweep(&self, sweep: &Sweep) -> Result<Swept, StoreError> {
         let (mut inner, now) = self.lock()?;
         let mut swept = Swept::default();
-        let due: Vec<SessionId> =
-            inner.due.iter().take_while(|(at, _)| *at <= now).take(sweep.limit).map(|(_, id)| *id).collect();
+        let judged = sweep.as_of.min(now);
+        let due: Vec<SessionId> = inner
+            .due
+            .iter()
+            .take_while(|(at, _)| *at <= judged)
+            .take(sweep.limit)
+            .map(|(_, id)| *id)
+            .collect();
         swept.more = due.len() == sweep.limit;
         for id in due {
             let Some(record) = inner.sessions.get(&id).cloned() else {
                 continue;
             };
-            match (record.ended().map(|ended| ended.at), record.dead(now)) {
+            match (record.ended().map(|ended| ended.at), record.dead(judged)) {
                 (Some(at), _) => {
                     let until = at.plus(Duration::from_millis(sweep.keep_ended_ms));
                     if now < until {
@@ -368,7 +381,10 @@ impl Store for MemoryStore {
         inner.receipts.retain(|_, (at, _)| now.since(*at) < keep_receipts);
         swept.removed += (receipts - inner.receipts.len()) as u64;
         let keep_events = Duration::from_millis(sweep.keep_events_ms);
-        while inner.events.front().is_some_and(|event| now.since(event.at) >= keep_events) {
+        let kept = usize::try_from(sweep.max_events).unwrap_or(usize::MAX);
+        while inner.events.len() > kept
+            || inner.events.front().is_some_and(|event| now.since(event.at) >= keep_events)
+        {
             inner.events.pop_front();
             swept.removed += 1;
         }

@@ -6,6 +6,7 @@ mod engine;
 mod error;
 mod memory;
 mod operation;
+mod recent_ends;
 pub mod rules;
 
 use async_trait::async_trait;
@@ -14,9 +15,11 @@ pub use engine::{Context, Engine, Opened};
 pub use error::StoreError;
 pub use memory::{Memory, MemoryStore};
 pub use operation::{
-    Authentication, EndedSessions, EventPage, Mutation, Operation, Outcome, Page, PageRequest, Renewal,
-    Replay, Reply, StoreInfo, Sweep, Swept, Touch, UserRecord,
+    Authentication, EndedSessions, EventPage, Mutation, Operation, Outcome, Page, PageRequest, Proof,
+    Renewal, Replay, Reply, StoreInfo, Sweep, Swept, Touch, UserRecord,
 };
+
+pub use recent_ends::RecentEnds;
 
 pub use crate::record::{Admission, AtLimit, MAX_SESSIONS, Refusal};
 
@@ -90,8 +93,8 @@ pub trait Store: Send + Sync + 'static {
     async fn sessions_of(&self, realm: &Realm, user: &UserId) -> Result<Vec<Record>, StoreError>;
 
     /// Ends all sessions of a user but `except`, and moves the user's epoch on, so that a
-    /// sign-in that is under way does not come through. A retry within a day changes nothing
-    /// and is told the first count.
+    /// sign-in that is under way does not come through. A retry changes nothing and is told
+    /// the first count; a store remembers the last few of each user ([`RecentEnds`]) for a day.
     async fn end_sessions_of(
         &self,
         operation: &Operation,
@@ -105,8 +108,8 @@ pub trait Store: Send + Sync + 'static {
     async fn user(&self, realm: &Realm, user: &UserId) -> Result<UserRecord, StoreError>;
 
     /// Disables a user and ends all sessions in the same step, or enables them again, in the
-    /// name of the operation's actor. A retry within a day changes nothing, also when the user
-    /// was enabled meanwhile, and is told the first count.
+    /// name of the operation's actor. A retry changes nothing, also when the user was enabled
+    /// meanwhile, and is told the first count, as above.
     async fn set_disabled(
         &self,
         operation: &Operation,

@@ -38,8 +38,6 @@ pub enum Mutation {
     Change {
         /// What to set and remove, and under which conditions.
         change: Change,
-        /// How long a superseded token may still change things.
-        grace: Grace,
     },
     /// Prepares the token after `generation`. Unchanged when one is prepared already:
     /// everybody gets the same.
@@ -66,8 +64,6 @@ pub enum Mutation {
         generation: u32,
         /// The move.
         claim: Box<Claim>,
-        /// How long a superseded token may still do so.
-        grace: Grace,
     },
     /// Lets a claimed guest go on, because its sign-in was refused.
     Release {
@@ -96,10 +92,25 @@ pub struct Authentication {
     pub identity: NewIdentity,
     /// The user still owes another factor: the session is a pending one afterwards.
     pub pending: bool,
+    /// What it proves.
+    pub proof: Proof,
     /// New limits after a full authentication; none for a step-up, which moves no limit.
     pub renewal: Option<Renewal>,
     /// The other sessions of the user, when a pending session becomes a signed-in one.
     pub admission: Admission,
+}
+
+/// What an authentication in a session proves.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Proof {
+    /// Who the user is, from the beginning: identity and roles are as given.
+    Full,
+    /// One thing more: it is added to what was proved before.
+    StepUp,
+    /// What a pending session owed: added to what was proved before, and the user is signed in
+    /// from now on. Refused with [`Refusal::RolesChanged`] when the stored roles are not those
+    /// given, by which the limits were chosen.
+    Completes,
 }
 
 /// The limits that a full authentication starts anew.
@@ -169,17 +180,6 @@ impl EndedSessions {
     pub fn now(ids: Vec<SessionId>) -> Self {
         Self { count: ids.len() as u64, ids }
     }
-
-    /// What a store keeps for retries, where it keeps receipts.
-    pub fn receipt(&self) -> Vec<u8> {
-        self.count.to_be_bytes().to_vec()
-    }
-
-    /// The answer to a retry, from what was kept.
-    pub fn again(receipt: &[u8]) -> Self {
-        let count = receipt.try_into().map(u64::from_be_bytes).unwrap_or_default();
-        Self { count, ids: Vec::new() }
-    }
 }
 
 /// A moment of activity in a session.
@@ -231,6 +231,11 @@ pub struct Sweep {
     pub keep_receipts_ms: u64,
     /// How long an event is kept.
     pub keep_events_ms: u64,
+    /// How many events are kept at the most; a store that has no room left may keep fewer.
+    pub max_events: u64,
+    /// A session ends if it was past a limit then. Activity from before is written before the
+    /// sweep, so nobody who was active is found idle.
+    pub as_of: Timestamp,
 }
 
 /// What a step of housekeeping did.

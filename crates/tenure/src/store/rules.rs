@@ -3,12 +3,14 @@
 
 use std::time::Duration;
 
-use super::operation::{Authentication, Mutation, Operation, Touch, UserRecord};
+use super::operation::{Authentication, Mutation, Operation, Proof, Touch, UserRecord};
 use crate::clock::Timestamp;
 use crate::event::{EventBody, EventKind};
 use crate::id::SessionId;
 use crate::reason::{Actor, EndReason, Ending};
-use crate::record::{Admission, AtLimit, Claim, MAX_SESSIONS, NewSession, NewState, Record, Refusal, State};
+use crate::record::{
+    Admission, AtLimit, Claim, Identity, MAX_SESSIONS, NewSession, NewState, Record, Refusal, State,
+};
 
 /// How long a claimed guest can still move, in milliseconds. Much shorter than the time for
 /// which ended sessions are kept: what has begun and ended in between must not begin again.
@@ -153,8 +155,8 @@ pub fn mutate(
     let actor = operation.actor.clone();
     let mut pushed_out = Vec::new();
     let changed = match mutation {
-        Mutation::Change { change, grace } => record
-            .admits(change.generation, grace, now)
+        Mutation::Change { change } => record
+            .admits(change.generation, now)
             .and_then(|()| record.changed(&change))
             .map(|record| (record, EventKind::Changed)),
         Mutation::Prepare { generation, successor, grace } => {
@@ -185,17 +187,20 @@ pub fn mutate(
             .map(|record| (record, EventKind::Authenticated))
         }
         Mutation::SetRoles(roles) => record
-            .admits(None, crate::record::Grace { ms: 0 }, now)
+            .admits(None, now)
             .and_then(|()| record.with_roles(roles))
             .map(|record| (record, EventKind::RolesChanged)),
-        Mutation::Claim { generation, claim, grace } => record
-            .admits(Some(generation), grace, now)
+        Mutation::Claim { generation, claim } => record
+            .admits(Some(generation), now)
             .and_then(|()| record.claimed(claim))
             .map(|record| (record, EventKind::Claimed)),
         Mutation::Release { attempt } => match (&record.state, record.dead(now)) {
             (_, Some(reason)) => Err(Refusal::Ended(reason)),
             (State::Claimed(claim), None) if claim.attempt == attempt => {
-                Ok((Record { state: State::Guest, ..record }, EventKind::Released))
+                let mut record = Record { state: State::Guest, ..record };
+                // The attempt may come again, now that it was refused.
+                record.recent.retain(|known| *known != attempt.short());
+                Ok((record, EventKind::Released))
             }
             _ => return Step::Unchanged,
         },
@@ -275,7 +280,7 @@ impl Record {
         grace: crate::record::Grace,
         now: Timestamp,
     ) -> Result<Option<Self>, Refusal> {
-        self.admits(None, grace, now)?;
+        self.admits(None, now)?;
         if generation != self.secrets.generation {
             return Err(Refusal::Superseded);
         }
@@ -288,11 +293,12 @@ impl Record {
         }
         let mut record = self;
         record.secrets.successor = Some(successor);
+        record.secrets.rotate_soon = false;
         Ok(Some(record))
     }
 
     fn confirmed(self, generation: u32, now: Timestamp) -> Result<Option<Self>, Refusal> {
-        self.admits(None, crate::record::Grace { ms: 0 }, now)?;
+        self.admits(None, now)?;
         if generation == self.secrets.generation {
             return Ok(None);
         }
@@ -304,7 +310,7 @@ impl Record {
     }
 
     fn authenticated(self, by: Authentication, now: Timestamp) -> Result<Self, Refusal> {
-        self.admits(None, crate::record::Grace { ms: 0 }, now)?;
+        self.admits(None, now)?;
         if by.generation != self.secrets.generation {
             return Err(Refusal::Superseded);
         }
@@ -315,16 +321,20 @@ impl Record {
         if before.user != by.identity.user {
             return Err(Refusal::WrongState);
         }
+        if by.proof == Proof::Completes && before.roles != by.identity.roles {
+            return Err(Refusal::RolesChanged);
+        }
         let mut record = Self { state: State::Guest, secrets: self.secrets.replaced(by.hash, now), ..self };
         record.last_seen_at = record.last_seen_at.max(now);
-        let identity = match by.renewal {
-            None => before.stepped_up(by.identity, now),
-            Some(limits) => {
-                record.idle_ms = limits.idle_ms;
-                record.deadline = now.plus(Duration::from_millis(limits.absolute_ms));
-                record.persistent = limits.persistent;
-                by.identity.at(now)
-            }
+        if let Some(limits) = by.renewal {
+            record.idle_ms = limits.idle_ms;
+            record.deadline = now.plus(Duration::from_millis(limits.absolute_ms));
+            record.persistent = limits.persistent;
+        }
+        let identity = match by.proof {
+            Proof::Full => by.identity.at(now),
+            Proof::StepUp => before.stepped_up(by.identity, now),
+            Proof::Completes => Identity { authenticated_at: now, ..before.stepped_up(by.identity, now) },
         };
         record.state = if by.pending { State::Pending(identity) } else { State::SignedIn(identity) };
         Ok(record)

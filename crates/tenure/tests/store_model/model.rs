@@ -83,6 +83,7 @@ impl Model {
             generation: 1,
             prepared: false,
             replaced: None,
+            floor: 1,
             rotate_soon: false,
             level: identity.map_or(0, |i| i.level),
             roles: Vec::new(),
@@ -177,8 +178,8 @@ impl Model {
             return no(Refusal::Superseded);
         }
         match mutation {
-            Mutation::Change { change, grace } => {
-                if change.generation.is_some_and(|g| !s.accepts(g, grace.ms, now)) {
+            Mutation::Change { change } => {
+                if change.generation.is_some_and(|g| !s.accepts(g)) {
                     return no(Refusal::Superseded);
                 }
                 if change.if_version.is_some_and(|version| version != s.version) {
@@ -208,14 +209,14 @@ impl Model {
                 if let Some((_, since)) = s.replaced.filter(|(_, since)| now < since + grace.ms) {
                     return no(Refusal::TooSoon { wait_ms: since + grace.ms - now });
                 }
-                s.prepared = true;
+                (s.prepared, s.rotate_soon) = (true, false);
                 Ok((s, EventKind::RotationPrepared))
             }
             Mutation::Confirm { generation } if *generation == s.generation => Err(Answer::Unchanged),
             Mutation::Confirm { generation } if s.prepared && *generation == s.generation + 1 => {
                 s.replaced = Some((s.generation, now));
                 s.generation += 1;
-                (s.prepared, s.rotate_soon) = (false, false);
+                s.prepared = false;
                 Ok((s, EventKind::Rotated))
             }
             Mutation::Confirm { .. } => no(Refusal::Superseded),
@@ -224,8 +225,8 @@ impl Model {
                 (s.roles, s.rotate_soon) = (roles.clone(), true);
                 Ok((s, EventKind::RolesChanged))
             }
-            Mutation::Claim { generation, claim, grace } => {
-                if !s.accepts(*generation, grace.ms, now) {
+            Mutation::Claim { generation, claim } => {
+                if !s.accepts(*generation) {
                     return no(Refusal::Superseded);
                 }
                 if s.phase != Phase::Guest {
@@ -256,6 +257,7 @@ impl Model {
         }
         s.phase = Phase::SignedIn;
         s.generation += 2;
+        s.floor = s.generation;
         (s.prepared, s.replaced, s.rotate_soon) = (false, None, false);
         s.last_seen = self.now;
         match by.renewal {

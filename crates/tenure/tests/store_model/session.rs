@@ -27,6 +27,7 @@ pub(crate) struct Session {
     pub(crate) generation: u32,
     pub(crate) prepared: bool,
     pub(crate) replaced: Option<(u32, u64)>,
+    pub(crate) floor: u32,
     pub(crate) rotate_soon: bool,
     pub(crate) level: u8,
     pub(crate) roles: Vec<Role>,
@@ -57,6 +58,7 @@ impl Session {
             generation: secrets.generation,
             prepared: secrets.successor.is_some(),
             replaced: replaced.map(|old| (old.generation, old.since.as_millis())),
+            floor: secrets.floor,
             rotate_soon: secrets.rotate_soon,
             level: record.identity().map_or(0, |identity| identity.level),
             roles: record.identity().map(|i| i.roles.clone()).unwrap_or_default(),
@@ -86,10 +88,8 @@ impl Session {
         !self.has_ended() && self.past(now).is_none()
     }
 
-    pub(crate) fn accepts(&self, generation: u32, grace: u64, now: u64) -> bool {
-        let current = generation == self.generation;
+    pub(crate) fn accepts(&self, generation: u32) -> bool {
         let next = self.prepared && generation == self.generation + 1;
-        let previous = self.replaced.is_some_and(|(old, since)| old == generation && now < since + grace);
-        current || next || previous
+        next || (self.floor <= generation && generation <= self.generation)
     }
 }

@@ -5,9 +5,9 @@ use std::collections::BTreeMap;
 use proptest::prelude::*;
 use proptest::sample::Index;
 use tenure::id::{OperationId, Realm, SessionId, UserId};
-use tenure::record::{Change, Grace, NewIdentity, NewSession, NewState};
+use tenure::record::{Change, NewIdentity, NewSession, NewState};
 use tenure::store::conformance::{Fixture, admission, claim, end, identity, sealed, user};
-use tenure::store::{Admission, AtLimit, Authentication, Mutation, Operation, Renewal};
+use tenure::store::{Admission, AtLimit, Authentication, Mutation, Operation, Proof, Renewal};
 use tenure::{Actor, EndReason};
 
 use crate::model::Model;
@@ -15,7 +15,6 @@ use crate::session::{Phase, Session};
 
 const IDLE_MS: u64 = 60_000;
 const ABSOLUTE_MS: u64 = 150_000;
-const GRACE: Grace = Grace { ms: 10_000 };
 
 #[derive(Clone, Debug)]
 pub(crate) enum Step {
@@ -193,7 +192,7 @@ impl What {
                         .collect::<BTreeMap<_, _>>(),
                     remove: if value.is_none() { vec![key.clone()] } else { Vec::new() },
                 };
-                Mutation::Change { change, grace: GRACE }
+                Mutation::Change { change }
             }
             Self::Prepare(off) => f.prepare(token(*off)),
             Self::Confirm(off) => Mutation::Confirm { generation: token(*off) },
@@ -202,6 +201,7 @@ impl What {
                 let renewal = Renewal { idle_ms: IDLE_MS / 2, absolute_ms: ABSOLUTE_MS, persistent: false };
                 let mut by = Authentication {
                     identity: NewIdentity { level: *level, ..identity(&whose) },
+                    proof: if *renews { Proof::Full } else { Proof::StepUp },
                     renewal: renews.then_some(renewal),
                     ..f.authentication(&whose, token(*off))
                 };

@@ -5,8 +5,9 @@ use std::time::Duration;
 use super::builders::{ABSOLUTE_MS, identity, user};
 use super::fixture::Fixture;
 use super::tables::{ada, authenticate};
-use crate::record::{Identity, Method, NewIdentity, Record, State};
-use crate::store::{Authentication, Outcome, Refusal, Renewal};
+use crate::id::{Realm, Role};
+use crate::record::{Identity, Method, NewIdentity, NewState, Record, State};
+use crate::store::{Authentication, Mutation, Outcome, Proof, Refusal, Renewal};
 
 fn signed_in(record: &Record) -> &Identity {
     match &record.state {
@@ -19,15 +20,36 @@ pub(super) async fn a_second_factor_signs_a_pending_session_in(f: Fixture) {
     let before = f.begin(f.pending(&ada())).await;
     f.wait(Duration::from_secs(1));
     let authentication = Authentication {
-        identity: NewIdentity { level: 2, ..identity(&ada()) },
-        ..f.authentication(&ada(), 1)
+        proof: Proof::Completes,
+        renewal: f.authentication(&ada(), 1).renewal,
+        ..f.step_up(&ada(), 1)
     };
     let after = f.apply(before.id, authenticate(authentication.clone())).await;
     assert_eq!(signed_in(&after).level, 2);
+    let shown: Vec<_> =
+        signed_in(&after).methods.iter().map(|used| (used.method.as_str(), used.at)).collect();
+    assert_eq!(shown, [("password", before.created_at), ("totp", f.now())], "each at its time");
     assert_eq!(signed_in(&after).authenticated_at, f.now());
     assert_eq!((after.secrets.generation, after.secrets.hash), (3, authentication.hash));
     assert_eq!((after.id, after.created_at), (before.id, before.created_at));
     assert_eq!(f.sessions_of(&ada()).await, [after]);
+}
+
+pub(super) async fn a_second_factor_gives_no_role_back_that_was_taken_meanwhile(f: Fixture) {
+    let admin = Role::new("admin").expect("a role");
+    let pending = NewState::Pending(NewIdentity { roles: vec![admin], ..identity(&ada()) });
+    let before = f.begin(f.session(&Realm::default(), pending)).await;
+    let completes = |roles: Vec<Role>| Authentication {
+        proof: Proof::Completes,
+        renewal: f.authentication(&ada(), 1).renewal,
+        identity: NewIdentity { roles, ..f.step_up(&ada(), 1).identity },
+        ..f.step_up(&ada(), 1)
+    };
+    let as_it_was = completes(before.identity().expect("ada").roles.clone());
+    f.apply(before.id, Mutation::SetRoles(Vec::new())).await;
+    assert_eq!(f.refuse(before.id, authenticate(as_it_was)).await, Refusal::RolesChanged);
+    let after = f.apply(before.id, authenticate(completes(Vec::new()))).await;
+    assert_eq!(signed_in(&after).roles, []);
 }
 
 pub(super) async fn a_full_authentication_starts_the_limits_anew(f: Fixture) {

@@ -6,12 +6,13 @@ use std::collections::BTreeMap;
 use sha2::{Digest, Sha256};
 
 use super::fixture::Fixture;
+use crate::clock::Timestamp;
 use crate::id::{OperationId, Realm, Route, SessionId, UserId};
 use crate::random;
 use crate::reason::{Actor, EndReason, Ending};
 use crate::record::{Change, Claim, Grace, Method, NewIdentity, NewSession, NewState, Successor};
 use crate::seal::SEAL_OVERHEAD;
-use crate::store::{Admission, AtLimit, Authentication, Mutation, Operation, Renewal, Sweep};
+use crate::store::{Admission, AtLimit, Authentication, Mutation, Operation, Proof, Renewal, Sweep};
 use crate::token::SecretHash;
 
 /// The idle limit of the sessions made here: half an hour.
@@ -89,6 +90,7 @@ impl Fixture {
             hash: self.hash(),
             identity: identity(user),
             pending: false,
+            proof: Proof::Full,
             renewal: Some(Renewal { idle_ms: IDLE_MS, absolute_ms: ABSOLUTE_MS, persistent: false }),
             admission: admission(),
         }
@@ -102,6 +104,7 @@ impl Fixture {
                 methods: vec![Method::new("totp").expect("a plain word")],
                 ..identity(user)
             },
+            proof: Proof::StepUp,
             renewal: None,
             ..self.authentication(user, generation)
         }
@@ -164,12 +167,12 @@ pub fn set(key: &str, value: &[u8], generation: u32) -> Change {
 
 /// The mutation that makes this change.
 pub fn change(change: Change) -> Mutation {
-    Mutation::Change { change, grace: GRACE }
+    Mutation::Change { change }
 }
 
 /// The mutation that makes this claim under the token `generation`.
 pub fn claim(claim: &Claim, generation: u32) -> Mutation {
-    Mutation::Claim { generation, claim: Box::new(claim.clone()), grace: GRACE }
+    Mutation::Claim { generation, claim: Box::new(claim.clone()) }
 }
 
 /// The mutation that ends a session because its user signed out.
@@ -191,5 +194,12 @@ pub fn revoked() -> Ending {
 /// a day.
 pub fn sweep(limit: usize) -> Sweep {
     const DAY_MS: u64 = 24 * 3_600_000;
-    Sweep { limit, keep_ended_ms: DAY_MS, keep_receipts_ms: DAY_MS, keep_events_ms: DAY_MS }
+    Sweep {
+        limit,
+        keep_ended_ms: DAY_MS,
+        keep_receipts_ms: DAY_MS,
+        keep_events_ms: DAY_MS,
+        max_events: u64::MAX,
+        as_of: Timestamp::from_millis(u64::MAX),
+    }
 }

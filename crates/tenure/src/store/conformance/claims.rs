@@ -116,12 +116,15 @@ pub(super) async fn only_a_guest_can_be_claimed_and_only_under_its_token(f: Fixt
         assert_eq!(refusal, Refusal::WrongState);
     }
     let guest = guest_with_a_cart(&f).await;
+    for never_made in [0, 2, 3] {
+        let refusal = f.refuse(guest.id, claim(&f.claim(&ada()), never_made)).await;
+        assert_eq!(refusal, Refusal::Superseded);
+    }
     f.apply(guest.id, f.prepare(1)).await;
     f.apply(guest.id, Mutation::Confirm { generation: 2 }).await;
     f.wait(Duration::from_millis(GRACE.ms));
-    let refusal = f.refuse(guest.id, claim(&f.claim(&ada()), 1)).await;
-    assert_eq!(refusal, Refusal::Superseded);
-    f.apply(guest.id, claim(&f.claim(&ada()), 2)).await;
+    // It was found good when it was checked, and rotated since: a slow sign-in is no theft.
+    f.apply(guest.id, claim(&f.claim(&ada()), 1)).await;
 }
 
 pub(super) async fn a_claimed_guest_past_its_limit_is_not_released_but_ends(f: Fixture) {

@@ -185,8 +185,7 @@ macro_rules! store_conformance {
                 no_token_is_prepared_during_the_grace_of_the_last
                 only_the_current_token_can_be_rotated
                 what_was_never_prepared_cannot_be_confirmed
-                a_replaced_token_changes_things_in_its_grace_time_only
-                a_token_two_rotations_ago_changes_nothing
+                a_rotated_token_that_was_checked_changes_things_until_a_sign_in_supersedes_it
                 a_token_that_was_never_made_changes_nothing
                 authentication_supersedes_every_token_without_grace
                 authentication_skips_the_number_that_a_prepared_token_has_or_could_have
@@ -197,6 +196,7 @@ macro_rules! store_conformance {
             }
             authentication {
                 a_second_factor_signs_a_pending_session_in
+                a_second_factor_gives_no_role_back_that_was_taken_meanwhile
                 a_full_authentication_starts_the_limits_anew
                 a_longer_limit_keeps_the_session_past_the_old_one
                 a_step_up_raises_the_level_and_moves_no_limit

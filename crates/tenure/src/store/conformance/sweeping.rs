@@ -179,7 +179,8 @@ pub(super) async fn an_id_that_was_used_up_is_kept_as_long_as_an_ended_one(f: Fi
 pub(super) async fn a_sweep_counts_what_it_removes(f: Fixture) {
     let id = f.begin(f.guest()).await.id;
     f.apply(id, logout()).await;
-    let nothing_kept = Sweep { limit: 100, keep_ended_ms: 0, keep_receipts_ms: 0, keep_events_ms: 0 };
+    let nothing_kept =
+        Sweep { keep_ended_ms: 0, keep_receipts_ms: 0, keep_events_ms: 0, ..super::builders::sweep(100) };
     let swept = f.sweep_by(&nothing_kept).await;
     assert_eq!(swept.removed, 3, "one session and its two events");
     assert_eq!(f.load(id).await, None);
