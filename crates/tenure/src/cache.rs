@@ -7,13 +7,10 @@
 
 use std::collections::{HashMap, VecDeque};
 use std::hash::{BuildHasherDefault, Hasher};
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, OnceLock, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use crate::id::SessionId;
-use crate::keys::TAG_LEN;
 use crate::snapshot::Snapshot;
-use crate::token::Binding;
 
 const SHARDS: usize = 64;
 
@@ -27,30 +24,13 @@ pub(crate) struct Cache {
     guests_room: usize,
 }
 
-/// A session in memory.
-pub(crate) struct Entry {
-    pub(crate) snapshot: Arc<Snapshot>,
-    /// The token that was found genuine for this entry, so that it need not be found again.
-    pub(crate) genuine: OnceLock<Genuine>,
-    bytes: usize,
-    guest: bool,
-    used: AtomicBool,
-}
-
-/// A token whose tag was checked, and what for.
-pub(crate) struct Genuine {
-    pub(crate) key: u8,
-    pub(crate) tag: [u8; TAG_LEN],
-    pub(crate) binding: Arc<Binding>,
-}
-
 /// The right to keep what a load gives, if nothing happens meanwhile.
 #[derive(Clone, Copy)]
 pub(crate) struct Ticket(u64);
 
 #[derive(Default)]
 struct Shard {
-    entries: HashMap<SessionId, Arc<Entry>, BuildHasherDefault<IdHasher>>,
+    entries: HashMap<SessionId, Arc<Snapshot>, BuildHasherDefault<IdHasher>>,
     /// The sessions with changes under way.
     changing: HashMap<SessionId, UnderWay>,
     /// How many of them are changes whose outcome nobody knows.
@@ -102,13 +82,11 @@ impl Cache {
         Self { shards, users_room: room - room / 4, guests_room: room / 4 }
     }
 
-    pub(crate) fn get(&self, id: &SessionId) -> Option<Arc<Entry>> {
+    pub(crate) fn get(&self, id: &SessionId) -> Option<Arc<Snapshot>> {
         let shard = self.read(id);
-        let entry = shard.entries.get(id)?;
-        if !entry.used.load(Ordering::Relaxed) {
-            entry.used.store(true, Ordering::Relaxed);
-        }
-        Some(Arc::clone(entry))
+        let snapshot = shard.entries.get(id)?;
+        snapshot.front().use_now();
+        Some(Arc::clone(snapshot))
     }
 
     /// To be taken before a load.
@@ -116,16 +94,13 @@ impl Cache {
         Ticket(self.read(id).epoch)
     }
 
-    /// Keeps what a load gave, if `ticket` is still good. Gives the entry to go on with,
-    /// kept or not.
-    pub(crate) fn insert(&self, snapshot: Arc<Snapshot>, ticket: Ticket) -> Arc<Entry> {
-        let id = snapshot.record().id;
-        let entry = Arc::new(Entry::new(snapshot));
+    /// Keeps what a load gave, if `ticket` is still good.
+    pub(crate) fn insert(&self, snapshot: &Arc<Snapshot>, ticket: Ticket) {
+        let id = snapshot.id();
         let mut shard = self.write(&id);
         if shard.epoch == ticket.0 && !shard.changing.contains_key(&id) {
-            self.keep(&mut shard, Arc::clone(&entry));
+            self.keep(&mut shard, Arc::clone(snapshot));
         }
-        entry
     }
 
     /// Takes a session out of the cache and keeps it out until the change is over.
@@ -152,26 +127,22 @@ impl Cache {
         }
     }
 
-    fn keep(&self, shard: &mut Shard, entry: Arc<Entry>) {
+    fn keep(&self, shard: &mut Shard, snapshot: Arc<Snapshot>) {
         if shard.blind {
             return;
         }
-        let id = entry.snapshot.record().id;
-        let newer = |kept: &Arc<Entry>| kept.snapshot.record().revision > entry.snapshot.record().revision;
+        let id = snapshot.id();
+        let newer = |kept: &Arc<Snapshot>| kept.record().revision > snapshot.record().revision;
         if shard.entries.get(&id).is_some_and(newer) {
             return;
         }
         shard.take(&id);
-        let (guest, bytes) = (entry.guest, entry.bytes);
-        let ring = if guest { &mut shard.guests } else { &mut shard.users };
+        let (guest, bytes) = (is_guest(&snapshot), snapshot.footprint());
+        let ring = shard.ring(guest);
         ring.order.push_back(id);
         ring.bytes += bytes;
-        shard.entries.insert(id, entry);
-        if guest {
-            shard.shrink(true, self.guests_room);
-        } else {
-            shard.shrink(false, self.users_room);
-        }
+        shard.entries.insert(id, snapshot);
+        shard.shrink(guest, if guest { self.guests_room } else { self.users_room });
     }
 
     fn shard(&self, id: &SessionId) -> &RwLock<Shard> {
@@ -187,11 +158,8 @@ impl Cache {
     }
 }
 
-impl Entry {
-    fn new(snapshot: Arc<Snapshot>) -> Self {
-        let (bytes, guest) = (snapshot.footprint(), snapshot.user().is_none());
-        Self { snapshot, genuine: OnceLock::new(), bytes, guest, used: AtomicBool::new(false) }
-    }
+fn is_guest(snapshot: &Snapshot) -> bool {
+    snapshot.user().is_none()
 }
 
 impl Shard {
@@ -205,11 +173,11 @@ impl Shard {
     }
 
     fn take(&mut self, id: &SessionId) {
-        let Some(entry) = self.entries.remove(id) else {
+        let Some(snapshot) = self.entries.remove(id) else {
             return;
         };
-        let ring = if entry.guest { &mut self.guests } else { &mut self.users };
-        ring.bytes -= entry.bytes;
+        let ring = if is_guest(&snapshot) { &mut self.guests } else { &mut self.users };
+        ring.bytes -= snapshot.footprint();
         // Its place in the order is left behind and passed over later; keep that bounded.
         if ring.order.len() > 64 + 2 * self.entries.len() {
             let entries = &self.entries;
@@ -218,21 +186,22 @@ impl Shard {
         }
     }
 
+    /// The order of a class.
+    fn ring(&mut self, guest: bool) -> &mut Ring {
+        if guest { &mut self.guests } else { &mut self.users }
+    }
+
     /// Lets go of sessions of a class until it fits, those not used lately first.
     fn shrink(&mut self, guest: bool, room: usize) {
-        loop {
-            let ring = if guest { &mut self.guests } else { &mut self.users };
-            if ring.bytes <= room {
-                return;
-            }
-            let Some(id) = ring.order.pop_front() else { return };
-            let Some(entry) = self.entries.get(&id).filter(|entry| entry.guest == guest) else {
+        while self.ring(guest).bytes > room {
+            let Some(id) = self.ring(guest).order.pop_front() else { return };
+            let Some(snapshot) = self.entries.get(&id).filter(|snapshot| is_guest(snapshot) == guest) else {
                 continue;
             };
-            if entry.used.swap(false, Ordering::Relaxed) {
-                ring.order.push_back(id);
+            if snapshot.front().take_used() {
+                self.ring(guest).order.push_back(id);
             } else {
-                ring.bytes -= entry.bytes;
+                self.ring(guest).bytes -= snapshot.footprint();
                 self.entries.remove(&id);
             }
         }
@@ -253,7 +222,7 @@ impl Changing {
         let mut shard = self.cache.write(&self.id);
         let alone = shard.release(&self.id);
         if let Some(snapshot) = snapshot.filter(|_| alone) {
-            self.cache.keep(&mut shard, Arc::new(Entry::new(snapshot)));
+            self.cache.keep(&mut shard, snapshot);
         }
     }
 

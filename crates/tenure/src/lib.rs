@@ -10,6 +10,7 @@ mod cookie;
 mod device;
 mod error;
 pub mod event;
+mod front;
 pub mod id;
 mod key;
 mod keys;

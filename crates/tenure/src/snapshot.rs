@@ -3,7 +3,6 @@
 use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use serde::ser::SerializeMap;
@@ -12,6 +11,7 @@ use serde::{Serialize, Serializer};
 use crate::clock::Timestamp;
 use crate::device::Device;
 use crate::error::Error;
+use crate::front::{Front, Stage};
 use crate::id::{Realm, Role, SessionId, UserId};
 use crate::keys::Keys;
 use crate::reason::EndReason;
@@ -21,20 +21,23 @@ use crate::vault;
 /// A session as it was read, decrypted. It does not change; read again to see changes.
 ///
 /// Serialises as the `session` of the HTTP API. Holds no token and no secret.
+#[repr(C)] // The front stays in front.
 pub struct Snapshot {
+    front: Front,
     record: Record,
     data: BTreeMap<String, Vec<u8>>,
     device: Device,
-    /// Activity that is not written yet counts too.
-    seen: AtomicU64,
 }
 
 impl Snapshot {
     pub(crate) fn open(keys: &Keys, record: Record) -> Result<Arc<Self>, Error> {
         let data = vault::open_data(keys, &record)?;
         let device = vault::open_device(keys, &record)?;
-        let seen = AtomicU64::new(record.last_seen_at.as_millis());
-        Ok(Arc::new(Self { record, data, device, seen }))
+        Ok(Arc::new(Self { front: Front::of(&record), record, data, device }))
+    }
+
+    pub(crate) fn front(&self) -> &Front {
+        &self.front
     }
 
     pub(crate) fn record(&self) -> &Record {
@@ -88,7 +91,7 @@ impl Snapshot {
 
     /// Whether its user is signed in: not a guest, owing no factor, not over.
     pub fn is_signed_in(&self) -> bool {
-        matches!(self.record.state, State::SignedIn(_))
+        self.front.stage == Stage::SignedIn
     }
 
     /// Why it ended, if its end is written.
@@ -113,12 +116,12 @@ impl Snapshot {
 
     /// The last recorded activity.
     pub fn last_seen_at(&self) -> Timestamp {
-        Timestamp::from_millis(self.seen.load(Ordering::Relaxed))
+        self.front.seen()
     }
 
     /// When the idle limit ends it, if nothing happens.
     pub fn idle_expires_at(&self) -> Timestamp {
-        self.last_seen_at().plus(Duration::from_millis(self.record.idle_ms)).min(self.record.deadline)
+        self.front.due_at()
     }
 
     /// When the absolute limit ends it, whatever happens.
@@ -162,11 +165,11 @@ impl Snapshot {
         if at.since(self.last_seen_at()) < threshold {
             return false;
         }
-        self.seen.fetch_max(at.as_millis(), Ordering::Relaxed) < at.as_millis()
+        self.front.see(at)
     }
 
     pub(crate) fn seen_at_least(&self, at: Timestamp) {
-        self.seen.fetch_max(at.as_millis(), Ordering::Relaxed);
+        self.front.see(at);
     }
 
     /// Why it is dead at `now`, activity that is not written yet included.
@@ -174,7 +177,7 @@ impl Snapshot {
         if let Some(reason) = self.end_reason() {
             return Some(reason);
         }
-        let idle = self.last_seen_at().plus(Duration::from_millis(self.record.idle_ms));
+        let idle = self.front.idle_at();
         match (now >= idle, now >= self.record.deadline) {
             (false, false) => None,
             (true, false) => Some(EndReason::IdleTimeout),

@@ -144,10 +144,30 @@ impl Presented {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Binding {
     pub(crate) realm: Realm,
-    pub(crate) cookie: String,
+    cookie: String,
+    name: BindingName,
 }
 
+/// A short name for a realm and cookie, the same wherever they are the same.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct BindingName([u8; 16]);
+
 impl Binding {
+    pub(crate) fn new(realm: Realm, cookie: &str) -> Self {
+        let mut hash = Sha256::new();
+        for part in [realm.as_str(), cookie] {
+            hash.update((part.len() as u64).to_be_bytes());
+            hash.update(part);
+        }
+        let mut name = [0; 16];
+        name.copy_from_slice(&hash.finalize()[..16]);
+        Self { realm, cookie: cookie.into(), name: BindingName(name) }
+    }
+
+    pub(crate) fn name(&self) -> BindingName {
+        self.name
+    }
+
     /// Writes the token of `generation` of session `id`.
     pub(crate) fn token(&self, keys: &Keys, id: SessionId, generation: u32, secret: &Secret) -> SessionToken {
         let mut raw = [0; RAW];
@@ -190,7 +210,7 @@ mod tests {
     }
 
     fn binding(realm: &str, cookie: &str) -> Binding {
-        Binding { realm: Realm::new(realm).unwrap(), cookie: cookie.into() }
+        Binding::new(Realm::new(realm).unwrap(), cookie)
     }
 
     fn fresh(bound: &Binding) -> SessionToken {

@@ -91,7 +91,7 @@ fn run(world: &World, actors: &[&[Step]], order: &[usize]) {
             Step::Ticket => actor.ticket = Some(cache.ticket(&id)),
             Step::Read => actor.read = Some(stored),
             Step::Insert => {
-                cache.insert(world.at_revision(actor.read.unwrap()), actor.ticket.unwrap());
+                cache.insert(&world.at_revision(actor.read.unwrap()), actor.ticket.unwrap());
             }
             Step::Begin => actor.changing = Some(cache.begin(id)),
             Step::Commit => {
@@ -112,7 +112,7 @@ fn run(world: &World, actors: &[&[Step]], order: &[usize]) {
             }
         }
         done[who] += 1;
-        let seen = cache.get(&id).map_or(acknowledged, |entry| entry.snapshot.record().revision);
+        let seen = cache.get(&id).map_or(acknowledged, |snapshot| snapshot.record().revision);
         assert!(seen >= acknowledged, "revision {seen} after {acknowledged} was acknowledged: {order:?}");
     }
 }
@@ -170,7 +170,7 @@ fn a_change_of_unknown_outcome_is_never_cached() {
     let id = world.record.id;
     cache.begin(id).unknown();
     let ticket = cache.ticket(&id);
-    cache.insert(world.at_revision(9), ticket);
+    cache.insert(&world.at_revision(9), ticket);
     assert!(cache.get(&id).is_none());
 }
 
@@ -189,7 +189,7 @@ fn changes_of_unknown_outcome_do_not_fill_the_memory() {
     assert!(remembered.unwrap() <= MAX_UNKNOWN);
     let cached = |id| {
         let ticket = cache.ticket(&id);
-        cache.insert(Snapshot::open(&keys, World::record(&keys, id, Some("u_1"), 10)).unwrap(), ticket);
+        cache.insert(&Snapshot::open(&keys, World::record(&keys, id, Some("u_1"), 10)).unwrap(), ticket);
         cache.get(&id).is_some()
     };
     assert!(!cached(first), "its change may still have happened");
@@ -203,7 +203,7 @@ fn fill(cache: &Cache, keys: &Keys, user: Option<&str>, count: u64) -> Vec<Sessi
     let new = |n| {
         let id = SessionId::new(Timestamp::from_millis(n), Route(1), &random);
         let ticket = cache.ticket(&id);
-        cache.insert(Snapshot::open(keys, World::record(keys, id, user, 100)).unwrap(), ticket);
+        cache.insert(&Snapshot::open(keys, World::record(keys, id, user, 100)).unwrap(), ticket);
         id
     };
     (0..count).map(new).collect()

@@ -8,9 +8,9 @@ use std::time::Duration;
 use super::Sessions;
 use super::maintain::KEEP_ENDED;
 use super::verdict::{Active, Inactive, Verdict};
-use crate::cache::{Entry, Genuine};
 use crate::clock::Timestamp;
 use crate::error::Error;
+use crate::front::Stage;
 use crate::id::{Role, SessionId};
 use crate::reason::{Actor, EndReason, Ending, Reason};
 use crate::record::{Standing, State};
@@ -125,20 +125,23 @@ impl Sessions {
             return Ok(refuse(Reason::Malformed, None));
         };
         let now = self.core.clock.read()?;
-        if let Some(entry) = self.core.cache.get(&presented.id)
-            && self.is_genuine(&presented, Some(&entry))
-        {
-            match self.weigh(&entry.snapshot, &presented, check, now) {
-                Weight::Accept { in_grace } => {
-                    return self.accept(&entry.snapshot, presented, in_grace, check, now).await;
+        if let Some(snapshot) = self.core.cache.get(&presented.id) {
+            if self.is_plainly_good(&snapshot, &presented, now) {
+                return self.accept(snapshot, presented, false, check, now).await;
+            }
+            if self.is_genuine(&presented, Some(&snapshot)) {
+                match self.weigh(&snapshot, &presented, check, now) {
+                    Weight::Accept { in_grace } => {
+                        return self.accept(snapshot, presented, in_grace, check, now).await;
+                    }
+                    // What has ended or was replaced stays so, for as long as the store knows of it.
+                    Weight::Refuse(reason)
+                        if snapshot.ended_within(KEEP_ENDED, now) || reason == Reason::Superseded =>
+                    {
+                        return Ok(refuse(reason, Some(snapshot)));
+                    }
+                    _ => {}
                 }
-                // What has ended or was replaced stays so, for as long as the store knows of it.
-                Weight::Refuse(reason)
-                    if entry.snapshot.ended_within(KEEP_ENDED, now) || reason == Reason::Superseded =>
-                {
-                    return Ok(refuse(reason, Some(Arc::clone(&entry.snapshot))));
-                }
-                _ => {}
             }
         }
         self.check_in_store(presented, check, now).await
@@ -191,7 +194,7 @@ impl Sessions {
     pub(super) fn must_be_ours(&self, active: &Active) -> Result<(), Error> {
         const ELSEWHERE: Error =
             Error::Bug("a session of one realm was used in another; check its token there");
-        if *active.binding == *self.realm.binding { Ok(()) } else { Err(ELSEWHERE) }
+        if active.binding == self.realm.binding.name() { Ok(()) } else { Err(ELSEWHERE) }
     }
 
     /// What an active session lacks of what is required, if anything.
@@ -210,25 +213,24 @@ impl Sessions {
             return Ok(refuse(Reason::Malformed, None));
         }
         for _ in 0..TRIES {
-            let Some(entry) = self.core.load(presented.id, check.ip).await? else {
+            let Some(snapshot) = self.core.load(presented.id, check.ip).await? else {
                 return Ok(refuse(Reason::Unknown, None));
             };
-            self.is_genuine(&presented, Some(&entry));
-            let snapshot = &entry.snapshot;
-            match self.weigh(snapshot, &presented, check, now) {
+            self.is_genuine(&presented, Some(&snapshot));
+            match self.weigh(&snapshot, &presented, check, now) {
                 Weight::Accept { in_grace } => {
                     return self.accept(snapshot, presented, in_grace, check, now).await;
                 }
-                Weight::Refuse(reason) => return Ok(refuse(reason, Some(Arc::clone(snapshot)))),
+                Weight::Refuse(reason) => return Ok(refuse(reason, Some(snapshot))),
                 Weight::Due(reason) => {
                     self.core.end_if_due_soon(presented.id);
-                    return Ok(refuse(reason.into(), Some(Arc::clone(snapshot))));
+                    return Ok(refuse(reason.into(), Some(snapshot)));
                 }
                 Weight::Unfinished => {
                     self.complete_soon(snapshot.record().clone());
-                    return Ok(refuse(Reason::Superseded, Some(Arc::clone(snapshot))));
+                    return Ok(refuse(Reason::Superseded, Some(snapshot)));
                 }
-                Weight::Reuse => return self.end_for_reuse(snapshot).await,
+                Weight::Reuse => return self.end_for_reuse(&snapshot).await,
                 Weight::Confirm => {
                     let generation = presented.generation;
                     match self.core.automatic(presented.id, Mutation::Confirm { generation }).await {
@@ -245,20 +247,25 @@ impl Sessions {
         Err(StoreError::Unavailable("the session changes faster than it can be read".into()).into())
     }
 
-    fn is_genuine(&self, presented: &Presented, entry: Option<&Entry>) -> bool {
+    /// The ordinary case, decided by what lies at the front of the snapshot: the current token,
+    /// known to be genuine for this realm and cookie, of a live session. All else is weighed.
+    fn is_plainly_good(&self, snapshot: &Snapshot, presented: &Presented, now: Timestamp) -> bool {
+        let front = snapshot.front();
+        front.stage != Stage::Over
+            && now < front.due_at()
+            && front.is_current(presented)
+            && front.is_known(presented, &self.realm.binding.name())
+    }
+
+    fn is_genuine(&self, presented: &Presented, snapshot: Option<&Snapshot>) -> bool {
         let binding = &self.realm.binding;
-        let known = entry.and_then(|entry| entry.genuine.get());
-        if let Some(known) = known
-            && (known.key, known.tag) == (presented.key, presented.tag)
-            && *known.binding == **binding
-            && entry.is_some_and(|entry| is_current(&entry.snapshot, presented))
-        {
+        let front = snapshot.map(Snapshot::front).filter(|front| front.is_current(presented));
+        if front.is_some_and(|front| front.is_known(presented, &binding.name())) {
             return true;
         }
         let genuine = presented.is_genuine(&self.core.keys, binding);
-        if let Some(entry) = entry.filter(|entry| genuine && is_current(&entry.snapshot, presented)) {
-            let (key, tag) = (presented.key, presented.tag);
-            entry.genuine.set(Genuine { key, tag, binding: Arc::clone(binding) }).ok();
+        if let Some(front) = front.filter(|_| genuine) {
+            front.remember(presented, binding.name());
         }
         genuine
     }
@@ -291,21 +298,21 @@ impl Sessions {
 
     async fn accept(
         &self,
-        snapshot: &Arc<Snapshot>,
+        snapshot: Arc<Snapshot>,
         presented: Presented,
         in_grace: bool,
         check: &Check,
         now: Timestamp,
     ) -> Result<Verdict, Error> {
-        let accepted = match snapshot.record().state {
-            State::SignedIn(_) => true,
-            State::Pending(_) => check.pending,
-            _ => check.guest,
+        let accepted = match snapshot.front().stage {
+            Stage::SignedIn => true,
+            Stage::Pending => check.pending,
+            Stage::Guest | Stage::Over => check.guest,
         };
         // Only somebody who is signed in can be asked for more, or be forbidden something.
-        let lacks = missing(&check.require, snapshot, now);
+        let lacks = missing(&check.require, &snapshot, now);
         if !accepted || (lacks.is_some() && !snapshot.is_signed_in()) {
-            return Ok(refuse(Reason::NotAccepted, Some(Arc::clone(snapshot))));
+            return Ok(refuse(Reason::NotAccepted, Some(snapshot)));
         }
         let nearly_due = snapshot.idle_expires_at().since(now) < WRITTEN_WITHIN;
         if check.touch && snapshot.see(now, self.realm.policy.touch_threshold()) {
@@ -318,9 +325,9 @@ impl Sessions {
         }
         let left = snapshot.idle_expires_at().since(now);
         let Presented { generation, secret, .. } = presented;
-        let session = Arc::clone(snapshot);
-        let (binding, cache_for) = (Arc::clone(&self.realm.binding), left.min(BOUND));
-        let mut active = Active { session, generation, secret, in_grace, renewed: None, cache_for, binding };
+        let (binding, cache_for) = (self.realm.binding.name(), left.min(BOUND));
+        let mut active =
+            Active { session: snapshot, generation, secret, in_grace, renewed: None, cache_for, binding };
         if check.can_set_cookie && !in_grace {
             self.renew(&mut active, now).await;
         }
@@ -339,11 +346,6 @@ impl Sessions {
         let reason = ended.as_ref().and_then(|ended| ended.end_reason());
         Ok(refuse(reason.map_or(Reason::Unknown, Reason::Ended), ended))
     }
-}
-
-fn is_current(snapshot: &Snapshot, presented: &Presented) -> bool {
-    let secrets = &snapshot.record().secrets;
-    secrets.generation == presented.generation && secrets.hash == presented.hash
 }
 
 fn is_passing(error: &StoreError) -> bool {

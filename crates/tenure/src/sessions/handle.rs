@@ -103,7 +103,7 @@ impl Sessions {
 impl RealmSettings {
     pub(super) fn new(realm: Realm, cookie: CookieSettings, policy: Policy) -> Result<Self, Error> {
         policy.validate()?;
-        let binding = Arc::new(Binding { realm, cookie: cookie.name().into() });
+        let binding = Arc::new(Binding::new(realm, cookie.name()));
         let guests = Limiter::per_minute(policy.guest.new_per_minute).unplaced_as(NETWORKS_OF_UNPLACED);
         Ok(Self { binding, cookie, policy, guests })
     }

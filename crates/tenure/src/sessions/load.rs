@@ -5,7 +5,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::core::Core;
-use crate::cache::Entry;
 use crate::error::Error;
 use crate::id::SessionId;
 use crate::reason::Actor;
@@ -17,7 +16,11 @@ const PATIENCE: Duration = Duration::from_secs(5);
 
 impl Core {
     /// The session, from the store.
-    pub(super) async fn load(&self, id: SessionId, ip: Option<IpAddr>) -> Result<Option<Arc<Entry>>, Error> {
+    pub(super) async fn load(
+        &self,
+        id: SessionId,
+        ip: Option<IpAddr>,
+    ) -> Result<Option<Arc<Snapshot>>, Error> {
         if self.is_gone(&id) {
             return Ok(None);
         }
@@ -31,7 +34,10 @@ impl Core {
             self.misses.take(ip, running).ok();
         }
         match found {
-            Some(session) => Ok(Some(self.cache.insert(session, ticket))),
+            Some(session) => {
+                self.cache.insert(&session, ticket);
+                Ok(Some(session))
+            }
             None => {
                 self.remember_gone(id);
                 Ok(None)
@@ -44,9 +50,9 @@ impl Core {
     pub(super) async fn known(&self, id: SessionId) -> Result<Option<Arc<Snapshot>>, Error> {
         let now = self.clock.now();
         let sure = |session: &Snapshot| session.end_reason().is_some() || session.dead(now).is_none();
-        match self.cache.get(&id).filter(|entry| sure(&entry.snapshot)) {
-            Some(entry) => Ok(Some(Arc::clone(&entry.snapshot))),
-            None => Ok(self.load(id, None).await?.map(|entry| Arc::clone(&entry.snapshot))),
+        match self.cache.get(&id).filter(|session| sure(session)) {
+            Some(session) => Ok(Some(session)),
+            None => self.load(id, None).await,
         }
     }
 

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use crate::reason::Reason;
 use crate::snapshot::Snapshot;
-use crate::token::{Binding, Secret, SessionToken};
+use crate::token::{BindingName, Secret, SessionToken};
 
 /// What a check says about a token.
 #[derive(Clone, Debug)]
@@ -57,7 +57,7 @@ pub struct Active {
     pub(super) renewed: Option<SessionToken>,
     pub(super) cache_for: Duration,
     /// The realm and cookie that it was checked for.
-    pub(super) binding: Arc<Binding>,
+    pub(super) binding: BindingName,
 }
 
 impl Active {
