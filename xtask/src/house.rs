@@ -53,7 +53,7 @@ pub(crate) fn check(root: &Path, log: &Log) -> Result<Tally> {
 
 fn long_files(root: &Path) -> Result<Vec<String>> {
     let mut breaches = Vec::new();
-    for folder in ["crates", "examples", "fuzz", "tests", "xtask"] {
+    for folder in ["bench", "crates", "examples", "fuzz", "tests", "xtask"] {
         for file in rust_files(&root.join(folder))? {
             let text =
                 fs::read_to_string(&file).with_context(|| format!("cannot read {}", file.display()))?;

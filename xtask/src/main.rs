@@ -2,6 +2,7 @@
 
 #![expect(clippy::print_stdout, reason = "a terminal program reports on its standard output")]
 
+mod bench;
 mod browser;
 mod circles;
 mod command;
@@ -9,6 +10,7 @@ mod fuzz;
 mod house;
 mod licences;
 mod packages;
+mod plot;
 mod report;
 mod steps;
 mod tally;
@@ -29,11 +31,15 @@ struct Cli {
 #[derive(Subcommand)]
 enum Command {
     Test(test::Options),
+    Bench(bench::Options),
 }
 
 fn main() -> ExitCode {
-    let Command::Test(options) = Cli::parse().command;
-    match test::run(&options) {
+    let done = match Cli::parse().command {
+        Command::Test(options) => test::run(&options),
+        Command::Bench(options) => bench::run(&options),
+    };
+    match done {
         Ok(true) => ExitCode::SUCCESS,
         Ok(false) => ExitCode::FAILURE,
         Err(error) => {
