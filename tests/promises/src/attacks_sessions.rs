@@ -7,8 +7,8 @@ use std::time::Duration;
 use tenure::policy::{Limits, RolePolicy};
 use tenure::record::Method;
 use tenure::{
-    Actor, Changes, Check, CookieSettings, Error, IdempotencyKey, NewGuest, Policy, Realm, Sessions, SignIn,
-    Verdict,
+    Actor, Changes, Check, CookieSettings, Error, IdempotencyKey, NewGuest, Policy, Realm, SessionState,
+    Sessions, SignIn, Verdict,
 };
 
 use crate::support::{
@@ -106,7 +106,7 @@ async fn p4_a_second_factor_does_not_dodge_the_limits_of_the_sessions_roles(mut 
         let half = sessions.sign_in(None, half).await.unwrap();
         let holder = active(&sessions, half.token.expose()).await;
         let full = sessions.step_up(&holder, totp()).await.unwrap().session;
-        assert_eq!((full.state(), full.level()), ("signed_in", 2));
+        assert_eq!((full.state(), full.level()), (SessionState::SignedIn, 2));
         assert!(full.has_role("admin"));
         let now = sessions.clock().now();
         assert_eq!(full.idle_expires_at().since(now), Duration::from_secs(300));
@@ -212,7 +212,10 @@ async fn one_key_for_two_different_requests_gives_neither_the_others_answer(worl
     for request in &requests {
         answers.push(sessions.sign_in(None, keyed(request.clone())).await.unwrap());
     }
-    assert_eq!((answers[0].session.state(), answers[2].session.state()), ("pending", "signed_in"));
+    assert_eq!(
+        (answers[0].session.state(), answers[2].session.state()),
+        (SessionState::Pending, SessionState::SignedIn)
+    );
     assert_eq!((answers[1].session.level(), answers[4].session.level()), (1, 3));
     assert!(answers[3].session.has_role("editor") && answers[5].session.is_persistent());
     assert_eq!(cart(&sessions, answers[7].token.expose()).await, ["pear"]);

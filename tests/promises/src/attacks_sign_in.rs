@@ -7,7 +7,8 @@ use tenure::policy::PendingPolicy;
 use tenure::record::Method;
 use tenure::store::AtLimit;
 use tenure::{
-    Actor, Check, CookieSettings, Error, IdempotencyKey, Policy, Realm, Reason, Sessions, SignIn, Verdict,
+    Actor, Check, CookieSettings, Error, IdempotencyKey, Policy, Realm, Reason, SessionState, Sessions,
+    SignIn, Verdict,
 };
 
 use crate::support::{
@@ -38,7 +39,7 @@ async fn p2_a_role_that_is_taken_while_the_second_factor_is_shown_stays_taken(wo
     assert_eq!(sessions.set_roles(&user("ann"), &[], Actor::application()).await.unwrap(), 1);
     let issued = sessions.step_up(&pending, totp()).await.unwrap();
     assert_eq!(issued.session.roles(), []);
-    assert_eq!((issued.session.state(), issued.session.level()), ("signed_in", 2));
+    assert_eq!((issued.session.state(), issued.session.level()), (SessionState::SignedIn, 2));
 }
 
 async fn p4_step_ups_move_no_absolute_limit_and_no_time_of_a_proof(world: World) {
