@@ -35,7 +35,7 @@ fn totp() -> SignIn {
 
 fn other_realm(sessions: &Sessions) -> Sessions {
     let cookie = CookieSettings::new("__Host-other").unwrap();
-    sessions.realm(Realm::new("other").unwrap(), cookie, Policy::default()).unwrap()
+    sessions.in_realm(Realm::new("other").unwrap(), cookie, Policy::default()).unwrap()
 }
 
 fn assert_elsewhere<T>(answer: Result<T, Error>) {

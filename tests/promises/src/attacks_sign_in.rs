@@ -133,7 +133,7 @@ async fn p4_a_visitor_in_time_is_not_swept_however_slow_the_store_is(world: Worl
 async fn p1_the_end_of_another_realms_session_is_not_told(world: World) {
     let sessions = world.open().await;
     let cookie = CookieSettings::new("__Host-admin").unwrap();
-    let admin = sessions.realm(Realm::new("admin").unwrap(), cookie, Policy::default()).unwrap();
+    let admin = sessions.in_realm(Realm::new("admin").unwrap(), cookie, Policy::default()).unwrap();
     let theirs = sign_in(&admin, "root").await.session.id();
     assert_eq!(sessions.ended(theirs).await.unwrap(), Reason::Unknown);
     admin.end(theirs, revoked()).await.unwrap();

@@ -70,7 +70,7 @@ impl Sessions {
     ///
     /// # Errors
     /// [`Error::Policy`] when `policy` contradicts itself.
-    pub fn realm(&self, realm: Realm, cookie: CookieSettings, policy: Policy) -> Result<Self, Error> {
+    pub fn in_realm(&self, realm: Realm, cookie: CookieSettings, policy: Policy) -> Result<Self, Error> {
         Ok(Self { core: Arc::clone(&self.core), realm: Arc::new(RealmSettings::new(realm, cookie, policy)?) })
     }
 
@@ -85,7 +85,7 @@ impl Sessions {
     }
 
     /// The realm.
-    pub fn realm_name(&self) -> &Realm {
+    pub fn realm(&self) -> &Realm {
         &self.realm.binding.realm
     }
 
@@ -112,7 +112,7 @@ impl RealmSettings {
 impl fmt::Debug for Sessions {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Sessions")
-            .field("realm", self.realm_name())
+            .field("realm", self.realm())
             .field("store", &self.core.store.info())
             .finish_non_exhaustive()
     }
