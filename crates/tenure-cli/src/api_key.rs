@@ -72,7 +72,7 @@ pub(crate) fn load_or_make(settings: &Settings, sessions: &Sessions) -> Result<(
             (key, told)
         }
     };
-    let now = sessions.clock().now();
+    let now = sessions.now();
     let known = KnownKey::new(&key, "admin", sessions.realm().clone(), [Scope::Admin], now);
     let keys = ApiKeys::new([known]);
     if let Some(path) = &kept {

@@ -33,7 +33,7 @@ pub struct ServerOptions {
 ///
 /// # async fn example(key: ApiKey, stop: impl Future<Output = ()>) -> Result<(), Box<dyn std::error::Error>> {
 /// let sessions = Sessions::open(Memory).await?;
-/// let now = sessions.clock().now();
+/// let now = sessions.now();
 /// let known = KnownKey::new(&key, "shop", sessions.realm().clone(), [Scope::Admin], now);
 /// let options = ServerOptions { api_keys: ApiKeys::new([known]), ..ServerOptions::default() };
 ///

@@ -108,7 +108,7 @@ async fn p4_a_second_factor_does_not_dodge_the_limits_of_the_sessions_roles(mut 
         let full = sessions.step_up(&holder, totp()).await.unwrap().session;
         assert_eq!((full.state(), full.level()), (SessionState::SignedIn, 2));
         assert!(full.has_role("admin"));
-        let now = sessions.clock().now();
+        let now = sessions.now();
         assert_eq!(full.idle_expires_at().since(now), Duration::from_secs(300));
         assert_eq!(full.expires_at().since(now), Duration::from_secs(3_600));
     }
@@ -120,7 +120,7 @@ async fn p4_a_second_factor_gives_a_pending_session_full_limits(world: World) {
     let half = sessions.sign_in(None, SignIn::password(user("ann")).pending()).await.unwrap();
     let holder = active(&sessions, half.token.expose()).await;
     let full = sessions.step_up(&holder, totp()).await.unwrap().session;
-    let now = sessions.clock().now();
+    let now = sessions.now();
     let Limits { idle_seconds, absolute_seconds } = world.policy.session;
     assert_eq!(full.idle_expires_at().since(now), Duration::from_secs(idle_seconds));
     assert_eq!(full.expires_at().since(now), Duration::from_secs(absolute_seconds));
