@@ -187,7 +187,7 @@ async fn end_these(
     while let Some(done) = work.join_next().await {
         match done {
             Ok(Ok(by_this)) => ended += u64::from(by_this),
-            Ok(Err(Error::Refused(tenure::store::Refusal::Missing) | Error::Inactive(_))) => {}
+            Ok(Err(Error::Refused(tenure::Refusal::Missing) | Error::Inactive(_))) => {}
             Ok(Err(error)) => return Err(error),
             Err(_) => return Err(Error::Bug("ending a session broke off; see the log for the panic")),
         }

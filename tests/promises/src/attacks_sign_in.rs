@@ -3,9 +3,8 @@
 
 use std::time::Duration;
 
-use tenure::policy::PendingPolicy;
+use tenure::policy::{AtLimit, PendingPolicy};
 use tenure::record::Method;
-use tenure::store::AtLimit;
 use tenure::{
     Actor, Check, CookieSettings, Error, IdempotencyKey, Policy, Realm, Reason, SessionState, Sessions,
     SignIn, Verdict,
