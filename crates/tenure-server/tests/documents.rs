@@ -100,6 +100,11 @@ fn the_core_and_the_table_agree_about_statuses() {
     ];
     let errors = refusals.map(Error::Refused).into_iter().chain(stores.map(Error::Store)).chain([
         Error::Inactive(Reason::NotAccepted),
+        Error::Inactive(Reason::NoToken),
+        Error::Inactive(Reason::Malformed),
+        Error::Inactive(Reason::Unknown),
+        Error::Inactive(Reason::Superseded),
+        Error::Inactive(tenure::EndReason::Logout.into()),
         Error::StepUp(Reason::StaleAuthentication),
         Error::AnotherUser,
         Error::Throttled { retry_after: std::time::Duration::from_secs(1) },

@@ -29,7 +29,7 @@ pub enum Blame {
 #[non_exhaustive]
 pub enum Error {
     /// The session is not active.
-    #[error("the session is not active: {0}")]
+    #[error("{}", describe_inactive(*.0))]
     Inactive(Reason),
     /// The user is signed in but must prove it again first.
     #[error("sign in again first: {0}")]
@@ -98,7 +98,7 @@ impl Error {
     /// The stable code, as in answers of the server and in `docs/errors.md`.
     pub fn code(&self) -> &'static str {
         match self {
-            Self::Inactive(_) => "session_inactive",
+            Self::Inactive(reason) => inactive_code(*reason),
             Self::StepUp(_) => "step_up_required",
             Self::Refused(refusal) => refusal_code(refusal),
             Self::AnotherUser => "signed_in_as_another_user",
@@ -129,7 +129,7 @@ impl Error {
     /// The HTTP status that says it.
     pub fn status(&self) -> u16 {
         match self {
-            Self::Inactive(_) => 401,
+            Self::Inactive(reason) => inactive_status(*reason),
             Self::StepUp(_) => 403,
             Self::Refused(refusal) => refusal_status(refusal),
             Self::AnotherUser => 409,
@@ -159,6 +159,49 @@ impl From<InvalidName> for Error {
 impl From<InvalidSessionId> for Error {
     fn from(invalid: InvalidSessionId) -> Self {
         Self::Invalid { code: "invalid_session_id", detail: invalid.to_string() }
+    }
+}
+
+/// A failure has one code, whether a check or the store's rules found it.
+fn inactive_code(reason: Reason) -> &'static str {
+    match reason {
+        Reason::Ended(reason) => refusal_code(&Refusal::Ended(reason)),
+        Reason::Superseded => refusal_code(&Refusal::Superseded),
+        Reason::Unknown => refusal_code(&Refusal::Missing),
+        Reason::Malformed => "invalid_token",
+        Reason::NotAccepted
+        | Reason::NoToken
+        | Reason::InsufficientLevel
+        | Reason::StaleAuthentication
+        | Reason::MissingRole => "session_inactive",
+    }
+}
+
+fn inactive_status(reason: Reason) -> u16 {
+    match reason {
+        Reason::Ended(reason) => refusal_status(&Refusal::Ended(reason)),
+        Reason::Superseded => refusal_status(&Refusal::Superseded),
+        Reason::Unknown => refusal_status(&Refusal::Missing),
+        Reason::Malformed => 422,
+        Reason::NotAccepted
+        | Reason::NoToken
+        | Reason::InsufficientLevel
+        | Reason::StaleAuthentication
+        | Reason::MissingRole => 401,
+    }
+}
+
+fn describe_inactive(reason: Reason) -> String {
+    match reason {
+        Reason::Ended(reason) => describe(&Refusal::Ended(reason)),
+        Reason::Superseded => describe(&Refusal::Superseded),
+        Reason::Unknown => describe(&Refusal::Missing),
+        Reason::Malformed => "the token is none that this server made for this realm and cookie".into(),
+        Reason::NotAccepted
+        | Reason::NoToken
+        | Reason::InsufficientLevel
+        | Reason::StaleAuthentication
+        | Reason::MissingRole => format!("the session is not active: {reason}"),
     }
 }
 

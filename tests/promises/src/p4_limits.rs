@@ -237,8 +237,7 @@ async fn p4_a_handler_that_works_past_the_limit_changes_nothing(world: World) {
     let holder = active(&sessions, issued.token.expose()).await;
     world.clock.advance(30 * MINUTE);
     let late = Changes::default().set("a", 1.into());
-    let over =
-        |error: tenure::Error| assert_eq!(error.to_string(), "the session is not active: idle_timeout");
+    let over = |error: tenure::Error| assert_eq!(error.to_string(), "the session has ended: idle_timeout");
     over(sessions.change(&holder, late).await.unwrap_err());
     over(sessions.rotate(&holder, Actor::application(), None).await.unwrap_err());
     over(sessions.step_up(&holder, SignIn::password(user("ann"))).await.unwrap_err());
