@@ -127,6 +127,8 @@ codes! {
         "It jumped ahead while the server ran. Believing it would end everybody's session, so nothing is answered until it is right again. Operators: set it right, or restart if it is right now."
     DATA_UNREADABLE "data_unreadable" 500 "A value does not read as its type"
         "A value in the session's data is not what the application's type says. `detail` names the key."
+    OTHER_REALM "other_realm" 500 "A session of one realm was used in another"
+        "What a check of one realm, or for one cookie, has shown was used with the sessions of another. Nothing was changed. Developers: check the token where the session is used."
     INVALID_POLICY "invalid_policy" 500 "The policy contradicts itself"
         "Operators: `detail` names the field and what must hold; `tenure policy check --config FILE` shows it."
     INTERNAL_ERROR "internal_error" 500 "A fault in Tenure"

@@ -110,6 +110,7 @@ fn the_core_and_the_table_agree_about_statuses() {
         Error::Throttled { retry_after: std::time::Duration::from_secs(1) },
         Error::Data { key: "k".into(), detail: "x".into() },
         Error::Contended { key: "k".into(), tries: 1 },
+        Error::OtherRealm,
         Error::Bug("x"),
     ]);
     for error in errors {

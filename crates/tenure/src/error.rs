@@ -18,6 +18,8 @@ pub enum Blame {
     Store,
     /// The operator.
     Configuration,
+    /// The application that holds the library: its code has to change.
+    Application,
     /// Tenure.
     Bug,
 }
@@ -70,6 +72,9 @@ pub enum Error {
         /// How often it was tried.
         tries: u32,
     },
+    /// What a check of one realm, or for one cookie, has shown was used in another.
+    #[error("a session of one realm was used in another; check its token there")]
+    OtherRealm,
     /// The store could not answer.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -90,8 +95,15 @@ impl Error {
         match self {
             Self::Store(StoreError::Configuration(_)) | Self::Policy(_) => Blame::Configuration,
             Self::Store(_) | Self::Clock(_) => Blame::Store,
+            Self::OtherRealm | Self::Data { .. } => Blame::Application,
             Self::Bug(_) => Blame::Bug,
-            _ => Blame::Client,
+            Self::Inactive(_)
+            | Self::StepUp(_)
+            | Self::Refused(_)
+            | Self::AnotherUser
+            | Self::Invalid { .. }
+            | Self::Throttled { .. }
+            | Self::Contended { .. } => Blame::Client,
         }
     }
 
@@ -106,6 +118,7 @@ impl Error {
             Self::Throttled { .. } => "throttled",
             Self::Data { .. } => "data_unreadable",
             Self::Contended { .. } => "contended",
+            Self::OtherRealm => "other_realm",
             Self::Store(StoreError::Full(_)) => "store_full",
             Self::Store(StoreError::Corrupt(_)) => "store_damaged",
             Self::Store(StoreError::Blocked(_)) => "store_blocked",
@@ -136,7 +149,7 @@ impl Error {
             Self::Invalid { .. } => 422,
             Self::Throttled { .. } => 429,
             Self::Contended { .. } | Self::Store(_) | Self::Clock(_) => 503,
-            Self::Data { .. } | Self::Policy(_) | Self::Bug(_) => 500,
+            Self::Data { .. } | Self::OtherRealm | Self::Policy(_) | Self::Bug(_) => 500,
         }
     }
 }

@@ -7,8 +7,8 @@ use std::time::Duration;
 use tenure::policy::{Limits, RolePolicy};
 use tenure::record::Method;
 use tenure::{
-    Actor, Changes, Check, CookieSettings, Error, IdempotencyKey, NewGuest, Policy, Realm, SessionState,
-    Sessions, SignIn, Verdict,
+    Actor, Blame, Changes, Check, CookieSettings, Error, IdempotencyKey, NewGuest, Policy, Realm,
+    SessionState, Sessions, SignIn, Verdict,
 };
 
 use crate::support::{
@@ -40,8 +40,8 @@ fn other_realm(sessions: &Sessions) -> Sessions {
 
 fn assert_elsewhere<T>(answer: Result<T, Error>) {
     let error = answer.err().expect("what was shown in one realm is refused in another");
-    assert!(matches!(error, Error::Bug(_)), "{error:?}");
-    assert_eq!(error.code(), "internal_error");
+    assert!(matches!(error, Error::OtherRealm), "{error:?}");
+    assert_eq!((error.code(), error.status(), error.blame()), ("other_realm", 500, Blame::Application));
 }
 
 async fn p10_a_session_of_one_realm_is_good_for_nothing_in_another(world: World) {
