@@ -72,8 +72,8 @@ pub(crate) fn load_or_make(settings: &Settings, sessions: &Sessions) -> Result<(
             (key, told)
         }
     };
-    let now = sessions.clock().now();
-    let known = KnownKey::new(&key, "admin", sessions.realm_name().clone(), [Scope::Admin], now);
+    let now = sessions.now();
+    let known = KnownKey::new(&key, "admin", sessions.realm().clone(), [Scope::Admin], now);
     let keys = ApiKeys::new([known]);
     if let Some(path) = &kept {
         files::write_private(path, &format!("{}\n", serde_json::to_string_pretty(&keys)?))?;
@@ -99,7 +99,7 @@ fn given() -> Result<Option<ApiKey>> {
 /// A key that was set after the first start changes nothing: better said than wondered at.
 fn warn_if_unknown(given: Option<&ApiKey>, keys: &ApiKeys, sessions: &Sessions) {
     if let Some(key) = given
-        && keys.find(sessions.realm_name(), key.expose().as_bytes()).is_none()
+        && keys.find(sessions.realm(), key.expose().as_bytes()).is_none()
     {
         tracing::warn!(
             "{VARIABLE} is set to a key that this server does not know; it counts at the first start only"

@@ -30,7 +30,7 @@ const BATCH: usize = 500;
 
 /// Fills the store with sample people, unless it holds sessions of others.
 pub(crate) async fn prepare(sessions: &Sessions) -> Result<()> {
-    let others = sessions.realm(Realm::default(), sessions.cookie().clone(), sessions.policy().clone())?;
+    let others = sessions.in_realm(Realm::default(), sessions.cookie().clone(), sessions.policy().clone())?;
     let mut after = None;
     loop {
         let page = others.page(after, BATCH).await?;

@@ -47,7 +47,7 @@ fn caller(app: &App, request: &Request) -> Result<Caller, Problem> {
         .filter(|(scheme, _)| scheme.eq_ignore_ascii_case(b"bearer "))
         .map(|(_, key)| key.trim_ascii())
         .ok_or_else(|| refused("the API key is sent as `Authorization: Bearer <API key>`"))?;
-    let found = app.keys.find(app.sessions.realm_name(), key);
+    let found = app.keys.find(app.sessions.realm(), key);
     let known = found.ok_or_else(|| refused("the API key is none of this server's"))?;
     Ok(Caller(Arc::new(known.clone())))
 }

@@ -64,7 +64,15 @@ codes! {
     SESSION_ENDED "session_ended" 410 "The session has ended"
         "`detail` says why. An ended session never comes back; sign in again."
     SESSION_INACTIVE "session_inactive" 401 "The session is not active"
-        "The presented session is good for nothing here, for the reason in `detail`. In an application this sends the visitor to the sign-in page."
+        "The presented session is good for nothing here, for the reason in `detail`: it is a guest's, or its user owes a factor, or no token was presented."
+    NOT_SIGNED_IN "not_signed_in" 401 "The visitor is not signed in"
+        "Of `tenure-tower`, not of the HTTP API: the visitor has no session, or none that is good for this. The layer sends people to the sign-in page, if it knows one; programs get the status."
+    ALREADY_SIGNED_IN "already_signed_in" 403 "The visitor is signed in already"
+        "Of `tenure-tower`, not of the HTTP API: the page is for visitors who are not signed in. The layer sends people to the page of `home_at`, if it knows one."
+    FORBIDDEN "forbidden" 403 "The user may not do this"
+        "Of `tenure-tower`, not of the HTTP API: the user is signed in and lacks a role that the route takes."
+    NO_SESSION_LAYER "no_session_layer" 500 "The route has no session layer"
+        "Of `tenure-tower`, not of the HTTP API: a handler asks for a session and no `SessionLayer` is around its route. Developers: add `.layer(SessionLayer::new(&sessions))`; visitors are told nothing of this."
     STEP_UP_REQUIRED "step_up_required" 403 "Sign in again first"
         "The user is signed in, but not recently or strongly enough for this. Authenticate again, then repeat."
     SIGNED_IN_AS_ANOTHER_USER "signed_in_as_another_user" 409 "Another user is signed in"
@@ -119,6 +127,8 @@ codes! {
         "It jumped ahead while the server ran. Believing it would end everybody's session, so nothing is answered until it is right again. Operators: set it right, or restart if it is right now."
     DATA_UNREADABLE "data_unreadable" 500 "A value does not read as its type"
         "A value in the session's data is not what the application's type says. `detail` names the key."
+    OTHER_REALM "other_realm" 500 "A session of one realm was used in another"
+        "What a check of one realm, or for one cookie, has shown was used with the sessions of another. Nothing was changed. Developers: check the token where the session is used."
     INVALID_POLICY "invalid_policy" 500 "The policy contradicts itself"
         "Operators: `detail` names the field and what must hold; `tenure policy check --config FILE` shows it."
     INTERNAL_ERROR "internal_error" 500 "A fault in Tenure"
@@ -137,7 +147,8 @@ pub fn page() -> String {
          Every error of the HTTP API is `application/problem+json` (RFC 9457) with a stable `code`; its\n\
          `type` links here. Decide by `code` and status, never by `detail`, whose words may change.\n\
          An outage (5xx) says nothing about any session: leave the visitor's cookie alone. Every 503\n\
-         has `Retry-After`.\n\n\
+         has `Retry-After`. Applications meet the same codes through `tenure-tower`, in the extension\n\
+         `Failure` of an answer; those that only it has say so.\n\n\
          The server has this page at `/docs/errors.md`. It is written from\n\
          `crates/tenure-server/src/codes.rs`: change it there, then run\n\
          `TENURE_BLESS=1 cargo test -p tenure-server --test documents`.\n",

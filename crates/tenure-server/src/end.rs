@@ -141,14 +141,14 @@ async fn end_user(
 
 async fn count_all(sessions: &Sessions, except: Option<SessionId>) -> Result<EndedMany, Error> {
     let (mut matched, mut after) = (0, None);
-    let until = sessions.clock().running() + WORK;
+    let until = sessions.running() + WORK;
     loop {
         let page = sessions.page(after, BATCH).await?;
         let meant = page.sessions.iter().filter(|session| Some(session.id()) != except);
         matched += meant.count() as u64;
         after = page.next;
         let more = after.is_some();
-        if !more || sessions.clock().running() >= until {
+        if !more || sessions.running() >= until {
             return Ok(EndedMany { matched, ended: 0, more });
         }
     }
@@ -156,7 +156,7 @@ async fn count_all(sessions: &Sessions, except: Option<SessionId>) -> Result<End
 
 async fn end_all(sessions: &Sessions, except: Option<SessionId>, ending: Ending) -> Result<EndedMany, Error> {
     let (mut ended, mut after) = (0, None);
-    let until = sessions.clock().running() + WORK;
+    let until = sessions.running() + WORK;
     loop {
         let page = sessions.page(after, BATCH).await?;
         let ids: Vec<SessionId> = page.sessions.iter().map(|session| session.id()).collect();
@@ -165,7 +165,7 @@ async fn end_all(sessions: &Sessions, except: Option<SessionId>, ending: Ending)
         }
         after = page.next;
         let more = after.is_some();
-        if !more || sessions.clock().running() >= until {
+        if !more || sessions.running() >= until {
             return Ok(EndedMany { matched: ended, ended, more });
         }
     }
@@ -187,7 +187,7 @@ async fn end_these(
     while let Some(done) = work.join_next().await {
         match done {
             Ok(Ok(by_this)) => ended += u64::from(by_this),
-            Ok(Err(Error::Refused(tenure::store::Refusal::Missing) | Error::Inactive(_))) => {}
+            Ok(Err(Error::Refused(tenure::Refusal::Missing) | Error::Inactive(_))) => {}
             Ok(Err(error)) => return Err(error),
             Err(_) => return Err(Error::Bug("ending a session broke off; see the log for the panic")),
         }

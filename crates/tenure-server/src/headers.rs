@@ -26,13 +26,13 @@ const ALWAYS: [(HeaderName, HeaderValue); 4] = [
 pub(crate) async fn dress(State(app): State<App>, request: Request, next: Next) -> Response {
     let method = request.method().clone();
     let route = request.extensions().get::<MatchedPath>().cloned();
-    let began = app.sessions.clock().running();
+    let began = app.sessions.running();
     let answer = next.run(request).await;
     let mut answer = problem::method_not_allowed(&answer).unwrap_or(answer);
     for (name, value) in ALWAYS {
         answer.headers_mut().insert(name, value);
     }
-    let took = app.sessions.clock().running().saturating_sub(began);
+    let took = app.sessions.running().saturating_sub(began);
     tracing::debug!(
         %method,
         route = route.as_ref().map_or("none", MatchedPath::as_str),

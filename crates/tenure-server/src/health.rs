@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use axum::extract::State;
+use tenure::Error;
 use tenure::store::StoreError;
-use tenure::{Error, SessionId};
 
 use crate::app::App;
 use crate::problem::{self, Problem};
@@ -26,11 +26,7 @@ pub(crate) async fn alive() -> &'static str {
         (status = 503, description = "It cannot, for the reason in `detail`.", body = problem::Body,
             content_type = "application/problem+json")))]
 pub(crate) async fn ready(State(app): State<App>) -> Result<&'static str, Problem> {
-    app.sessions.clock().read().map_err(Error::from)?;
-    let nobody = SessionId::from_bytes([0; 16]);
-    let looking = app.sessions.store().load(nobody);
-    let looked = tokio::time::timeout(PATIENCE, looking).await;
     let slow = |_| StoreError::Unavailable(format!("no answer within {} s", PATIENCE.as_secs()));
-    looked.map_err(slow).and_then(|looked| looked).map_err(Error::from)?;
+    tokio::time::timeout(PATIENCE, app.sessions.ready()).await.map_err(slow).map_err(Error::from)??;
     Ok("ready\n")
 }

@@ -4,8 +4,7 @@ use axum::http::header::{ALLOW, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
 use axum::http::{HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
-use tenure::store::Refusal;
-use tenure::{Error, Reason};
+use tenure::Error;
 use utoipa::ToSchema;
 
 use crate::codes::{self, Code};
@@ -44,11 +43,6 @@ impl Problem {
         Self { code, detail: detail.into(), retry_after_seconds: None }
     }
 
-    /// When to try again.
-    pub(crate) fn retry_after(self, seconds: u64) -> Self {
-        Self { retry_after_seconds: Some(seconds), ..self }
-    }
-
     /// The stable code.
     pub fn code(&self) -> &'static str {
         self.code.name
@@ -61,31 +55,9 @@ impl Problem {
 }
 
 impl From<Error> for Problem {
-    /// The words of the core, told to a back end: what is a verdict for a visitor's token is
-    /// here the state of the session that was named.
     fn from(error: Error) -> Self {
-        match &error {
-            Error::Inactive(Reason::Ended(reason)) => {
-                Self::new(&codes::SESSION_ENDED, format!("the session has ended: {reason}"))
-            }
-            Error::Inactive(Reason::Superseded) => Self::from(Error::Refused(Refusal::Superseded)),
-            Error::Inactive(Reason::Unknown) => Self::from(Error::Refused(Refusal::Missing)),
-            Error::Inactive(Reason::Malformed) => Self::new(
-                &codes::INVALID_TOKEN,
-                "the token is none that this server made for this realm and cookie",
-            ),
-            _ => match error.retry_after_seconds() {
-                Some(after) => Self::of(&error).retry_after(after),
-                None => Self::of(&error),
-            },
-        }
-    }
-}
-
-impl Problem {
-    fn of(error: &Error) -> Self {
         let code = codes::find(error.code()).unwrap_or(&codes::INTERNAL_ERROR);
-        Self::new(code, error.to_string())
+        Self { code, detail: error.to_string(), retry_after_seconds: error.retry_after_seconds() }
     }
 }
 

@@ -33,8 +33,8 @@ pub struct ServerOptions {
 ///
 /// # async fn example(key: ApiKey, stop: impl Future<Output = ()>) -> Result<(), Box<dyn std::error::Error>> {
 /// let sessions = Sessions::open(Memory).await?;
-/// let now = sessions.clock().now();
-/// let known = KnownKey::new(&key, "shop", sessions.realm_name().clone(), [Scope::Admin], now);
+/// let now = sessions.now();
+/// let known = KnownKey::new(&key, "shop", sessions.realm().clone(), [Scope::Admin], now);
 /// let options = ServerOptions { api_keys: ApiKeys::new([known]), ..ServerOptions::default() };
 ///
 /// let listener = tokio::net::TcpListener::bind("127.0.0.1:8700").await?;

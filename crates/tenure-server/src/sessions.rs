@@ -9,8 +9,7 @@ use axum::http::{HeaderMap, HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use data_encoding::BASE64URL_NOPAD;
 use serde::{Deserialize, Serialize};
-use tenure::store::Refusal;
-use tenure::{Changes, EndReason, Ending, Error, InvalidSessionId, SessionId, Snapshot, UserId};
+use tenure::{Changes, EndReason, Ending, Error, InvalidSessionId, Refusal, SessionId, Snapshot, UserId};
 use utoipa::{IntoParams, ToSchema};
 
 use crate::app::App;

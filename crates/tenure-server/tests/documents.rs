@@ -100,11 +100,17 @@ fn the_core_and_the_table_agree_about_statuses() {
     ];
     let errors = refusals.map(Error::Refused).into_iter().chain(stores.map(Error::Store)).chain([
         Error::Inactive(Reason::NotAccepted),
+        Error::Inactive(Reason::NoToken),
+        Error::Inactive(Reason::Malformed),
+        Error::Inactive(Reason::Unknown),
+        Error::Inactive(Reason::Superseded),
+        Error::Inactive(tenure::EndReason::Logout.into()),
         Error::StepUp(Reason::StaleAuthentication),
         Error::AnotherUser,
         Error::Throttled { retry_after: std::time::Duration::from_secs(1) },
         Error::Data { key: "k".into(), detail: "x".into() },
         Error::Contended { key: "k".into(), tries: 1 },
+        Error::OtherRealm,
         Error::Bug("x"),
     ]);
     for error in errors {

@@ -235,7 +235,7 @@ async fn the_sessions_of_another_realm_are_not_there() {
     let api = api().await;
     let other = tenure::Realm::new("other").unwrap();
     let policy = api.kit.sessions.policy().clone();
-    let elsewhere = api.kit.sessions.realm(other, tenure::CookieSettings::default(), policy).unwrap();
+    let elsewhere = api.kit.sessions.in_realm(other, tenure::CookieSettings::default(), policy).unwrap();
     let user: tenure::UserId = "u_1".parse().unwrap();
     let there = elsewhere.sign_in(None, tenure::SignIn::password(user)).await.unwrap();
     let id = there.session.id();

@@ -92,7 +92,7 @@ async fn cs_sm_19_whoever_may_not_manage_sessions_sees_none_and_ends_none() {
 async fn cs_sm_19_the_administrator_of_another_realm_sees_none() {
     let mut api = api().await;
     let (id, cookie) = somebody(&api).await;
-    let (key, now) = (ApiKey::generate(&SystemRandom), api.kit.sessions.clock().now());
+    let (key, now) = (ApiKey::generate(&SystemRandom), api.kit.sessions.now());
     let known = KnownKey::new(&key, "other", Realm::new("other").unwrap(), [Scope::Admin], now);
     let options = ServerOptions { api_keys: ApiKeys::new([known]), limits: Limits::default() };
     api.router = Server::new(api.kit.sessions.clone(), options).router();

@@ -96,8 +96,8 @@ fn redirected(handle: &Handle, asked: &Asked, mut answer: Response) -> Response 
         Remedy::SignIn => {
             settings.sign_in_at.as_ref().map(|path| sign_in_address(path, asked.address.as_deref()))
         }
-        Remedy::GoElsewhere if failure.code == "already_signed_in" => settings.home_at.clone(),
-        _ => None,
+        Remedy::GoHome => settings.home_at.clone(),
+        Remedy::GoElsewhere | Remedy::TryAgain | Remedy::ChangeRequest => None,
     };
     if let Some(to) = to.filter(|_| asked.wants_page)
         && let Ok(to) = HeaderValue::from_str(&to)

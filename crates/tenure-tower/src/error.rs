@@ -48,6 +48,8 @@ pub struct Failure {
 pub enum Remedy {
     /// Sign in, or sign in again.
     SignIn,
+    /// Go on as the user who is signed in already.
+    GoHome,
     /// Nothing to do here; go elsewhere.
     GoElsewhere,
     /// Try again later. The session is untouched.
@@ -71,7 +73,7 @@ impl Error {
             }
             Self::Session(error) => (error.code(), Remedy::ChangeRequest, None),
             Self::NotSignedIn(reason) => ("not_signed_in", Remedy::SignIn, Some(*reason)),
-            Self::AlreadySignedIn => ("already_signed_in", Remedy::GoElsewhere, None),
+            Self::AlreadySignedIn => ("already_signed_in", Remedy::GoHome, None),
             Self::Forbidden(reason) => ("forbidden", Remedy::GoElsewhere, Some(*reason)),
             Self::NoLayer => ("no_session_layer", Remedy::TryAgain, None),
         };
@@ -81,6 +83,8 @@ impl Error {
     /// The status of the answer.
     pub fn status(&self) -> StatusCode {
         match self {
+            // For a visitor, whatever is wrong with the session means: sign in.
+            Self::Session(tenure::Error::Inactive(_)) => StatusCode::UNAUTHORIZED,
             Self::Session(error) => {
                 StatusCode::from_u16(error.status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)
             }
@@ -100,6 +104,10 @@ impl IntoResponse for Error {
                 tracing::error!(%error, code = error.code(), "a request failed for its session");
                 "The service is not available right now. Your session is untouched; try again.".to_owned()
             }
+            Self::NoLayer => {
+                tracing::error!(error = %self, code = "no_session_layer", "a route has no session layer");
+                "Something went wrong on our side.".to_owned()
+            }
             error => error.to_string(),
         };
         let mut answer = (status, text).into_response();
@@ -115,5 +123,40 @@ impl IntoResponse for Error {
         }
         answer.extensions_mut().insert(self.failure());
         answer
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn all() -> Vec<Error> {
+        let reason = Reason::from(tenure::EndReason::Logout);
+        vec![
+            Error::Session(tenure::Error::Inactive(reason)),
+            Error::NotSignedIn(Reason::NoToken),
+            Error::AlreadySignedIn,
+            Error::Forbidden(Reason::MissingRole),
+            Error::NoLayer,
+        ]
+    }
+
+    #[test]
+    fn docs_errors_md_has_a_section_with_the_status_of_every_code_of_the_layer() {
+        let page = include_str!("../../../docs/errors.md");
+        for error in all() {
+            let (code, status) = (error.failure().code, error.status().as_u16());
+            assert!(page.contains(&format!("\n## {code}\n\n**{status}** ")), "{code} {status}");
+        }
+    }
+
+    #[test]
+    fn a_visitor_with_any_session_that_is_not_active_is_to_sign_in() {
+        for reason in
+            [Reason::Unknown, Reason::Malformed, Reason::Superseded, tenure::EndReason::Logout.into()]
+        {
+            let error = Error::from(tenure::Error::Inactive(reason));
+            assert_eq!((error.status(), error.failure().remedy), (StatusCode::UNAUTHORIZED, Remedy::SignIn));
+        }
     }
 }

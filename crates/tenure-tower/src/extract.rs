@@ -67,7 +67,7 @@ impl SignedIn {
     ///
     /// # Errors
     /// [`tenure::Error::StepUp`] when the last authentication is too long ago;
-    /// [`tenure::store::Refusal::Missing`] for a session of somebody else.
+    /// [`tenure::Refusal::Missing`] for a session of somebody else.
     pub async fn end(&self, id: SessionId) -> Result<bool, Error> {
         let active = self.current().await?;
         let ended = self.session.handle().settings.sessions.end_own(&active, id).await?;

@@ -82,7 +82,7 @@ impl Handle {
         Self {
             token,
             passive: (settings.passive)(parts),
-            arrived_at: settings.sessions.clock().now(),
+            arrived_at: settings.sessions.now(),
             user_agent: user_agent.map(|value| String::from_utf8_lossy(value.as_bytes()).into_owned()),
             ip: (settings.client_ip)(parts),
             state: Mutex::default(),
@@ -163,7 +163,7 @@ impl Handle {
         match cookie? {
             // A newer answer may have set a new one meanwhile; the next request asks anew.
             Cookie::Forget { signed_out } => {
-                let under_way = self.settings.sessions.clock().now().since(self.arrived_at);
+                let under_way = self.settings.sessions.now().since(self.arrived_at);
                 (signed_out || under_way <= AT_ONCE).then(|| self.settings.sessions.cookie().clear())
             }
             Cookie::Token { cookie, session, generation, rotated } => {

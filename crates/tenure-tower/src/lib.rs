@@ -66,7 +66,7 @@ pub use session::Session;
 pub use tenure;
 pub use tenure::{
     Actor, Changes, CookieSettings, Device, EndReason, Inactive, Key, Memory, Method, Policy, Preset, Realm,
-    Reason, Require, Role, SessionId, Sessions, SignIn, Snapshot, UserId,
+    Reason, Refusal, Require, Role, SessionId, SessionState, Sessions, SignIn, Snapshot, UserId,
 };
 
 /// The README's example compiles.

@@ -52,12 +52,17 @@ impl fmt::Debug for Timestamp {
     }
 }
 
+/// The text is no moment in RFC 3339, such as `2026-01-01T00:00:00Z`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("not a moment in RFC 3339, such as `2026-01-01T00:00:00Z`")]
+pub struct InvalidTimestamp;
+
 impl std::str::FromStr for Timestamp {
-    type Err = jiff::Error;
+    type Err = InvalidTimestamp;
 
     /// Reads RFC 3339. A moment before 1970 reads as 1970.
-    fn from_str(text: &str) -> Result<Self, jiff::Error> {
-        let at: jiff::Timestamp = text.parse()?;
+    fn from_str(text: &str) -> Result<Self, InvalidTimestamp> {
+        let at: jiff::Timestamp = text.parse().map_err(|_| InvalidTimestamp)?;
         Ok(Self(u64::try_from(at.as_millisecond()).unwrap_or(0)))
     }
 }
@@ -345,5 +350,8 @@ mod tests {
         let at = Timestamp::from_millis(1_767_225_600_123);
         assert_eq!(at.to_string(), "2026-01-01T00:00:00.123Z");
         assert_eq!(at.to_string().parse::<Timestamp>().unwrap(), at);
+        for text in ["", "now", "2026-01-01", "2026-13-01T00:00:00Z"] {
+            assert_eq!(text.parse::<Timestamp>(), Err(InvalidTimestamp), "{text}");
+        }
     }
 }

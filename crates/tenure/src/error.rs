@@ -18,6 +18,8 @@ pub enum Blame {
     Store,
     /// The operator.
     Configuration,
+    /// The application that holds the library: its code has to change.
+    Application,
     /// Tenure.
     Bug,
 }
@@ -29,7 +31,7 @@ pub enum Blame {
 #[non_exhaustive]
 pub enum Error {
     /// The session is not active.
-    #[error("the session is not active: {0}")]
+    #[error("{}", describe_inactive(*.0))]
     Inactive(Reason),
     /// The user is signed in but must prove it again first.
     #[error("sign in again first: {0}")]
@@ -70,6 +72,9 @@ pub enum Error {
         /// How often it was tried.
         tries: u32,
     },
+    /// What a check of one realm, or for one cookie, has shown was used in another.
+    #[error("a session of one realm was used in another; check its token there")]
+    OtherRealm,
     /// The store could not answer.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -90,15 +95,22 @@ impl Error {
         match self {
             Self::Store(StoreError::Configuration(_)) | Self::Policy(_) => Blame::Configuration,
             Self::Store(_) | Self::Clock(_) => Blame::Store,
+            Self::OtherRealm | Self::Data { .. } => Blame::Application,
             Self::Bug(_) => Blame::Bug,
-            _ => Blame::Client,
+            Self::Inactive(_)
+            | Self::StepUp(_)
+            | Self::Refused(_)
+            | Self::AnotherUser
+            | Self::Invalid { .. }
+            | Self::Throttled { .. }
+            | Self::Contended { .. } => Blame::Client,
         }
     }
 
     /// The stable code, as in answers of the server and in `docs/errors.md`.
     pub fn code(&self) -> &'static str {
         match self {
-            Self::Inactive(_) => "session_inactive",
+            Self::Inactive(reason) => inactive_code(*reason),
             Self::StepUp(_) => "step_up_required",
             Self::Refused(refusal) => refusal_code(refusal),
             Self::AnotherUser => "signed_in_as_another_user",
@@ -106,6 +118,7 @@ impl Error {
             Self::Throttled { .. } => "throttled",
             Self::Data { .. } => "data_unreadable",
             Self::Contended { .. } => "contended",
+            Self::OtherRealm => "other_realm",
             Self::Store(StoreError::Full(_)) => "store_full",
             Self::Store(StoreError::Corrupt(_)) => "store_damaged",
             Self::Store(StoreError::Blocked(_)) => "store_blocked",
@@ -129,14 +142,14 @@ impl Error {
     /// The HTTP status that says it.
     pub fn status(&self) -> u16 {
         match self {
-            Self::Inactive(_) => 401,
+            Self::Inactive(reason) => inactive_status(*reason),
             Self::StepUp(_) => 403,
             Self::Refused(refusal) => refusal_status(refusal),
             Self::AnotherUser => 409,
             Self::Invalid { .. } => 422,
             Self::Throttled { .. } => 429,
             Self::Contended { .. } | Self::Store(_) | Self::Clock(_) => 503,
-            Self::Data { .. } | Self::Policy(_) | Self::Bug(_) => 500,
+            Self::Data { .. } | Self::OtherRealm | Self::Policy(_) | Self::Bug(_) => 500,
         }
     }
 }
@@ -159,6 +172,49 @@ impl From<InvalidName> for Error {
 impl From<InvalidSessionId> for Error {
     fn from(invalid: InvalidSessionId) -> Self {
         Self::Invalid { code: "invalid_session_id", detail: invalid.to_string() }
+    }
+}
+
+/// A failure has one code, whether a check or the store's rules found it.
+fn inactive_code(reason: Reason) -> &'static str {
+    match reason {
+        Reason::Ended(reason) => refusal_code(&Refusal::Ended(reason)),
+        Reason::Superseded => refusal_code(&Refusal::Superseded),
+        Reason::Unknown => refusal_code(&Refusal::Missing),
+        Reason::Malformed => "invalid_token",
+        Reason::NotAccepted
+        | Reason::NoToken
+        | Reason::InsufficientLevel
+        | Reason::StaleAuthentication
+        | Reason::MissingRole => "session_inactive",
+    }
+}
+
+fn inactive_status(reason: Reason) -> u16 {
+    match reason {
+        Reason::Ended(reason) => refusal_status(&Refusal::Ended(reason)),
+        Reason::Superseded => refusal_status(&Refusal::Superseded),
+        Reason::Unknown => refusal_status(&Refusal::Missing),
+        Reason::Malformed => 422,
+        Reason::NotAccepted
+        | Reason::NoToken
+        | Reason::InsufficientLevel
+        | Reason::StaleAuthentication
+        | Reason::MissingRole => 401,
+    }
+}
+
+fn describe_inactive(reason: Reason) -> String {
+    match reason {
+        Reason::Ended(reason) => describe(&Refusal::Ended(reason)),
+        Reason::Superseded => describe(&Refusal::Superseded),
+        Reason::Unknown => describe(&Refusal::Missing),
+        Reason::Malformed => "the token is none that this server made for this realm and cookie".into(),
+        Reason::NotAccepted
+        | Reason::NoToken
+        | Reason::InsufficientLevel
+        | Reason::StaleAuthentication
+        | Reason::MissingRole => format!("the session is not active: {reason}"),
     }
 }
 

@@ -36,7 +36,7 @@ pub use key::Key;
 pub use keys::{InvalidMasterKey, MasterKey};
 pub use policy::{Policy, Preset};
 pub use reason::{Actor, EndReason, Ending, MAX_NOTE, Reason};
-pub use record::{Method, MethodUse};
+pub use record::{Method, MethodUse, Refusal, SessionState};
 pub use seal::SEAL_OVERHEAD;
 pub use sessions::{
     Active, Builder, Changes, Check, IdempotencyKey, Inactive, InvalidIdempotencyKey, Issued, Maintained,

@@ -15,7 +15,7 @@ use crate::front::{Front, Stage};
 use crate::id::{Realm, Role, SessionId, UserId};
 use crate::keys::Keys;
 use crate::reason::EndReason;
-use crate::record::{MethodUse, Record, State};
+use crate::record::{MethodUse, Record, SessionState};
 use crate::vault;
 
 /// A session as it was read, decrypted. It does not change; read again to see changes.
@@ -79,14 +79,9 @@ impl Snapshot {
         self.record.identity().map_or(&[], |identity| &identity.methods)
     }
 
-    /// The word for its state: `guest`, `pending`, `signed_in` or `ended`.
-    pub fn state(&self) -> &'static str {
-        match self.record.state {
-            State::Guest | State::Claimed(_) => "guest",
-            State::Pending(_) => "pending",
-            State::SignedIn(_) => "signed_in",
-            State::Ended(_) => "ended",
-        }
+    /// Where it stands.
+    pub fn state(&self) -> SessionState {
+        SessionState::from(&self.record.state)
     }
 
     /// Whether its user is signed in: not a guest, owing no factor, not over.
@@ -216,7 +211,7 @@ impl Serialize for Snapshot {
         map.serialize_entry("id", &self.id())?;
         map.serialize_entry("previous", &self.previous())?;
         map.serialize_entry("realm", self.realm())?;
-        map.serialize_entry("state", self.state())?;
+        map.serialize_entry("state", &self.state())?;
         map.serialize_entry("user", &self.user())?;
         map.serialize_entry("roles", self.roles())?;
         map.serialize_entry("level", &self.level())?;

@@ -6,7 +6,7 @@ use axum::http::StatusCode;
 use axum::http::header::CONTENT_TYPE;
 use axum::response::{IntoResponse, Response};
 use tenure_tower::tenure::clock::Timestamp;
-use tenure_tower::{Error, Key, Session, Snapshot};
+use tenure_tower::{Error, Key, Session, SessionState, Snapshot};
 
 use crate::pages::{Moment, SessionFacts, Shell, Template, Theme, Visitor};
 use crate::people::person_of;
@@ -56,7 +56,8 @@ pub(crate) fn page(status: StatusCode, page: &impl Template) -> Response {
 }
 
 pub(crate) fn visitor(session: Option<&Snapshot>) -> Visitor {
-    let person = session.filter(|s| s.state() == "signed_in").and_then(|s| s.user()).map(person_of);
+    let person =
+        session.filter(|s| s.state() == SessionState::SignedIn).and_then(|s| s.user()).map(person_of);
     match person {
         None => Visitor::Guest,
         Some(person) => Visitor::SignedIn { name: person.map_or("friend", |p| p.full_name).to_owned() },
@@ -96,7 +97,9 @@ fn facts(session: &Snapshot, now: jiff::Timestamp) -> SessionFacts {
 fn happened(session: Option<&Snapshot>) -> &'static str {
     match session.map(Snapshot::state) {
         None => "No session was made: looking around needs none.",
-        Some("guest") => "Your cart is in a guest session. Signing in gives it a new id and a new cookie.",
+        Some(SessionState::Guest) => {
+            "Your cart is in a guest session. Signing in gives it a new id and a new cookie."
+        }
         Some(_) if session.is_some_and(|s| s.previous().is_some()) => {
             "Your cookie was checked. This session took over from the guest session that held your cart."
         }

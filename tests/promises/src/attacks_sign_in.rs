@@ -3,11 +3,11 @@
 
 use std::time::Duration;
 
-use tenure::policy::PendingPolicy;
+use tenure::policy::{AtLimit, PendingPolicy};
 use tenure::record::Method;
-use tenure::store::AtLimit;
 use tenure::{
-    Actor, Check, CookieSettings, Error, IdempotencyKey, Policy, Realm, Reason, Sessions, SignIn, Verdict,
+    Actor, Check, CookieSettings, Error, IdempotencyKey, Policy, Realm, Reason, SessionState, Sessions,
+    SignIn, Verdict,
 };
 
 use crate::support::{
@@ -38,7 +38,7 @@ async fn p2_a_role_that_is_taken_while_the_second_factor_is_shown_stays_taken(wo
     assert_eq!(sessions.set_roles(&user("ann"), &[], Actor::application()).await.unwrap(), 1);
     let issued = sessions.step_up(&pending, totp()).await.unwrap();
     assert_eq!(issued.session.roles(), []);
-    assert_eq!((issued.session.state(), issued.session.level()), ("signed_in", 2));
+    assert_eq!((issued.session.state(), issued.session.level()), (SessionState::SignedIn, 2));
 }
 
 async fn p4_step_ups_move_no_absolute_limit_and_no_time_of_a_proof(world: World) {
@@ -132,7 +132,7 @@ async fn p4_a_visitor_in_time_is_not_swept_however_slow_the_store_is(world: Worl
 async fn p1_the_end_of_another_realms_session_is_not_told(world: World) {
     let sessions = world.open().await;
     let cookie = CookieSettings::new("__Host-admin").unwrap();
-    let admin = sessions.realm(Realm::new("admin").unwrap(), cookie, Policy::default()).unwrap();
+    let admin = sessions.in_realm(Realm::new("admin").unwrap(), cookie, Policy::default()).unwrap();
     let theirs = sign_in(&admin, "root").await.session.id();
     assert_eq!(sessions.ended(theirs).await.unwrap(), Reason::Unknown);
     admin.end(theirs, revoked()).await.unwrap();

@@ -4,8 +4,7 @@
 use std::pin::pin;
 
 use futures_util::FutureExt;
-use tenure::policy::Limits;
-use tenure::store::AtLimit;
+use tenure::policy::{AtLimit, Limits};
 use tenure::{Actor, EndReason, Reason, SessionId, Sessions, SignIn, Verdict};
 use tokio::time::{Duration, timeout};
 

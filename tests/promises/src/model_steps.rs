@@ -4,8 +4,7 @@
 use std::time::Duration;
 
 use proptest::prelude::*;
-use tenure::policy::{GuestPolicy, Limits};
-use tenure::store::AtLimit;
+use tenure::policy::{AtLimit, GuestPolicy, Limits};
 use tenure::{Active, Actor, Changes, Error, Issued, Key, NewGuest, Sessions, SignIn, Snapshot, Verdict};
 
 use crate::model::{ABSOLUTE, Data, GUEST_ABSOLUTE, GUEST_IDLE, IDLE, MAX_SESSIONS, Model, Worth};

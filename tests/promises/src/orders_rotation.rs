@@ -175,7 +175,7 @@ fn p2_what_goes_into_the_cart_during_the_sign_in_is_there_or_refused_in_any_orde
         let put = saw.iter().find(|(who, ..)| *who == 1).map(|(_, word, _)| word.as_str());
         match put {
             Some("ok") => assert_eq!(cart(sessions, token).await, ["apple", "pear"], "{order:?}"),
-            Some("token_superseded" | "session_inactive") => {
+            Some("token_superseded" | "session_ended") => {
                 assert_eq!(cart(sessions, token).await, ["apple"], "{order:?}");
             }
             other => panic!("{other:?} in {order:?}"),
@@ -228,7 +228,7 @@ fn sign_in_meets_the_end(held_at: &'static [Call], asks_at: usize) {
 
 /// Signed out before the sign-in was done, or after, before its answer.
 fn is_refused(word: &str) -> bool {
-    ["signed_out_meanwhile", "session_inactive"].contains(&word)
+    ["signed_out_meanwhile", "session_ended"].contains(&word)
 }
 
 #[test]

@@ -230,7 +230,7 @@ async fn p12_nothing_secret_or_personal_is_told_by_debug_errors_logs_or_panics(w
             .unwrap()
             .first()
             .map_or_else(|| tenure::SessionId::from_bytes([0; 16]), |session| session.id()),
-        at: sessions.clock().now(),
+        at: sessions.now(),
     });
     world.shut_down(sessions).await;
 

@@ -158,7 +158,7 @@ async fn p4_nothing_but_signing_in_again_moves_the_absolute_limit(
     for (seconds, call) in calls {
         world.clock.advance(Duration::from_secs(seconds));
         let verdict = look(&sessions, &token).await;
-        let now = sessions.clock().now();
+        let now = sessions.now();
         let Verdict::Ok(holder) = &verdict else {
             assert!(now >= deadline || now.since(issued.session.created_at()) >= HOUR);
             return;
@@ -248,14 +248,14 @@ async fn p4_no_clock_extends_a_session_or_ends_it_early(world: World, ticks: Vec
             }
             Tick::Back(seconds) => world.clock.step_back(Duration::from_secs(seconds)),
             Tick::JumpAndBack(seconds) => {
-                let (ahead, before) = (Duration::from_secs(seconds), sessions.clock().now());
+                let (ahead, before) = (Duration::from_secs(seconds), sessions.now());
                 // Only what is ahead of the steady time can be told from a correction.
                 world.clock.jump_ahead(ahead);
                 look_if_possible(&sessions, &token).await;
                 sessions.maintain().await.ok();
                 world.clock.step_back(ahead);
-                assert!(sessions.clock().now().since(before) <= Duration::from_secs(300));
-                if sessions.clock().now() != before {
+                assert!(sessions.now().since(before) <= Duration::from_secs(300));
+                if sessions.now() != before {
                     return; // A correction that was believed: the model's count is off.
                 }
             }

@@ -45,7 +45,7 @@ async fn p6_what_was_acknowledged_is_there_after_a_restart(mut world: World) {
         sessions = world.restart(sessions).await;
         let holder = active(&sessions, &token).await;
         assert_eq!(COUNT.read(holder.session()).unwrap(), Some(round));
-        assert_eq!(holder.session().last_seen_at(), sessions.clock().now());
+        assert_eq!(holder.session().last_seen_at(), sessions.now());
         assert!(holder.session().has_role("admin") || round < 2);
         assert_eq!(cart(&sessions, guest.token.expose()).await, ["apple"]);
         assert_eq!(said(&sessions, over.token.expose()).await == "ok", round < 3);

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use futures_util::future::join_all;
-use tenure::store::AtLimit;
+use tenure::policy::AtLimit;
 use tenure::{Actor, Device, Realm, SessionId, Sessions, SignIn, Verdict};
 
 use crate::support::{
@@ -213,7 +213,7 @@ async fn p8_activity_not_written_yet_counts_in_the_list(world: World) {
 async fn p8_pages_hold_every_live_session_once(world: World) {
     let sessions = world.open().await;
     let other = sessions
-        .realm(Realm::new("other").unwrap(), sessions.cookie().clone(), world.policy.clone())
+        .in_realm(Realm::new("other").unwrap(), sessions.cookie().clone(), world.policy.clone())
         .unwrap();
     let mut expected = BTreeSet::new();
     for n in 0..53 {

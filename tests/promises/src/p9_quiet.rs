@@ -160,8 +160,8 @@ async fn p9_tokens_of_other_realms_and_cookies_cost_no_store_call(world: World) 
     let sessions = world.open().await;
     let admin_cookie = CookieSettings::new("__Host-admin").unwrap();
     let realm = |name: &str| Realm::new(name).unwrap();
-    let other_realm = sessions.realm(realm("other"), CookieSettings::default(), Policy::default());
-    let other_cookie = sessions.realm(Realm::default(), admin_cookie, Policy::default());
+    let other_realm = sessions.in_realm(realm("other"), CookieSettings::default(), Policy::default());
+    let other_cookie = sessions.in_realm(Realm::default(), admin_cookie, Policy::default());
     for other in [other_realm.unwrap(), other_cookie.unwrap()] {
         let token = sign_in(&other, "ann").await.token.expose().to_owned();
         for _ in 0..2 {

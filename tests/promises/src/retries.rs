@@ -175,7 +175,7 @@ async fn p1_a_repeated_request_never_hands_out_an_ended_session(world: World) {
     let issued = sign_in_again(&sessions, "ann", 1).await.unwrap();
     sessions.end(issued.session.id(), revoked()).await.unwrap();
     match sign_in_again(&sessions, "ann", 1).await {
-        Err(error) => assert_eq!((error.code(), error.status()), ("session_inactive", 401)),
+        Err(error) => assert_eq!((error.code(), error.status()), ("session_ended", 410)),
         Ok(again) => assert_ne!(again.session.id(), issued.session.id()),
     }
     assert_eq!(said(&sessions, issued.token.expose()).await, "revoked");

@@ -78,7 +78,7 @@ async fn tokens(world: &World, sessions: &Sessions) -> Vec<String> {
         [("other", CookieSettings::default()), ("other", other_cookie.clone()), ("default", other_cookie)]
     {
         let realm = Realm::new(realm).unwrap();
-        let elsewhere = sessions.realm(realm, cookie, world.policy.clone()).unwrap();
+        let elsewhere = sessions.in_realm(realm, cookie, world.policy.clone()).unwrap();
         let token = keep(&sign_in(&elsewhere, "ann").await);
         assert_eq!(said(&elsewhere, &token).await, "ok", "warm in its own realm");
     }

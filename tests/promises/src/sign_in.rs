@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use futures_util::future::join_all;
-use tenure::{Actor, Check, EndReason, Error, Issued, Method, Reason, SignIn, Verdict};
+use tenure::{Actor, Check, EndReason, Error, Issued, Method, Reason, SessionState, SignIn, Verdict};
 
 use crate::support::{
     CART, Call, MINUTE, Trouble, World, active, cart, guest_with_cart, look, on_each_engine, said, sign_in,
@@ -208,7 +208,7 @@ async fn wstg_08_a_second_factor_that_is_owed_stays_owed(world: World) {
     for _ in 0..7 {
         let again = sign_in_with(&sessions, &token, ann().pending()).await.unwrap();
         token = again.token.expose().to_owned();
-        assert_eq!(again.session.state(), "pending");
+        assert_eq!(again.session.state(), SessionState::Pending);
         assert_eq!(word(&sessions.check(token.as_bytes(), &check).await.unwrap()), "not_accepted");
         assert_eq!(cart(&sessions, &token).await, ["apple"]);
     }
@@ -224,7 +224,7 @@ async fn wstg_08_a_lost_guest_token_does_not_pay_the_second_factor(world: World)
     let guest = guest_with_cart(&sessions, &["apple"]).await;
     for _ in 0..3 {
         let issued = sign_in_with(&sessions, guest.token.expose(), ann().pending()).await.unwrap();
-        assert_eq!(issued.session.state(), "pending");
+        assert_eq!(issued.session.state(), SessionState::Pending);
         let verdict = sessions.check(issued.token.expose().as_bytes(), &Check::default()).await.unwrap();
         assert_eq!(word(&verdict), "not_accepted");
         assert_eq!(cart(&sessions, issued.token.expose()).await, ["apple"]);
@@ -243,7 +243,7 @@ async fn a_pending_session_becomes_a_full_one_with_full_limits(world: World) {
     let down = sign_in_with(&sessions, pending.token.expose(), proof.clone()).await.unwrap_err();
     assert_eq!(down.status(), 503);
     let full = sign_in_with(&sessions, pending.token.expose(), proof).await.unwrap();
-    assert_eq!((full.session.state(), full.session.level()), ("signed_in", 2));
+    assert_eq!((full.session.state(), full.session.level()), (SessionState::SignedIn, 2));
     assert_eq!(full.session.expires_at().since(full.session.created_at()).as_secs(), 12 * 3_600 + 540);
     assert_eq!(cart(&sessions, full.token.expose()).await, ["apple"]);
     assert_eq!(said(&sessions, pending.token.expose()).await, "superseded");

@@ -117,7 +117,7 @@ async fn asvs_7_4_2_no_sign_in_that_is_under_way_escapes_the_disabling(world: Wo
         gate.open();
         match signing_in.await.unwrap() {
             Ok(issued) => assert_eq!(said(&sessions, issued.token.expose()).await, "user_disabled"),
-            Err(error) => assert!(["user_disabled", "inactive"].contains(&error.code()), "{error:?}"),
+            Err(error) => assert!(["user_disabled", "session_ended"].contains(&error.code()), "{error:?}"),
         }
         assert_eq!(ended, round as u64, "the second sign-in was in the store already");
         assert!(sessions.list(&user(&name)).await.unwrap().is_empty());

@@ -72,8 +72,8 @@ pub(crate) async fn api() -> Api {
 pub(crate) async fn api_with(policy: Policy, limits: Limits, scopes: &[Scope]) -> Api {
     let kit = TestKit::with_policy(policy).await;
     let key = ApiKey::generate(&SystemRandom);
-    let now = kit.sessions.clock().now();
-    let known = KnownKey::new(&key, "tests", kit.sessions.realm_name().clone(), scopes.iter().copied(), now);
+    let now = kit.sessions.now();
+    let known = KnownKey::new(&key, "tests", kit.sessions.realm().clone(), scopes.iter().copied(), now);
     let options = ServerOptions { api_keys: ApiKeys::new([known]), limits };
     let server = Server::new(kit.sessions.clone(), options);
     Api { router: server.router(), server, kit, key: key.expose().into() }

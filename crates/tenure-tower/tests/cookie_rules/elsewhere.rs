@@ -70,7 +70,7 @@ impl Host {
     async fn new(realm: &str) -> Self {
         let kit = TestKit::new().await;
         let cookie = CookieSettings::new("__Host-admin").unwrap().strict();
-        let admin = kit.sessions.realm(Realm::new(realm).unwrap(), cookie, Policy::default()).unwrap();
+        let admin = kit.sessions.in_realm(Realm::new(realm).unwrap(), cookie, Policy::default()).unwrap();
         Self {
             shop: routes().layer(SessionLayer::new(&kit.sessions)),
             admin: routes().layer(SessionLayer::new(&admin)),

@@ -192,9 +192,7 @@ impl Sessions {
 
     /// Refuses what a check of another realm or for another cookie has shown.
     pub(super) fn must_be_ours(&self, active: &Active) -> Result<(), Error> {
-        const ELSEWHERE: Error =
-            Error::Bug("a session of one realm was used in another; check its token there");
-        if active.binding == self.realm.binding.name() { Ok(()) } else { Err(ELSEWHERE) }
+        if active.binding == self.realm.binding.name() { Ok(()) } else { Err(Error::OtherRealm) }
     }
 
     /// What an active session lacks of what is required, if anything.

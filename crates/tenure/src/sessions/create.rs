@@ -87,7 +87,7 @@ impl Sessions {
     ) -> NewSession {
         NewSession {
             id,
-            realm: self.realm_name().clone(),
+            realm: self.realm().clone(),
             state,
             previous: None,
             idle_ms: limits.idle_seconds * 1_000,

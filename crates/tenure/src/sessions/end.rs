@@ -82,7 +82,7 @@ impl Sessions {
         except: Option<SessionId>,
         ending: Ending,
     ) -> Result<u64, Error> {
-        let (core, realm, user) = (Arc::clone(&self.core), self.realm_name().clone(), user.clone());
+        let (core, realm, user) = (Arc::clone(&self.core), self.realm().clone(), user.clone());
         detached(async move {
             core.catch_up().await;
             let operation = core.operation(ending.actor.clone());
@@ -102,7 +102,7 @@ impl Sessions {
     pub async fn end_realm(&self, ending: Ending) -> Result<u64, Error> {
         let (mut ended, mut after) = (0, None);
         loop {
-            let request = PageRequest { realm: self.realm_name().clone(), after, limit: BATCH };
+            let request = PageRequest { realm: self.realm().clone(), after, limit: BATCH };
             let page = self.core.store.page(&request).await?;
             for record in &page.records {
                 let operation = self.core.operation(ending.actor.clone());
@@ -135,7 +135,7 @@ impl Sessions {
     }
 
     async fn set_disabled(&self, user: &UserId, disabled: bool, actor: Actor) -> Result<u64, Error> {
-        let (core, realm, user) = (Arc::clone(&self.core), self.realm_name().clone(), user.clone());
+        let (core, realm, user) = (Arc::clone(&self.core), self.realm().clone(), user.clone());
         detached(async move {
             core.catch_up().await;
             let operation = core.operation(actor);
@@ -171,7 +171,7 @@ impl Sessions {
 
     /// The session `id`, if it is one of this realm.
     pub(super) async fn of_realm(&self, id: SessionId) -> Result<Arc<Snapshot>, Error> {
-        let found = self.core.find(id).await?.filter(|session| session.realm() == self.realm_name());
+        let found = self.core.find(id).await?.filter(|session| session.realm() == self.realm());
         found.ok_or(Refusal::Missing.into())
     }
 
@@ -184,7 +184,7 @@ impl Sessions {
     /// # Cancel safety
     /// Dropping the future stops waiting and does nothing else.
     pub async fn ended(&self, id: SessionId) -> Result<Reason, Error> {
-        self.core.ended(id, self.realm_name()).await
+        self.core.ended(id, self.realm()).await
     }
 }
 

@@ -2,11 +2,13 @@
 
 use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::{Builder, core};
+use crate::clock::Timestamp;
 use crate::cookie::CookieSettings;
 use crate::error::Error;
-use crate::id::Realm;
+use crate::id::{Realm, SessionId};
 use crate::limiter::Limiter;
 use crate::policy::Policy;
 use crate::store::Engine;
@@ -70,7 +72,7 @@ impl Sessions {
     ///
     /// # Errors
     /// [`Error::Policy`] when `policy` contradicts itself.
-    pub fn realm(&self, realm: Realm, cookie: CookieSettings, policy: Policy) -> Result<Self, Error> {
+    pub fn in_realm(&self, realm: Realm, cookie: CookieSettings, policy: Policy) -> Result<Self, Error> {
         Ok(Self { core: Arc::clone(&self.core), realm: Arc::new(RealmSettings::new(realm, cookie, policy)?) })
     }
 
@@ -85,16 +87,35 @@ impl Sessions {
     }
 
     /// The realm.
-    pub fn realm_name(&self) -> &Realm {
+    pub fn realm(&self) -> &Realm {
         &self.realm.binding.realm
     }
 
-    /// Tenure's clock: steady, never backwards.
-    pub fn clock(&self) -> &Arc<crate::clock::SteadyClock> {
-        &self.core.clock
+    /// The time that sessions go by: steady, never backwards.
+    pub fn now(&self) -> Timestamp {
+        self.core.clock.now()
     }
 
-    /// The store, for what goes beyond sessions.
+    /// Time since some fixed moment, to measure how long something takes: no change of the wall
+    /// clock moves it, and suspended time counts.
+    pub fn running(&self) -> Duration {
+        self.core.clock.running()
+    }
+
+    /// Whether sessions can be served now: the clock can be believed and the store answers. It
+    /// waits as long as the store does.
+    ///
+    /// # Errors
+    /// [`Error::Clock`] or [`Error::Store`] says what is in the way.
+    pub async fn ready(&self) -> Result<(), Error> {
+        self.core.clock.read()?;
+        let nobody = SessionId::from_bytes([0; 16]);
+        self.core.store.load(nobody).await?;
+        Ok(())
+    }
+
+    /// The store, for tests that look behind the sessions.
+    #[cfg(any(test, feature = "testing"))]
     pub fn store(&self) -> &Arc<dyn crate::store::Store> {
         &self.core.store
     }
@@ -112,7 +133,7 @@ impl RealmSettings {
 impl fmt::Debug for Sessions {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Sessions")
-            .field("realm", self.realm_name())
+            .field("realm", self.realm())
             .field("store", &self.core.store.info())
             .finish_non_exhaustive()
     }

@@ -102,7 +102,7 @@ impl Sessions {
             None => OperationId::random(&*self.core.random),
             Some(key) => {
                 let mut hash = Sha256::new();
-                for part in [self.realm_name().as_str(), what, actor.as_str(), &key.0] {
+                for part in [self.realm().as_str(), what, actor.as_str(), &key.0] {
                     hash.update(u32::try_from(part.len()).unwrap_or(u32::MAX).to_be_bytes());
                     hash.update(part);
                 }

@@ -35,7 +35,7 @@ impl Sessions {
     /// [`Error::Store`].
     pub async fn list(&self, user: &UserId) -> Result<Vec<Arc<Snapshot>>, Error> {
         let store = &self.core.store;
-        let read = || async { Ok((store.sessions_of(self.realm_name(), user).await?, ())) };
+        let read = || async { Ok((store.sessions_of(self.realm(), user).await?, ())) };
         let (mut sessions, ()) = self.core.read(read).await?;
         let now = self.core.clock.read()?;
         sessions.retain(|session| session.dead(now).is_none());
@@ -49,7 +49,7 @@ impl Sessions {
     /// # Errors
     /// [`Error::Store`].
     pub async fn page(&self, after: Option<SessionId>, limit: usize) -> Result<SessionPage, Error> {
-        let request = PageRequest { realm: self.realm_name().clone(), after, limit };
+        let request = PageRequest { realm: self.realm().clone(), after, limit };
         let read = || async {
             let page = self.core.store.page(&request).await?;
             Ok((page.records, page.next))

@@ -175,7 +175,7 @@ impl Sessions {
             self.must_be_ours(active)?;
         }
         let attempt = self.attempt_of("sign-in", &sign_in)?;
-        let route = self.core.keys.route(self.realm_name(), &sign_in.user);
+        let route = self.core.keys.route(self.realm(), &sign_in.user);
         if let Some(issued) = self.first_answer(&attempt, route).await? {
             let guest = presented.and_then(Verdict::session).map(|session| session.record());
             if let Some(claimed) = guest.filter(|guest| matches!(guest.state, State::Claimed(_))) {
@@ -186,7 +186,7 @@ impl Sessions {
         match presented {
             Some(Verdict::Inactive(Inactive {
                 reason: Reason::Superseded, session: Some(session), ..
-            })) if session.realm() == self.realm_name() => {
+            })) if session.realm() == self.realm() => {
                 self.sign_in_after(session.record(), &attempt, &sign_in).await
             }
             None | Some(Verdict::Inactive(_)) => self.sign_in_anew(&attempt, &sign_in).await,
@@ -308,7 +308,7 @@ impl Sessions {
         sign_in: &SignIn,
     ) -> Result<(NewSession, Admission), Error> {
         let now: Timestamp = self.core.clock.read()?;
-        let route = self.core.keys.route(self.realm_name(), &sign_in.user);
+        let route = self.core.keys.route(self.realm(), &sign_in.user);
         let id = SessionId::new(now, route, &*self.core.random);
         let admission = self.policy().admission(&sign_in.roles);
         let (limits, persistent) = self.limits_of(sign_in, &sign_in.roles)?;
