@@ -54,7 +54,8 @@ pub(super) struct RealmSettings {
 const NETWORKS_OF_UNPLACED: u32 = 100;
 
 impl Sessions {
-    /// Opens `engine` with the default policy.
+    /// Opens `engine` with the default policy. Everything runs on tokio: the runtime needs its
+    /// timers (`enable_time`, which `#[tokio::main]` turns on).
     ///
     /// # Errors
     /// [`Error::Store`] says why the store does not open and what to do.
