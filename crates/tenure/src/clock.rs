@@ -92,6 +92,11 @@ pub trait Clock: Send + Sync + 'static {
     fn wall(&self) -> Timestamp;
     /// Time since some fixed moment, never backwards, suspended time included.
     fn running(&self) -> Duration;
+    /// For how long after it was read the wall clock need not be read again. Within that a
+    /// correction goes unseen, and the running count carries the time on.
+    fn wall_holds(&self) -> Duration {
+        Duration::ZERO
+    }
 }
 
 /// The machine's clocks.
@@ -115,6 +120,10 @@ impl Clock for SystemClock {
         const RUNNING: rustix::time::ClockId = rustix::time::ClockId::Monotonic;
         let at = rustix::time::clock_gettime(RUNNING);
         Duration::new(at.tv_sec.unsigned_abs(), u32::try_from(at.tv_nsec).unwrap_or(0))
+    }
+
+    fn wall_holds(&self) -> Duration {
+        Duration::from_millis(10)
     }
 
     #[cfg(not(any(target_os = "linux", target_vendor = "apple")))]
@@ -195,6 +204,10 @@ pub struct SteadyClock {
     clock: Arc<dyn Clock>,
     /// Wall minus running, in ms; only ever grows.
     offset: AtomicI64,
+    /// The running count, in ms, up to which the wall clock need not be read again.
+    holds_until: AtomicI64,
+    /// For how long it need not, in ms.
+    holds: i64,
 }
 
 impl fmt::Debug for SteadyClock {
@@ -207,7 +220,8 @@ impl SteadyClock {
     /// Starts from what `clock` shows now.
     pub fn new(clock: Arc<dyn Clock>) -> Self {
         let offset = signed(clock.wall().0) - signed(millis(clock.running()));
-        Self { clock, offset: AtomicI64::new(offset) }
+        let holds = signed(millis(clock.wall_holds()));
+        Self { clock, offset: AtomicI64::new(offset), holds_until: AtomicI64::new(i64::MIN), holds }
     }
 
     /// The steady time.
@@ -215,6 +229,14 @@ impl SteadyClock {
     /// # Errors
     /// [`ClockJumped`] while the wall clock is implausibly far ahead.
     pub fn read(&self) -> Result<Timestamp, ClockJumped> {
+        let running = signed(millis(self.clock.running()));
+        if running < self.holds_until.load(Ordering::Relaxed) {
+            return Ok(at(running + self.offset.load(Ordering::Relaxed)));
+        }
+        self.read_both()
+    }
+
+    fn read_both(&self) -> Result<Timestamp, ClockJumped> {
         // In this order: a thread that is stopped between the two then sees a wall clock that is
         // behind, which is not followed, and never one that seems to have been corrected.
         let wall = signed(self.clock.wall().0);
@@ -222,6 +244,7 @@ impl SteadyClock {
         let offset = self.offset.load(Ordering::Relaxed);
         let drift = wall - running - offset;
         if drift <= 0 {
+            self.holds_until.store(running + self.holds, Ordering::Relaxed);
             return Ok(at(running + offset));
         }
         let ahead = Duration::from_millis(drift.unsigned_abs());
@@ -324,7 +347,7 @@ mod tests {
 
     #[test]
     fn p4_a_thread_that_is_stopped_while_it_reads_the_clock_does_not_make_time_run_ahead() {
-        for at in 0..6 {
+        for at in 0..9 {
             let clock = TestClock::default();
             let interrupted = Interrupted(clock.clone(), std::sync::atomic::AtomicU32::new(at));
             let steady = SteadyClock::new(Arc::new(interrupted));
@@ -333,6 +356,39 @@ mod tests {
             }
             assert_eq!(steady.read(), Ok(clock.wall()), "stopped after reading {at}");
         }
+    }
+
+    /// A clock whose wall need not be read more often than every ten milliseconds.
+    struct Held(TestClock);
+
+    impl Clock for Held {
+        fn wall(&self) -> Timestamp {
+            self.0.wall()
+        }
+
+        fn running(&self) -> Duration {
+            self.0.running()
+        }
+
+        fn wall_holds(&self) -> Duration {
+            SystemClock.wall_holds()
+        }
+    }
+
+    #[test]
+    fn p4_a_jump_of_a_wall_clock_that_is_read_now_and_then_is_seen_ten_milliseconds_later() {
+        let clock = TestClock::default();
+        let steady = SteadyClock::new(Arc::new(Held(clock.clone())));
+        let start = steady.read().unwrap();
+        clock.jump_ahead(365 * 24 * HOUR);
+        clock.advance(Duration::from_millis(9));
+        assert_eq!(steady.read(), Ok(start.plus(Duration::from_millis(9))), "time goes on");
+        clock.advance(Duration::from_millis(1));
+        assert_eq!(steady.read().unwrap_err().ahead, 365 * 24 * HOUR);
+        clock.advance(Duration::from_millis(1));
+        assert!(steady.read().is_err(), "and stays seen");
+        clock.step_back(365 * 24 * HOUR);
+        assert_eq!(steady.read(), Ok(start.plus(Duration::from_millis(11))));
     }
 
     #[test]

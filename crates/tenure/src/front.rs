@@ -2,15 +2,15 @@
 //!
 //! Of millions of sessions the one that is asked for is in no processor cache: what a check
 //! costs is how many places it has to look at. So the few facts that nearly every check needs
-//! lie in two cache lines at the front of a snapshot, and the record behind is left alone.
+//! lie in one cache line's worth of bytes at the front of a snapshot, and the record behind is
+//! left alone.
 
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use crate::clock::Timestamp;
-use crate::keys::TAG_LEN;
 use crate::record::{Record, State};
-use crate::token::{BindingName, Presented, SecretHash};
+use crate::token::Witness;
 
 /// The facts of one session.
 pub(crate) struct Front {
@@ -18,16 +18,15 @@ pub(crate) struct Front {
     seen: AtomicU64,
     idle_ms: u64,
     deadline: u64,
-    hash: SecretHash,
-    generation: u32,
+    /// When the current token came into use, in milliseconds.
+    pub(crate) since: u64,
+    /// Shows the current token, once it was found genuine, so that it need not be found again.
+    genuine: OnceLock<Witness>,
     pub(crate) stage: Stage,
     /// A next token is prepared, or wanted soon.
     pub(crate) rotates: bool,
     /// It was looked up since the cache last made room.
     used: AtomicBool,
-    /// When the current token came into use, in milliseconds.
-    pub(crate) since: u64,
-    genuine: OnceLock<Genuine>,
 }
 
 /// The state of a session, as far as a check cares.
@@ -40,14 +39,6 @@ pub(crate) enum Stage {
     Over,
 }
 
-/// The tag of the current token that was found genuine, and for which realm and cookie, so that
-/// it need not be found again.
-struct Genuine {
-    key: u8,
-    tag: [u8; TAG_LEN],
-    binding: BindingName,
-}
-
 impl Front {
     pub(crate) fn of(record: &Record) -> Self {
         let secrets = &record.secrets;
@@ -55,8 +46,8 @@ impl Front {
             seen: AtomicU64::new(record.last_seen_at.as_millis()),
             idle_ms: record.idle_ms,
             deadline: record.deadline.as_millis(),
-            hash: secrets.hash,
-            generation: secrets.generation,
+            since: secrets.since.as_millis(),
+            genuine: OnceLock::new(),
             stage: match record.state {
                 State::Guest => Stage::Guest,
                 State::Pending(_) => Stage::Pending,
@@ -65,8 +56,6 @@ impl Front {
             },
             rotates: secrets.successor.is_some() || secrets.rotate_soon,
             used: AtomicBool::new(false),
-            since: secrets.since.as_millis(),
-            genuine: OnceLock::new(),
         }
     }
 
@@ -89,23 +78,15 @@ impl Front {
         self.idle_at().min(Timestamp::from_millis(self.deadline))
     }
 
-    /// Whether the secret of `presented` is that of the current token.
-    pub(crate) fn is_current(&self, presented: &Presented) -> bool {
-        self.generation == presented.generation && self.hash == presented.hash
+    /// Whether `witness` is that of the current token, found genuine before.
+    pub(crate) fn knows(&self, witness: &Witness) -> bool {
+        self.genuine.get().is_some_and(|known| known == witness)
     }
 
-    /// Whether `presented`, which is the current token, was found genuine before.
-    pub(crate) fn is_known(&self, presented: &Presented, binding: &BindingName) -> bool {
-        let fits = |known: &Genuine| {
-            known.key == presented.key && known.tag == presented.tag && known.binding == *binding
-        };
-        self.genuine.get().is_some_and(fits)
-    }
-
-    /// Remembers that `presented`, which is the current token, is genuine.
-    pub(crate) fn remember(&self, presented: &Presented, binding: BindingName) {
+    /// Remembers that the current token, of this witness, is genuine.
+    pub(crate) fn remember(&self, witness: Witness) {
         // Only the first is kept: a session is checked for one realm and cookie.
-        self.genuine.get_or_init(|| Genuine { key: presented.key, tag: presented.tag, binding });
+        self.genuine.get_or_init(|| witness);
     }
 
     /// Notes a look-up, writing only where that changes something.

@@ -7,8 +7,8 @@ use std::fmt;
 
 use data_encoding::BASE64URL_NOPAD;
 use sha2::{Digest, Sha256};
-use subtle::ConstantTimeEq;
-use zeroize::{Zeroize, ZeroizeOnDrop};
+use subtle::{Choice, ConstantTimeEq};
+use zeroize::{Zeroize, ZeroizeOnDrop, zeroize_bytes};
 
 use crate::id::{Realm, SessionId};
 use crate::keys::{Keys, TAG_KEY, TAG_LEN};
@@ -22,8 +22,16 @@ const ENCODED: usize = RAW / 3 * 4;
 pub const TOKEN_LEN: usize = PREFIX.len() + ENCODED;
 
 /// The 256-bit secret of a token.
-#[derive(Clone, Zeroize, ZeroizeOnDrop)]
+#[derive(Clone)]
 pub(crate) struct Secret([u8; 32]);
+
+impl Drop for Secret {
+    fn drop(&mut self) {
+        zeroize_bytes(&mut self.0);
+    }
+}
+
+impl ZeroizeOnDrop for Secret {}
 
 impl Secret {
     pub(crate) fn new(random: &dyn Random) -> Self {
@@ -62,7 +70,7 @@ impl SecretHash {
 impl PartialEq for SecretHash {
     /// In constant time (ASVS 11.2.4).
     fn eq(&self, other: &Self) -> bool {
-        self.0.ct_eq(&other.0).into()
+        same_words(&self.0, &other.0)
     }
 }
 
@@ -72,6 +80,15 @@ impl fmt::Debug for SecretHash {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("SecretHash(…)")
     }
+}
+
+/// Compares in constant time, and by words: by bytes that takes longer than hashing.
+fn same_words<const N: usize>(ours: &[u8; N], theirs: &[u8; N]) -> bool {
+    const { assert!(N.is_multiple_of(8)) };
+    let same =
+        |(ours, theirs): (&[u8; 8], &[u8; 8])| u64::from_ne_bytes(*ours).ct_eq(&u64::from_ne_bytes(*theirs));
+    let pairs = ours.as_chunks::<8>().0.iter().zip(theirs.as_chunks::<8>().0);
+    pairs.map(same).fold(Choice::from(1), |all, word| all & word).into()
 }
 
 /// A token as text, ready to be handed to its client.
@@ -100,9 +117,21 @@ pub(crate) struct Presented {
     pub(crate) id: SessionId,
     pub(crate) generation: u32,
     pub(crate) secret: Secret,
-    /// The hash of the secret, for comparing with what a store keeps.
-    pub(crate) hash: SecretHash,
-    pub(crate) tag: [u8; TAG_LEN],
+    tag: [u8; TAG_LEN],
+    digest: [u8; 16],
+}
+
+/// Stands for one token presented for one purpose: whoever shows the same one has shown the same
+/// token. Sixteen bytes of SHA-256 over all of the token but the session's id, which is one block
+/// of that hash, combined with the name of the purpose.
+#[derive(Clone, Copy)]
+pub(crate) struct Witness([u8; 16]);
+
+impl PartialEq for Witness {
+    /// In constant time (ASVS 11.2.4).
+    fn eq(&self, other: &Self) -> bool {
+        same_words(&self.0, &other.0)
+    }
 }
 
 impl Presented {
@@ -115,20 +144,30 @@ impl Presented {
         let mut raw = [0; RAW];
         BASE64URL_NOPAD.decode_mut(encoded, &mut raw).ok()?;
         let (key, rest) = raw.split_first()?;
-        let (id, rest) = rest.split_first_chunk::<16>()?;
-        let (generation, rest) = rest.split_first_chunk::<4>()?;
-        let (secret, rest) = rest.split_first_chunk::<32>()?;
-        let secret = Secret(*secret);
+        let (id, secrets) = rest.split_first_chunk::<16>()?;
+        let (generation, rest) = secrets.split_first_chunk::<4>()?;
+        let (secret, tag) = rest.split_first_chunk::<32>()?;
+        let digest = Sha256::new().chain_update([*key]).chain_update(secrets).finalize();
         let presented = Self {
             key: *key,
             id: SessionId::from_bytes(*id),
             generation: u32::from_be_bytes(*generation),
-            hash: secret.hash(),
-            secret,
-            tag: rest.try_into().ok()?,
+            secret: Secret(*secret),
+            tag: tag.try_into().ok()?,
+            digest: *digest.first_chunk()?,
         };
-        raw.zeroize();
+        zeroize_bytes(&mut raw);
         Some(presented)
+    }
+
+    /// The hash of the secret, for comparing with what a store keeps.
+    pub(crate) fn hash(&self) -> SecretHash {
+        self.secret.hash()
+    }
+
+    /// What this token leaves behind where it was found good for `purpose`.
+    pub(crate) fn witness(&self, purpose: BindingName) -> Witness {
+        Witness((u128::from_ne_bytes(self.digest) ^ u128::from_ne_bytes(purpose.0)).to_ne_bytes())
     }
 
     /// Whether this server made the token, for this purpose. Without that it is refused in
@@ -179,7 +218,7 @@ impl Binding {
         let mut token = String::with_capacity(TOKEN_LEN);
         token.push_str("tn1_");
         BASE64URL_NOPAD.encode_append(&raw, &mut token);
-        raw.zeroize();
+        zeroize_bytes(&mut raw);
         SessionToken(token)
     }
 
@@ -271,6 +310,36 @@ mod tests {
         let tokens: HashSet<String> = (0..1_000).map(|_| fresh(&bound).expose().to_owned()).collect();
         assert_eq!(tokens.len(), 1_000);
         assert_eq!(Secret::new(&SystemRandom).as_bytes().len() * 8, 256);
+    }
+
+    #[test]
+    fn hashes_that_differ_in_any_bit_are_not_the_same() {
+        let hash = SecretHash([0xa5; 32]);
+        assert_eq!(hash, hash.clone());
+        for bit in 0..256 {
+            let mut other = hash;
+            other.0[bit / 8] ^= 1 << (bit % 8);
+            assert_ne!(hash, other, "bit {bit}");
+        }
+    }
+
+    #[test]
+    fn a_witness_is_that_of_one_token_for_one_purpose() {
+        let (here, there) = (binding("shop", "__Host-sid").name(), binding("admin", "__Host-sid").name());
+        let token = fresh(&binding("shop", "__Host-sid"));
+        let mut raw = BASE64URL_NOPAD.decode(&token.expose().as_bytes()[4..]).unwrap();
+        let witness = |raw: &[u8], purpose| {
+            let text = format!("tn1_{}", BASE64URL_NOPAD.encode(raw));
+            Presented::parse(text.as_bytes()).unwrap().witness(purpose)
+        };
+        let known = witness(&raw, here);
+        assert!(known == witness(&raw, here));
+        assert!(known != witness(&raw, there));
+        for at in (0..RAW).filter(|at| !(1..17).contains(at)) {
+            raw[at] ^= 1;
+            assert!(known != witness(&raw, here), "byte {at}");
+            raw[at] ^= 1;
+        }
     }
 
     #[test]

@@ -16,6 +16,7 @@ on_each_engine! {
     p8_signing_out_everywhere_is_told_as_that_while_activity_waits;
     p1_memory_and_store_forget_an_ended_session_alike;
     p1_an_end_goes_through_also_when_waiting_activity_cannot_be_written;
+    p1_many_ends_are_not_slowed_by_activity_that_cannot_be_written;
 }
 
 /// Active a while ago, and the store does not know yet: it takes the session for idle.
@@ -97,4 +98,24 @@ async fn p1_an_end_goes_through_also_when_waiting_activity_cannot_be_written(wor
     sessions.end(issued.session.id(), revoked()).await.unwrap();
     let said = said(&sessions, issued.token.expose()).await;
     assert_eq!(said, "idle_timeout", "all that the store can know");
+}
+
+async fn p1_many_ends_are_not_slowed_by_activity_that_cannot_be_written(world: World) {
+    let sessions = world.open().await;
+    let mut ids = Vec::new();
+    for _ in 0..5 {
+        ids.push(sign_in(&sessions, "ann").await.session.id());
+    }
+    let issued = sign_in(&sessions, "ann").await;
+    world.clock.advance(20 * MINUTE);
+    visit(&sessions, issued.token.expose()).await;
+    world.clock.advance(6 * SECOND);
+    world.faults.always(Call::Touch, Trouble::unavailable());
+    for id in &ids[..4] {
+        sessions.end(*id, revoked()).await.unwrap();
+    }
+    assert_eq!(world.faults.count(Call::Touch), 1, "the first of them tries it");
+    world.clock.advance(SECOND);
+    sessions.end(ids[4], revoked()).await.unwrap();
+    assert_eq!(world.faults.count(Call::Touch), 2, "a second later it is tried again");
 }

@@ -21,6 +21,9 @@ const MAX: usize = 100_000;
 /// something is decided that depends on it.
 const OVERDUE: Duration = Duration::from_secs(5);
 
+/// While activity cannot be written, changes and ends try it this often, not each of them.
+const CATCH_UP_EVERY: Duration = Duration::from_secs(1);
+
 /// How often records are read again because activity was written meanwhile.
 const TRIES: u32 = 4;
 
@@ -36,6 +39,8 @@ struct Buffer {
     writes: u64,
     /// Since when something waits.
     waits_since: Option<Timestamp>,
+    /// When it last failed to catch up.
+    failed_at: Option<Timestamp>,
 }
 
 impl Activity {
@@ -90,9 +95,11 @@ impl Activity {
         buffer.waits_since = buffer.moments.values().filter_map(waits).min();
     }
 
-    /// Whether something waits for longer than it should.
-    fn is_overdue(&self, now: Timestamp) -> bool {
-        self.lock().waits_since.is_some_and(|since| now.since(since) >= OVERDUE)
+    /// Whether something waits for longer than it should, and that could be written just now.
+    fn must_catch_up(&self, now: Timestamp) -> bool {
+        let buffer = self.lock();
+        let overdue = buffer.waits_since.is_some_and(|since| now.since(since) >= OVERDUE);
+        overdue && buffer.failed_at.is_none_or(|at| now.since(at) >= CATCH_UP_EVERY)
     }
 
     /// Counts the writes. What was read from the store between two equal counts lacks no
@@ -158,9 +165,10 @@ impl Core {
     /// Writes activity that waits for long, before a decision of the store that depends on it:
     /// who is idle, and whose session goes for another.
     pub(super) async fn catch_up(&self) {
-        if self.activity.is_overdue(self.clock.now())
+        if self.activity.must_catch_up(self.clock.now())
             && let Err(error) = self.flush_touches().await
         {
+            self.activity.lock().failed_at = Some(self.clock.now());
             tracing::debug!(%error, "activity could not be written before it was needed");
         }
     }

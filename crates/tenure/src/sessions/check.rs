@@ -108,6 +108,21 @@ enum Weight {
     Reuse,
 }
 
+/// What an accepted token still causes. Mostly nothing, and then a check waits for nothing.
+#[derive(Clone, Copy, Default)]
+struct Chores {
+    /// Write the activity now: the idle limit is too near to wait.
+    write: bool,
+    /// See whether a next token is to be handed out.
+    renew: bool,
+}
+
+impl Chores {
+    fn any(self) -> bool {
+        self.write || self.renew
+    }
+}
+
 impl Sessions {
     /// Says what `token` is good for.
     ///
@@ -127,12 +142,16 @@ impl Sessions {
         let now = self.core.clock.read()?;
         if let Some(snapshot) = self.core.cache.get(&presented.id) {
             if self.is_plainly_good(&snapshot, &presented, now) {
-                return self.accept(snapshot, presented, false, check, now).await;
+                let (mut verdict, chores) = self.accept(snapshot, presented, false, check, now);
+                if chores.any() {
+                    self.attend(&mut verdict, chores, now).await;
+                }
+                return Ok(verdict);
             }
             if self.is_genuine(&presented, Some(&snapshot)) {
                 match self.weigh(&snapshot, &presented, check, now) {
                     Weight::Accept { in_grace } => {
-                        return self.accept(snapshot, presented, in_grace, check, now).await;
+                        return Ok(self.accept_whole(snapshot, presented, in_grace, check, now).await);
                     }
                     // What has ended or was replaced stays so, for as long as the store knows of it.
                     Weight::Refuse(reason)
@@ -217,7 +236,7 @@ impl Sessions {
             self.is_genuine(&presented, Some(&snapshot));
             match self.weigh(&snapshot, &presented, check, now) {
                 Weight::Accept { in_grace } => {
-                    return self.accept(snapshot, presented, in_grace, check, now).await;
+                    return Ok(self.accept_whole(snapshot, presented, in_grace, check, now).await);
                 }
                 Weight::Refuse(reason) => return Ok(refuse(reason, Some(snapshot))),
                 Weight::Due(reason) => {
@@ -235,7 +254,7 @@ impl Sessions {
                         // Without room or connection the prepared token stays prepared, and as
                         // good as the current one.
                         Err(Error::Store(error)) if is_passing(&error) => {
-                            return self.accept(snapshot, presented, false, check, now).await;
+                            return Ok(self.accept_whole(snapshot, presented, false, check, now).await);
                         }
                         done => done.map(drop)?,
                     }
@@ -251,19 +270,21 @@ impl Sessions {
         let front = snapshot.front();
         front.stage != Stage::Over
             && now < front.due_at()
-            && front.is_current(presented)
-            && front.is_known(presented, &self.realm.binding.name())
+            && front.knows(&presented.witness(self.realm.binding.name()))
     }
 
     fn is_genuine(&self, presented: &Presented, snapshot: Option<&Snapshot>) -> bool {
         let binding = &self.realm.binding;
-        let front = snapshot.map(Snapshot::front).filter(|front| front.is_current(presented));
-        if front.is_some_and(|front| front.is_known(presented, &binding.name())) {
+        let witness = presented.witness(binding.name());
+        if snapshot.is_some_and(|snapshot| snapshot.front().knows(&witness)) {
             return true;
         }
         let genuine = presented.is_genuine(&self.core.keys, binding);
-        if let Some(front) = front.filter(|_| genuine) {
-            front.remember(presented, binding.name());
+        if let Some(snapshot) = snapshot.filter(|_| genuine) {
+            let secrets = &snapshot.record().secrets;
+            if secrets.generation == presented.generation && secrets.hash == presented.hash() {
+                snapshot.front().remember(witness);
+            }
         }
         genuine
     }
@@ -284,7 +305,7 @@ impl Sessions {
         }
         let grace = self.realm.policy.grace();
         let arrived_at = check.arrived_at.unwrap_or(now).min(now);
-        match record.secrets.standing(presented.generation, &presented.hash, grace, arrived_at) {
+        match record.secrets.standing(presented.generation, &presented.hash(), grace, arrived_at) {
             Standing::Current => Weight::Accept { in_grace: false },
             Standing::InGrace => Weight::Accept { in_grace: true },
             Standing::Successor => Weight::Confirm,
@@ -294,14 +315,15 @@ impl Sessions {
         }
     }
 
-    async fn accept(
+    /// What `check` says of a good token, and what there is to do before that is answered.
+    fn accept(
         &self,
         snapshot: Arc<Snapshot>,
         presented: Presented,
         in_grace: bool,
         check: &Check,
         now: Timestamp,
-    ) -> Result<Verdict, Error> {
+    ) -> (Verdict, Chores) {
         let accepted = match snapshot.front().stage {
             Stage::SignedIn => true,
             Stage::Pending => check.pending,
@@ -310,30 +332,53 @@ impl Sessions {
         // Only somebody who is signed in can be asked for more, or be forbidden something.
         let lacks = missing(&check.require, &snapshot, now);
         if !accepted || (lacks.is_some() && !snapshot.is_signed_in()) {
-            return Ok(refuse(Reason::NotAccepted, Some(snapshot)));
+            return (refuse(Reason::NotAccepted, Some(snapshot)), Chores::default());
         }
         let nearly_due = snapshot.idle_expires_at().since(now) < WRITTEN_WITHIN;
-        if check.touch && snapshot.see(now, self.realm.policy.touch_threshold()) {
+        let touched = check.touch && snapshot.see(now, self.realm.policy.touch_threshold());
+        if touched {
             self.core.touch(snapshot.record(), now);
-            if nearly_due {
-                // The sweep reads the store: it must not find an idle session there. It does not
-                // run while activity cannot be written.
-                self.core.flush_touches().await.ok();
-            }
         }
-        let left = snapshot.idle_expires_at().since(now);
+        let cache_for = snapshot.idle_expires_at().since(now).min(BOUND);
+        let chores = Chores {
+            write: touched && nearly_due,
+            renew: check.can_set_cookie && !in_grace && self.may_rotate(&snapshot, now),
+        };
         let Presented { generation, secret, .. } = presented;
-        let (binding, cache_for) = (self.realm.binding.name(), left.min(BOUND));
-        let mut active =
+        let binding = self.realm.binding.name();
+        let active =
             Active { session: snapshot, generation, secret, in_grace, renewed: None, cache_for, binding };
-        if check.can_set_cookie && !in_grace {
-            self.renew(&mut active, now).await;
-        }
-        Ok(match lacks {
+        let verdict = match lacks {
             None => Verdict::Ok(active),
             Some(Reason::MissingRole) => Verdict::Forbidden(active, Reason::MissingRole),
             Some(reason) => Verdict::StepUp(active, reason),
-        })
+        };
+        (verdict, chores)
+    }
+
+    /// Does what is left to do for an accepted token.
+    async fn attend(&self, verdict: &mut Verdict, chores: Chores, now: Timestamp) {
+        if chores.write {
+            // The sweep reads the store: it must not find an idle session there. It does not
+            // run while activity cannot be written.
+            self.core.flush_touches().await.ok();
+        }
+        if let Some(active) = verdict.active_mut().filter(|_| chores.renew) {
+            self.renew(active, now).await;
+        }
+    }
+
+    async fn accept_whole(
+        &self,
+        snapshot: Arc<Snapshot>,
+        presented: Presented,
+        in_grace: bool,
+        check: &Check,
+        now: Timestamp,
+    ) -> Verdict {
+        let (mut verdict, chores) = self.accept(snapshot, presented, in_grace, check, now);
+        self.attend(&mut verdict, chores, now).await;
+        verdict
     }
 
     async fn end_for_reuse(&self, snapshot: &Arc<Snapshot>) -> Result<Verdict, Error> {
@@ -351,6 +396,9 @@ fn is_passing(error: &StoreError) -> bool {
 }
 
 fn missing(require: &Require, session: &Snapshot, now: Timestamp) -> Option<Reason> {
+    if require.roles.is_empty() && require.level.is_none() && require.max_auth_age.is_none() {
+        return None;
+    }
     if require.roles.iter().any(|role| !session.has_role(role.as_str())) {
         return Some(Reason::MissingRole);
     }

@@ -43,14 +43,16 @@ impl Sessions {
         Ok(self.issued(session, next, &secret))
     }
 
+    /// Whether it may be time for a next token, by what lies at the front of the snapshot.
+    pub(super) fn may_rotate(&self, session: &Snapshot, now: Timestamp) -> bool {
+        let front = session.front();
+        let age = now.since(Timestamp::from_millis(front.since));
+        front.rotates || age.as_secs() >= self.policy().rotation.interval_seconds
+    }
+
     /// Adds the next token to `active` when it is time. What hinders it is logged: the
     /// presented token is good all the same.
     pub(super) async fn renew(&self, active: &mut Active, now: Timestamp) {
-        let front = active.session.front();
-        let age = now.since(Timestamp::from_millis(front.since));
-        if !front.rotates && age.as_secs() < self.policy().rotation.interval_seconds {
-            return;
-        }
         let secrets = &active.session.record().secrets;
         let interval = Duration::from_secs(self.policy().rotation.interval_seconds);
         let due = secrets.rotate_soon || now.since(secrets.since) >= interval;

@@ -102,6 +102,13 @@ impl Verdict {
         }
     }
 
+    pub(super) fn active_mut(&mut self) -> Option<&mut Active> {
+        match self {
+            Self::Ok(active) | Self::StepUp(active, _) | Self::Forbidden(active, _) => Some(active),
+            Self::Inactive(_) => None,
+        }
+    }
+
     /// The session, active or over, when it is known.
     pub fn session(&self) -> Option<&Arc<Snapshot>> {
         match self {
