@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use axum::extract::State;
 use serde::{Deserialize, Serialize};
-use tenure::{Check, Found, Inactive, Reason, Require, Role, Sessions, Snapshot, Verdict};
+use tenure::{Check, Found, Inactive, Level, Reason, Require, Role, Sessions, Snapshot, Verdict};
 use utoipa::ToSchema;
 
 use crate::app::App;
@@ -67,8 +67,8 @@ pub(crate) enum Accept {
 #[schema(as = Require)]
 pub(crate) struct Required {
     /// The assurance level at least.
-    #[schema(minimum = 1, maximum = 3)]
-    level: Option<u8>,
+    #[schema(value_type = Option<u8>, minimum = 1, maximum = 3)]
+    level: Option<Level>,
     /// How long ago the last full authentication may be.
     max_auth_age_seconds: Option<u64>,
     /// Roles, all of them.
@@ -119,7 +119,7 @@ pub(crate) async fn verify(
         pending: asked.accept.contains(&Accept::Pending),
         touch: asked.touch,
         can_set_cookie: asked.can_set_cookie,
-        require: asked.require.try_into()?,
+        require: asked.require.into(),
         arrived_at: None,
         ip: asked.device.ip,
     };
@@ -131,19 +131,13 @@ pub(crate) async fn verify(
     Ok(axum::Json(answer(sessions, verdict, check.can_set_cookie)))
 }
 
-impl TryFrom<Required> for Require {
-    type Error = Problem;
-
-    fn try_from(required: Required) -> Result<Self, Problem> {
-        if required.level.is_some_and(|level| !(1..=3).contains(&level)) {
-            let detail = "`require.level` is 1 to 3";
-            return Err(Problem::new(&codes::INVALID_REQUEST, detail));
-        }
-        Ok(Self {
+impl From<Required> for Require {
+    fn from(required: Required) -> Self {
+        Self {
             level: required.level,
             max_auth_age: required.max_auth_age_seconds.map(Duration::from_secs),
             roles: required.roles,
-        })
+        }
     }
 }
 

@@ -12,6 +12,7 @@ use crate::clock::Timestamp;
 use crate::error::Error;
 use crate::front::Stage;
 use crate::id::{Role, SessionId};
+use crate::level::Level;
 use crate::reason::{Actor, EndReason, Ending, Reason};
 use crate::record::{Standing, State};
 use crate::snapshot::Snapshot;
@@ -56,8 +57,8 @@ pub struct Check {
 /// What a signed-in session must have.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Require {
-    /// The assurance level, 1 to 3.
-    pub level: Option<u8>,
+    /// The assurance level at least.
+    pub level: Option<Level>,
     /// How long ago the last full authentication may be.
     pub max_auth_age: Option<Duration>,
     /// Roles, all of them.
@@ -354,7 +355,7 @@ fn missing(require: &Require, session: &Snapshot, now: Timestamp) -> Option<Reas
     if require.roles.iter().any(|role| !session.has_role(role.as_str())) {
         return Some(Reason::MissingRole);
     }
-    if require.level.is_some_and(|level| session.level() < level) {
+    if require.level.is_some_and(|level| session.level() < Some(level)) {
         return Some(Reason::InsufficientLevel);
     }
     let since = session.authenticated_at().map(|at| now.since(at));
