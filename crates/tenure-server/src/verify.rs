@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use axum::extract::State;
 use serde::{Deserialize, Serialize};
-use tenure::{Check, Found, Inactive, Level, Reason, Require, Role, Sessions, Snapshot, Verdict};
+use tenure::{Check, Inactive, Level, Reason, Require, Role, Sessions, Snapshot, Verdict};
 use utoipa::ToSchema;
 
 use crate::app::App;
@@ -124,9 +124,13 @@ pub(crate) async fn verify(
         ip: asked.device.ip,
     };
     let sessions = &app.sessions;
-    let verdict = match token(sessions, asked.token.as_ref(), asked.cookie.as_ref())? {
-        Ok(token) => sessions.check(token, &check).await?,
-        Err(inactive) => Verdict::Inactive(inactive),
+    let verdict = match (&asked.token, &asked.cookie) {
+        (Some(token), None) => sessions.check(token.as_bytes(), &check).await?,
+        (None, Some(header)) => sessions.check_cookie([header.as_bytes()], &check).await?,
+        _ => {
+            let detail = "give either `token` or `cookie`, the visitor's whole Cookie header";
+            return Err(Problem::new(&codes::INVALID_REQUEST, detail));
+        }
     };
     Ok(axum::Json(answer(sessions, verdict, check.can_set_cookie)))
 }
@@ -137,28 +141,6 @@ impl From<Required> for Require {
             level: required.level,
             max_auth_age: required.max_auth_age_seconds.map(Duration::from_secs),
             roles: required.roles,
-        }
-    }
-}
-
-/// The token, or why there is none to check. A cookie of which there are several is believed
-/// in none, and is no reason to forget the right one.
-fn token<'a>(
-    sessions: &Sessions,
-    token: Option<&'a Presented>,
-    cookie: Option<&'a Presented>,
-) -> Result<Result<&'a [u8], Inactive>, Problem> {
-    let without = |reason| Inactive { reason, forget: false, session: None };
-    match (token, cookie) {
-        (Some(token), None) => Ok(Ok(token.as_bytes())),
-        (None, Some(header)) => Ok(match sessions.cookie().find([header.as_bytes()]) {
-            Found::One(token) => Ok(token),
-            Found::Missing => Err(without(Reason::NoToken)),
-            Found::Several => Err(without(Reason::Malformed)),
-        }),
-        _ => {
-            let detail = "give either `token` or `cookie`, the visitor's whole Cookie header";
-            Err(Problem::new(&codes::INVALID_REQUEST, detail))
         }
     }
 }

@@ -5,10 +5,11 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use http::HeaderValue;
 use http::request::Parts;
 use tenure::clock::Timestamp;
 use tenure::{
-    Active, Changes, Check, Device, Found, NewGuest, Require, SessionId, SetCookie, SignIn, Snapshot, Verdict,
+    Active, Changes, Check, Device, NewGuest, Require, SessionId, SetCookie, SignIn, Snapshot, Verdict,
 };
 use tokio::sync::{Mutex, MutexGuard};
 
@@ -21,21 +22,13 @@ const AT_ONCE: Duration = Duration::from_secs(1);
 /// What the layer puts into the extensions of a request.
 pub(crate) struct Handle {
     pub(crate) settings: Arc<Settings>,
-    token: Token,
+    /// The `Cookie` headers that it brought.
+    cookies: Vec<HeaderValue>,
     passive: bool,
     arrived_at: Timestamp,
     user_agent: Option<String>,
     ip: Option<IpAddr>,
     state: Mutex<State>,
-}
-
-/// What the request brought.
-enum Token {
-    Missing,
-    /// Something under the cookie's name.
-    Presented(Vec<u8>),
-    /// Several cookies of the name: none is believed.
-    Several,
 }
 
 /// What became of the session during the request.
@@ -72,15 +65,9 @@ pub(crate) struct Finished {
 
 impl Handle {
     pub(crate) fn new(settings: Arc<Settings>, parts: &Parts) -> Self {
-        let headers = parts.headers.get_all(http::header::COOKIE).iter().map(|value| value.as_bytes());
-        let token = match settings.sessions.cookie().find(headers) {
-            Found::Missing => Token::Missing,
-            Found::One(value) => Token::Presented(value.to_vec()),
-            Found::Several => Token::Several,
-        };
         let user_agent = parts.headers.get(http::header::USER_AGENT);
         Self {
-            token,
+            cookies: parts.headers.get_all(http::header::COOKIE).iter().cloned().collect(),
             passive: (settings.passive)(parts),
             arrived_at: settings.sessions.now(),
             user_agent: user_agent.map(|value| String::from_utf8_lossy(value.as_bytes()).into_owned()),
@@ -118,15 +105,6 @@ impl Handle {
     }
 
     async fn check(&self) -> Result<Verdict, Error> {
-        let inactive = |reason| Verdict::Inactive(tenure::Inactive { reason, forget: false, session: None });
-        let token = match &self.token {
-            Token::Missing => return Ok(inactive(tenure::Reason::NoToken)),
-            Token::Several => {
-                tracing::warn!("a request brought several session cookies; none of them is believed");
-                return Ok(inactive(tenure::Reason::Malformed));
-            }
-            Token::Presented(token) => token,
-        };
         let check = Check {
             guest: true,
             pending: true,
@@ -136,7 +114,8 @@ impl Handle {
             arrived_at: Some(self.arrived_at),
             ip: self.ip,
         };
-        Ok(self.settings.sessions.check(token, &check).await?)
+        let headers = self.cookies.iter().map(HeaderValue::as_bytes);
+        Ok(self.settings.sessions.check_cookie(headers, &check).await?)
     }
 
     /// Writes what waits and says what is left to do. A cookie that was to be set is set also

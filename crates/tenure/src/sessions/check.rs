@@ -9,6 +9,7 @@ use super::Sessions;
 use super::maintain::KEEP_ENDED;
 use super::verdict::{Active, Inactive, Verdict};
 use crate::clock::Timestamp;
+use crate::cookie::Found;
 use crate::error::Error;
 use crate::front::Stage;
 use crate::id::{Role, SessionId};
@@ -146,6 +147,40 @@ impl Sessions {
             }
         }
         self.check_in_store(presented, check, now).await
+    }
+
+    /// Says what the session cookie of a request is good for: finds it in the request's `Cookie`
+    /// headers and [`check`](Self::check)s its token.
+    ///
+    /// Without a cookie it is [`Reason::NoToken`]. Of several of the name none is believed, and
+    /// none is to be forgotten: one of them may be the right one.
+    ///
+    /// # Errors
+    /// As [`check`](Self::check).
+    ///
+    /// # Example: with the headers of the crate `http`
+    /// ```
+    /// # use tenure::{Check, Error, Sessions, Verdict};
+    /// # struct HeaderMap;
+    /// # impl HeaderMap { fn get_all(&self, _: &str) -> Vec<Vec<u8>> { vec![] } }
+    /// # async fn example(sessions: &Sessions, headers: &HeaderMap) -> Result<Verdict, Error> {
+    /// let cookies = headers.get_all("cookie");
+    /// sessions.check_cookie(cookies.iter().map(|value| value.as_ref()), &Check::default()).await
+    /// # }
+    /// ```
+    pub async fn check_cookie<'h>(
+        &self,
+        headers: impl IntoIterator<Item = &'h [u8]>,
+        check: &Check,
+    ) -> Result<Verdict, Error> {
+        match self.realm.cookie.find(headers) {
+            Found::One(token) => self.check(token, check).await,
+            Found::Missing => Ok(refuse(Reason::NoToken, None)),
+            Found::Several => {
+                tracing::warn!("a request brought several session cookies; none of them is believed");
+                Ok(Verdict::Inactive(Inactive { forget: false, ..Inactive::new(Reason::Malformed, None) }))
+            }
+        }
     }
 
     /// The same session as it is now, for a handler that has changed it. No activity.
