@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use axum::extract::State;
 use serde::{Deserialize, Serialize};
-use tenure::{Check, Inactive, Level, Reason, Require, Role, Sessions, Snapshot, Verdict};
+use tenure::{Check, Level, Reason, Require, Role, Sessions, Snapshot, Verdict};
 use utoipa::ToSchema;
 
 use crate::app::App;
@@ -146,19 +146,19 @@ impl From<Required> for Require {
 }
 
 fn answer(sessions: &Sessions, verdict: Verdict, can_set_cookie: bool) -> Answer {
-    let inactive = Answer {
+    let said = Answer {
         verdict: verdict.as_str(),
         reason: verdict.reason().map(Reason::as_str),
         session: None,
         cache_for_ms: 0,
         set_cookie: None,
     };
-    match &verdict {
-        Verdict::Inactive(Inactive { forget, .. }) => {
-            let forgets = *forget && can_set_cookie;
-            Answer { set_cookie: forgets.then(|| sessions.cookie().clear().expose().into()), ..inactive }
+    match verdict.into_active() {
+        Err(inactive) => {
+            let forgets = inactive.forget && can_set_cookie;
+            Answer { set_cookie: forgets.then(|| sessions.cookie().clear().expose().into()), ..said }
         }
-        Verdict::Ok(active) | Verdict::StepUp(active, _) | Verdict::Forbidden(active, _) => {
+        Ok(active) => {
             let session = Arc::clone(active.session());
             let renewed = active.renewed().map(|token| sessions.set_cookie(&session, token));
             // An answer that sets a cookie is for this one request.
@@ -167,7 +167,7 @@ fn answer(sessions: &Sessions, verdict: Verdict, can_set_cookie: bool) -> Answer
                 session: Some(session),
                 cache_for_ms: u64::try_from(cache_for.as_millis()).unwrap_or(0),
                 set_cookie: renewed.map(|cookie| cookie.expose().into()),
-                ..inactive
+                ..said
             }
         }
     }

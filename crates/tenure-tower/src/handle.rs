@@ -9,7 +9,8 @@ use http::HeaderValue;
 use http::request::Parts;
 use tenure::clock::Timestamp;
 use tenure::{
-    Active, Changes, Check, Device, NewGuest, Require, SessionId, SetCookie, SignIn, Snapshot, Verdict,
+    Active, Changes, Check, Device, Inactive, NewGuest, Require, SessionId, SetCookie, SignIn, Snapshot,
+    Verdict,
 };
 use tokio::sync::{Mutex, MutexGuard};
 
@@ -94,9 +95,7 @@ impl Handle {
                     rotated: true,
                 });
             }
-            if let Verdict::Inactive(inactive) = &verdict
-                && inactive.forget
-            {
+            if verdict.inactive().is_some_and(|inactive| inactive.forget) {
                 state.cookie = Some(Cookie::Forget { signed_out: false });
             }
             state.verdict = Some(verdict);
@@ -180,27 +179,27 @@ impl Look<'_> {
 
     /// The active session of a signed-in user.
     pub(crate) fn signed_in(&self) -> Result<&Active, Error> {
-        match self.verdict() {
-            Verdict::Inactive(inactive) => Err(Error::NotSignedIn(inactive.reason)),
-            verdict => verdict
-                .active()
-                .filter(|active| active.session().is_signed_in())
-                .ok_or(Error::NotSignedIn(tenure::Reason::NotAccepted)),
+        if let Some(inactive) = self.verdict().inactive() {
+            return Err(Error::NotSignedIn(inactive.reason));
+        }
+        let signed_in = self.active().filter(|active| active.session().is_signed_in());
+        signed_in.ok_or(Error::NotSignedIn(tenure::Reason::NotAccepted))
+    }
+
+    /// The active session, or none for a visitor who may begin anew. That is not one whose token
+    /// was replaced: their browser may hold the newer one already, which nothing may overwrite
+    /// (promise P10).
+    fn active_or_nobody(&self) -> Result<Option<&Active>, Error> {
+        match self.verdict().inactive() {
+            Some(inactive) if inactive.keeps_cookie() => Err(Error::NotSignedIn(inactive.reason)),
+            _ => Ok(self.active()),
         }
     }
 
-    /// The active session; a guest session begins when there is none. Not for a visitor whose
-    /// token was replaced: their browser may hold the newer one already, and the cookie of a guest
-    /// would overwrite it (promise P10).
+    /// The active session; a guest session begins when there is none.
     pub(crate) async fn active_or_guest(&mut self, data: Changes) -> Result<(Active, bool), Error> {
-        match self.verdict() {
-            Verdict::Ok(active) | Verdict::StepUp(active, _) | Verdict::Forbidden(active, _) => {
-                return Ok((active.clone(), false));
-            }
-            Verdict::Inactive(inactive) if inactive.keeps_cookie() => {
-                return Err(Error::NotSignedIn(inactive.reason));
-            }
-            Verdict::Inactive(_) => {}
+        if let Some(active) = self.active_or_nobody()? {
+            return Ok((active.clone(), false));
         }
         let new = NewGuest { data, device: self.handle.device(), ..NewGuest::default() };
         let issued = self.handle.settings.sessions.create_guest(new).await?;
@@ -263,22 +262,15 @@ impl Look<'_> {
     /// Ends the session; fine when there is none. A token that was replaced ends nothing, so its
     /// bearer is not told that they are out.
     pub(crate) async fn sign_out(&mut self) -> Result<(), Error> {
-        match self.verdict() {
-            Verdict::Ok(active) | Verdict::StepUp(active, _) | Verdict::Forbidden(active, _) => {
-                self.handle.settings.sessions.sign_out(active).await?;
-            }
-            Verdict::Inactive(inactive) if inactive.keeps_cookie() => {
-                return Err(Error::NotSignedIn(inactive.reason));
-            }
-            Verdict::Inactive(_) => {}
+        if let Some(active) = self.active_or_nobody()? {
+            self.handle.settings.sessions.sign_out(active).await?;
         }
         self.forget(tenure::EndReason::Logout.into());
         Ok(())
     }
 
     pub(crate) fn forget(&mut self, reason: tenure::Reason) {
-        let inactive = tenure::Inactive { reason, forget: true, session: None };
-        self.state.verdict = Some(Verdict::Inactive(inactive));
+        self.state.verdict = Some(Verdict::Inactive(Inactive::new(reason)));
         self.state.cookie = Some(Cookie::Forget { signed_out: true });
         self.state.changes = Changes::default();
     }

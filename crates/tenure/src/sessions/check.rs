@@ -178,7 +178,7 @@ impl Sessions {
             Found::Missing => Ok(refuse(Reason::NoToken, None)),
             Found::Several => {
                 tracing::warn!("a request brought several session cookies; none of them is believed");
-                Ok(Verdict::Inactive(Inactive { forget: false, ..Inactive::new(Reason::Malformed, None) }))
+                Ok(Verdict::Inactive(Inactive { forget: false, ..Inactive::new(Reason::Malformed) }))
             }
         }
     }
@@ -399,5 +399,5 @@ fn missing(require: &Require, session: &Snapshot, now: Timestamp) -> Option<Reas
 }
 
 fn refuse(reason: Reason, session: Option<Arc<Snapshot>>) -> Verdict {
-    Verdict::Inactive(Inactive::new(reason, session))
+    Verdict::Inactive(Inactive::of(reason, session))
 }

@@ -184,23 +184,23 @@ impl Sessions {
             }
             return Ok(issued);
         }
-        match presented {
-            Some(Verdict::Inactive(Inactive {
-                reason: Reason::Superseded, session: Some(session), ..
-            })) if session.realm() == self.realm() => {
+        if let Some(active) = presented.and_then(Verdict::active) {
+            return match active.session.user() {
+                None => self.sign_in_guest(active, &attempt, &sign_in).await,
+                Some(user) if *user == sign_in.user => {
+                    let now = active.session.record();
+                    self.authenticate(now, active.generation, &attempt, &sign_in, true).await
+                }
+                Some(_) => Err(Error::AnotherUser),
+            };
+        }
+        match presented.and_then(Verdict::inactive) {
+            Some(Inactive { reason: Reason::Superseded, session: Some(session), .. })
+                if session.realm() == self.realm() =>
+            {
                 self.sign_in_after(session.record(), &attempt, &sign_in).await
             }
-            None | Some(Verdict::Inactive(_)) => self.sign_in_anew(&attempt, &sign_in).await,
-            Some(Verdict::Ok(active) | Verdict::StepUp(active, _) | Verdict::Forbidden(active, _)) => {
-                match active.session.user() {
-                    None => self.sign_in_guest(active, &attempt, &sign_in).await,
-                    Some(user) if *user == sign_in.user => {
-                        let now = active.session.record();
-                        self.authenticate(now, active.generation, &attempt, &sign_in, true).await
-                    }
-                    Some(_) => Err(Error::AnotherUser),
-                }
-            }
+            _ => self.sign_in_anew(&attempt, &sign_in).await,
         }
     }
 
