@@ -231,9 +231,18 @@ impl Sessions {
         if active.binding == self.realm.binding.name() { Ok(()) } else { Err(Error::OtherRealm) }
     }
 
-    /// What an active session lacks of what is required, if anything.
-    pub fn requires(&self, active: &Active, require: &Require) -> Option<Reason> {
-        missing(require, &active.session, self.core.clock.now())
+    /// Goes on only if the user has what is required: a level, a recent authentication, roles.
+    ///
+    /// # Errors
+    /// [`Error::StepUp`] for what signing in again can mend, [`Error::Forbidden`] for a missing
+    /// role.
+    pub fn require(&self, active: &Active, require: &Require) -> Result<(), Error> {
+        self.must_be_ours(active)?;
+        match missing(require, &active.session, self.core.clock.now()) {
+            None => Ok(()),
+            Some(Reason::MissingRole) => Err(Error::Forbidden(Reason::MissingRole)),
+            Some(reason) => Err(Error::StepUp(reason)),
+        }
     }
 
     /// What memory could not accept: the tag first, then the store's word.
