@@ -85,13 +85,13 @@ mod tests {
     use tenure::id::{Realm, UserId};
     use tenure::record::{Method, NewIdentity, NewSession, NewState, Superseded};
     use tenure::store::rules;
-    use tenure::{Actor, EndReason, Ending};
+    use tenure::{Actor, EndReason, Ending, Level};
 
     fn record(id: [u8; 16], now: u64) -> Record {
         let identity = NewIdentity {
             user: UserId::new("u_1").unwrap(),
             roles: Vec::new(),
-            level: 1,
+            level: Level::One,
             methods: vec![Method::password()],
         };
         let new = NewSession {

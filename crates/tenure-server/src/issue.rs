@@ -7,7 +7,7 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use serde::{Deserialize, Serialize};
 use tenure::policy::Stricter;
-use tenure::{Check, Issued, Method, NewGuest, Role, SignIn, Snapshot, UserId, Verdict};
+use tenure::{Check, Issued, Method, NewGuest, Role, SignIn, Snapshot, UserId};
 use utoipa::ToSchema;
 
 use crate::app::App;
@@ -221,13 +221,10 @@ pub(crate) async fn rotate(
     Retry(retry): Retry,
     Json(asked): Json<Rotate>,
 ) -> Result<axum::Json<Answer>, Problem> {
-    match app.sessions.check(asked.token.as_bytes(), &looking(None)).await? {
-        Verdict::Inactive(inactive) => Err(tenure::Error::Inactive(inactive.reason).into()),
-        Verdict::Ok(active) | Verdict::StepUp(active, _) | Verdict::Forbidden(active, _) => {
-            let issued = app.sessions.rotate(&active, caller.actor(), retry).await?;
-            Ok(axum::Json(issued.into()))
-        }
-    }
+    let verdict = app.sessions.check(asked.token.as_bytes(), &looking(None)).await?;
+    let active = verdict.into_active().map_err(tenure::Error::from)?;
+    let issued = app.sessions.rotate(&active, caller.actor(), retry).await?;
+    Ok(axum::Json(issued.into()))
 }
 
 async fn sign(

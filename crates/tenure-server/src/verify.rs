@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use axum::extract::State;
 use serde::{Deserialize, Serialize};
-use tenure::{Check, Found, Inactive, Reason, Require, Role, Sessions, Snapshot, Verdict};
+use tenure::{Check, Level, Reason, Require, Role, Sessions, Snapshot, Verdict};
 use utoipa::ToSchema;
 
 use crate::app::App;
@@ -67,8 +67,8 @@ pub(crate) enum Accept {
 #[schema(as = Require)]
 pub(crate) struct Required {
     /// The assurance level at least.
-    #[schema(minimum = 1, maximum = 3)]
-    level: Option<u8>,
+    #[schema(value_type = Option<u8>, minimum = 1, maximum = 3)]
+    level: Option<Level>,
     /// How long ago the last full authentication may be.
     max_auth_age_seconds: Option<u64>,
     /// Roles, all of them.
@@ -119,70 +119,46 @@ pub(crate) async fn verify(
         pending: asked.accept.contains(&Accept::Pending),
         touch: asked.touch,
         can_set_cookie: asked.can_set_cookie,
-        require: asked.require.try_into()?,
+        require: asked.require.into(),
         arrived_at: None,
         ip: asked.device.ip,
     };
     let sessions = &app.sessions;
-    let verdict = match token(sessions, asked.token.as_ref(), asked.cookie.as_ref())? {
-        Ok(token) => sessions.check(token, &check).await?,
-        Err(inactive) => Verdict::Inactive(inactive),
+    let verdict = match (&asked.token, &asked.cookie) {
+        (Some(token), None) => sessions.check(token.as_bytes(), &check).await?,
+        (None, Some(header)) => sessions.check_cookie([header.as_bytes()], &check).await?,
+        _ => {
+            let detail = "give either `token` or `cookie`, the visitor's whole Cookie header";
+            return Err(Problem::new(&codes::INVALID_REQUEST, detail));
+        }
     };
     Ok(axum::Json(answer(sessions, verdict, check.can_set_cookie)))
 }
 
-impl TryFrom<Required> for Require {
-    type Error = Problem;
-
-    fn try_from(required: Required) -> Result<Self, Problem> {
-        if required.level.is_some_and(|level| !(1..=3).contains(&level)) {
-            let detail = "`require.level` is 1 to 3";
-            return Err(Problem::new(&codes::INVALID_REQUEST, detail));
-        }
-        Ok(Self {
+impl From<Required> for Require {
+    fn from(required: Required) -> Self {
+        Self {
             level: required.level,
             max_auth_age: required.max_auth_age_seconds.map(Duration::from_secs),
             roles: required.roles,
-        })
-    }
-}
-
-/// The token, or why there is none to check. A cookie of which there are several is believed
-/// in none, and is no reason to forget the right one.
-fn token<'a>(
-    sessions: &Sessions,
-    token: Option<&'a Presented>,
-    cookie: Option<&'a Presented>,
-) -> Result<Result<&'a [u8], Inactive>, Problem> {
-    let without = |reason| Inactive { reason, forget: false, session: None };
-    match (token, cookie) {
-        (Some(token), None) => Ok(Ok(token.as_bytes())),
-        (None, Some(header)) => Ok(match sessions.cookie().find([header.as_bytes()]) {
-            Found::One(token) => Ok(token),
-            Found::Missing => Err(without(Reason::NoToken)),
-            Found::Several => Err(without(Reason::Malformed)),
-        }),
-        _ => {
-            let detail = "give either `token` or `cookie`, the visitor's whole Cookie header";
-            Err(Problem::new(&codes::INVALID_REQUEST, detail))
         }
     }
 }
 
 fn answer(sessions: &Sessions, verdict: Verdict, can_set_cookie: bool) -> Answer {
-    let inactive = Answer {
+    let said = Answer {
         verdict: verdict.as_str(),
         reason: verdict.reason().map(Reason::as_str),
         session: None,
         cache_for_ms: 0,
         set_cookie: None,
     };
-    match &verdict {
-        Verdict::Inactive(Inactive { forget, .. }) => {
-            let forgets = *forget && can_set_cookie;
-            Answer { set_cookie: forgets.then(|| sessions.cookie().clear().expose().into()), ..inactive }
+    match verdict.into_active() {
+        Err(inactive) => {
+            let forgets = inactive.forget && can_set_cookie;
+            Answer { set_cookie: forgets.then(|| sessions.cookie().clear().expose().into()), ..said }
         }
-        Verdict::Ok(active) | Verdict::StepUp(active, _) | Verdict::Forbidden(active, _) => {
+        Ok(active) => {
             let session = Arc::clone(active.session());
             let renewed = active.renewed().map(|token| sessions.set_cookie(&session, token));
             // An answer that sets a cookie is for this one request.
@@ -191,7 +167,7 @@ fn answer(sessions: &Sessions, verdict: Verdict, can_set_cookie: bool) -> Answer
                 session: Some(session),
                 cache_for_ms: u64::try_from(cache_for.as_millis()).unwrap_or(0),
                 set_cookie: renewed.map(|cookie| cookie.expose().into()),
-                ..inactive
+                ..said
             }
         }
     }

@@ -106,6 +106,7 @@ fn the_core_and_the_table_agree_about_statuses() {
         Error::Inactive(Reason::Superseded),
         Error::Inactive(tenure::EndReason::Logout.into()),
         Error::StepUp(Reason::StaleAuthentication),
+        Error::Forbidden(Reason::MissingRole),
         Error::AnotherUser,
         Error::Throttled { retry_after: std::time::Duration::from_secs(1) },
         Error::Data { key: "k".into(), detail: "x".into() },

@@ -24,9 +24,6 @@ pub enum Error {
     /// The visitor is signed in, and this is for those who are not.
     #[error("this is for visitors who are not signed in")]
     AlreadySignedIn,
-    /// The user may not do this.
-    #[error("you may not do this")]
-    Forbidden(Reason),
     /// The route has no [`SessionLayer`](crate::SessionLayer) around it.
     #[error("no session layer: add `.layer(SessionLayer::new(&sessions))` around this route")]
     NoLayer,
@@ -68,13 +65,15 @@ impl Error {
             Self::Session(error @ tenure::Error::StepUp(reason)) => {
                 (error.code(), Remedy::SignIn, Some(*reason))
             }
+            Self::Session(error @ tenure::Error::Forbidden(reason)) => {
+                (error.code(), Remedy::GoElsewhere, Some(*reason))
+            }
             Self::Session(error) if error.status() >= 500 || error.status() == 429 => {
                 (error.code(), Remedy::TryAgain, None)
             }
             Self::Session(error) => (error.code(), Remedy::ChangeRequest, None),
             Self::NotSignedIn(reason) => ("not_signed_in", Remedy::SignIn, Some(*reason)),
             Self::AlreadySignedIn => ("already_signed_in", Remedy::GoHome, None),
-            Self::Forbidden(reason) => ("forbidden", Remedy::GoElsewhere, Some(*reason)),
             Self::NoLayer => ("no_session_layer", Remedy::TryAgain, None),
         };
         Failure { code, remedy, reason }
@@ -89,7 +88,7 @@ impl Error {
                 StatusCode::from_u16(error.status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)
             }
             Self::NotSignedIn(_) => StatusCode::UNAUTHORIZED,
-            Self::AlreadySignedIn | Self::Forbidden(_) => StatusCode::FORBIDDEN,
+            Self::AlreadySignedIn => StatusCode::FORBIDDEN,
             Self::NoLayer => StatusCode::INTERNAL_SERVER_ERROR,
         }
     }
@@ -136,7 +135,7 @@ mod tests {
             Error::Session(tenure::Error::Inactive(reason)),
             Error::NotSignedIn(Reason::NoToken),
             Error::AlreadySignedIn,
-            Error::Forbidden(Reason::MissingRole),
+            tenure::Error::Forbidden(Reason::MissingRole).into(),
             Error::NoLayer,
         ]
     }

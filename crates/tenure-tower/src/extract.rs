@@ -27,7 +27,7 @@ impl SignedIn {
             let user = active.session().user().cloned();
             (active, user.ok_or(Error::NotSignedIn(tenure::Reason::NotAccepted))?)
         };
-        check(&session, &active, require)?;
+        session.handle().settings.sessions.require(&active, require)?;
         Ok(Self { active, user, session })
     }
 
@@ -52,7 +52,8 @@ impl SignedIn {
     /// # Errors
     /// 403 for a missing role; the sign-in page for what signing in again can mend.
     pub async fn require(&self, require: &Require) -> Result<(), Error> {
-        check(&self.session, &self.current().await?, require)
+        let active = self.current().await?;
+        Ok(self.session.handle().settings.sessions.require(&active, require)?)
     }
 
     /// The user's live sessions, newest first, this one among them.
@@ -111,14 +112,6 @@ impl SignedIn {
         let active = look.signed_in()?.clone();
         let issued = self.session.handle().settings.sessions.step_up(&active, proof).await?;
         look.adopt(&issued).await
-    }
-}
-
-fn check(session: &Session, active: &Active, require: &Require) -> Result<(), Error> {
-    match session.handle().settings.sessions.requires(active, require) {
-        None => Ok(()),
-        Some(reason @ tenure::Reason::MissingRole) => Err(Error::Forbidden(reason)),
-        Some(reason) => Err(tenure::Error::StepUp(reason).into()),
     }
 }
 

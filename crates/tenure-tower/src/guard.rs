@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use axum_core::response::{IntoResponse, Response};
 use http::Request;
-use tenure::{Require, Role};
+use tenure::{Level, Require, Role};
 use tower_layer::Layer;
 use tower_service::Service;
 
@@ -22,12 +22,12 @@ use crate::session::Session;
 /// # Example: an administration
 /// ```
 /// use axum::{Router, routing::get};
-/// use tenure_tower::{Guard, Role};
+/// use tenure_tower::{Guard, Level, Role};
 ///
 /// # fn example() -> Result<Router, Box<dyn std::error::Error>> {
 /// let admin = Router::new()
 ///     .route("/admin", get(|| async { "the inside" }))
-///     .route_layer(Guard::signed_in().role(Role::new("admin")?).level(2));
+///     .route_layer(Guard::signed_in().role(Role::new("admin")?).level(Level::Two));
 /// # Ok(admin) }
 /// ```
 #[derive(Clone, Debug, Default)]
@@ -47,9 +47,9 @@ impl Guard {
         self.with(|require| require.roles.push(role))
     }
 
-    /// With this assurance level at least, 1 to 3.
+    /// With this assurance level at least.
     #[must_use]
-    pub fn level(self, level: u8) -> Self {
+    pub fn level(self, level: Level) -> Self {
         self.with(|require| require.level = Some(level))
     }
 

@@ -5,10 +5,12 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use http::HeaderValue;
 use http::request::Parts;
 use tenure::clock::Timestamp;
 use tenure::{
-    Active, Changes, Check, Device, Found, NewGuest, Require, SessionId, SetCookie, SignIn, Snapshot, Verdict,
+    Active, Changes, Check, Device, Inactive, NewGuest, Require, SessionId, SetCookie, SignIn, Snapshot,
+    Verdict,
 };
 use tokio::sync::{Mutex, MutexGuard};
 
@@ -21,21 +23,13 @@ const AT_ONCE: Duration = Duration::from_secs(1);
 /// What the layer puts into the extensions of a request.
 pub(crate) struct Handle {
     pub(crate) settings: Arc<Settings>,
-    token: Token,
+    /// The `Cookie` headers that it brought.
+    cookies: Vec<HeaderValue>,
     passive: bool,
     arrived_at: Timestamp,
     user_agent: Option<String>,
     ip: Option<IpAddr>,
     state: Mutex<State>,
-}
-
-/// What the request brought.
-enum Token {
-    Missing,
-    /// Something under the cookie's name.
-    Presented(Vec<u8>),
-    /// Several cookies of the name: none is believed.
-    Several,
 }
 
 /// What became of the session during the request.
@@ -72,15 +66,9 @@ pub(crate) struct Finished {
 
 impl Handle {
     pub(crate) fn new(settings: Arc<Settings>, parts: &Parts) -> Self {
-        let headers = parts.headers.get_all(http::header::COOKIE).iter().map(|value| value.as_bytes());
-        let token = match settings.sessions.cookie().find(headers) {
-            Found::Missing => Token::Missing,
-            Found::One(value) => Token::Presented(value.to_vec()),
-            Found::Several => Token::Several,
-        };
         let user_agent = parts.headers.get(http::header::USER_AGENT);
         Self {
-            token,
+            cookies: parts.headers.get_all(http::header::COOKIE).iter().cloned().collect(),
             passive: (settings.passive)(parts),
             arrived_at: settings.sessions.now(),
             user_agent: user_agent.map(|value| String::from_utf8_lossy(value.as_bytes()).into_owned()),
@@ -107,9 +95,7 @@ impl Handle {
                     rotated: true,
                 });
             }
-            if let Verdict::Inactive(inactive) = &verdict
-                && inactive.forget
-            {
+            if verdict.inactive().is_some_and(|inactive| inactive.forget) {
                 state.cookie = Some(Cookie::Forget { signed_out: false });
             }
             state.verdict = Some(verdict);
@@ -118,15 +104,6 @@ impl Handle {
     }
 
     async fn check(&self) -> Result<Verdict, Error> {
-        let inactive = |reason| Verdict::Inactive(tenure::Inactive { reason, forget: false, session: None });
-        let token = match &self.token {
-            Token::Missing => return Ok(inactive(tenure::Reason::NoToken)),
-            Token::Several => {
-                tracing::warn!("a request brought several session cookies; none of them is believed");
-                return Ok(inactive(tenure::Reason::Malformed));
-            }
-            Token::Presented(token) => token,
-        };
         let check = Check {
             guest: true,
             pending: true,
@@ -136,7 +113,8 @@ impl Handle {
             arrived_at: Some(self.arrived_at),
             ip: self.ip,
         };
-        Ok(self.settings.sessions.check(token, &check).await?)
+        let headers = self.cookies.iter().map(HeaderValue::as_bytes);
+        Ok(self.settings.sessions.check_cookie(headers, &check).await?)
     }
 
     /// Writes what waits and says what is left to do. A cookie that was to be set is set also
@@ -201,27 +179,27 @@ impl Look<'_> {
 
     /// The active session of a signed-in user.
     pub(crate) fn signed_in(&self) -> Result<&Active, Error> {
-        match self.verdict() {
-            Verdict::Inactive(inactive) => Err(Error::NotSignedIn(inactive.reason)),
-            verdict => verdict
-                .active()
-                .filter(|active| active.session().is_signed_in())
-                .ok_or(Error::NotSignedIn(tenure::Reason::NotAccepted)),
+        if let Some(inactive) = self.verdict().inactive() {
+            return Err(Error::NotSignedIn(inactive.reason));
+        }
+        let signed_in = self.active().filter(|active| active.session().is_signed_in());
+        signed_in.ok_or(Error::NotSignedIn(tenure::Reason::NotAccepted))
+    }
+
+    /// The active session, or none for a visitor who may begin anew. That is not one whose token
+    /// was replaced: their browser may hold the newer one already, which nothing may overwrite
+    /// (promise P10).
+    fn active_or_nobody(&self) -> Result<Option<&Active>, Error> {
+        match self.verdict().inactive() {
+            Some(inactive) if inactive.keeps_cookie() => Err(Error::NotSignedIn(inactive.reason)),
+            _ => Ok(self.active()),
         }
     }
 
-    /// The active session; a guest session begins when there is none. Not for a visitor whose
-    /// token was replaced: their browser may hold the newer one already, and the cookie of a guest
-    /// would overwrite it (promise P10).
+    /// The active session; a guest session begins when there is none.
     pub(crate) async fn active_or_guest(&mut self, data: Changes) -> Result<(Active, bool), Error> {
-        match self.verdict() {
-            Verdict::Ok(active) | Verdict::StepUp(active, _) | Verdict::Forbidden(active, _) => {
-                return Ok((active.clone(), false));
-            }
-            Verdict::Inactive(inactive) if inactive.keeps_cookie() => {
-                return Err(Error::NotSignedIn(inactive.reason));
-            }
-            Verdict::Inactive(_) => {}
+        if let Some(active) = self.active_or_nobody()? {
+            return Ok((active.clone(), false));
         }
         let new = NewGuest { data, device: self.handle.device(), ..NewGuest::default() };
         let issued = self.handle.settings.sessions.create_guest(new).await?;
@@ -284,22 +262,15 @@ impl Look<'_> {
     /// Ends the session; fine when there is none. A token that was replaced ends nothing, so its
     /// bearer is not told that they are out.
     pub(crate) async fn sign_out(&mut self) -> Result<(), Error> {
-        match self.verdict() {
-            Verdict::Ok(active) | Verdict::StepUp(active, _) | Verdict::Forbidden(active, _) => {
-                self.handle.settings.sessions.sign_out(active).await?;
-            }
-            Verdict::Inactive(inactive) if inactive.keeps_cookie() => {
-                return Err(Error::NotSignedIn(inactive.reason));
-            }
-            Verdict::Inactive(_) => {}
+        if let Some(active) = self.active_or_nobody()? {
+            self.handle.settings.sessions.sign_out(active).await?;
         }
         self.forget(tenure::EndReason::Logout.into());
         Ok(())
     }
 
     pub(crate) fn forget(&mut self, reason: tenure::Reason) {
-        let inactive = tenure::Inactive { reason, forget: true, session: None };
-        self.state.verdict = Some(Verdict::Inactive(inactive));
+        self.state.verdict = Some(Verdict::Inactive(Inactive::new(reason)));
         self.state.cookie = Some(Cookie::Forget { signed_out: true });
         self.state.changes = Changes::default();
     }

@@ -65,8 +65,8 @@ pub use session::Session;
 
 pub use tenure;
 pub use tenure::{
-    Actor, Changes, CookieSettings, Device, EndReason, Inactive, Key, Memory, Method, Policy, Preset, Realm,
-    Reason, Refusal, Require, Role, SessionId, SessionState, Sessions, SignIn, Snapshot, UserId,
+    Actor, Changes, CookieSettings, Device, EndReason, Inactive, Key, Level, Memory, Method, Policy, Preset,
+    Realm, Reason, Refusal, Require, Role, SessionId, SessionState, Sessions, SignIn, Snapshot, UserId,
 };
 
 /// The README's example compiles.

@@ -8,7 +8,7 @@ use axum_core::extract::FromRequestParts;
 use http::request::Parts;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
-use tenure::{Changes, Inactive, Key, Reason, SessionId, SignIn, Snapshot, UserId, Verdict};
+use tenure::{Changes, Inactive, Key, Reason, SessionId, SignIn, Snapshot, UserId};
 
 use crate::error::Error;
 use crate::handle::Handle;
@@ -53,10 +53,7 @@ impl Session {
     /// When the store does not answer.
     pub async fn inactive(&self) -> Result<Option<Inactive>, Error> {
         let look = self.handle.look().await?;
-        Ok(match look.verdict() {
-            Verdict::Inactive(inactive) => Some(inactive.clone()),
-            _ => None,
-        })
+        Ok(look.verdict().inactive().cloned())
     }
 
     /// Its public name.

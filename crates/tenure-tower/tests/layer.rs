@@ -13,7 +13,7 @@ use axum::routing::{get, post};
 use support::{Browser, app, send};
 use tenure::testing::TestKit;
 use tenure_tower::{
-    Error, Guard, Guest, Key, Require, Role, Session, SessionLayer, SignIn, SignedIn, UserId,
+    Error, Guard, Guest, Key, Level, Require, Role, Session, SessionLayer, SignIn, SignedIn, UserId,
 };
 
 const CART: Key<Vec<String>> = Key::new("cart");
@@ -61,8 +61,9 @@ fn shop(kit: &TestKit) -> Router {
     let admin = Router::new()
         .route("/admin", get(|| async { "the inside" }))
         .route_layer(Guard::signed_in().role(Role::new("admin").unwrap()));
-    let strong =
-        Router::new().route("/strong", get(|| async { "strong" })).route_layer(Guard::signed_in().level(2));
+    let strong = Router::new()
+        .route("/strong", get(|| async { "strong" }))
+        .route_layer(Guard::signed_in().level(Level::Two));
     Router::new()
         .merge(admin)
         .merge(strong)
@@ -312,12 +313,12 @@ async fn a_stream_learns_that_its_session_is_over() {
 async fn after_a_step_up_the_same_request_has_the_higher_level_and_may_step_up_again() {
     async fn raise(me: SignedIn) -> Result<String, Error> {
         let level = |level| Require { level: Some(level), ..Require::default() };
-        assert!(me.require(&level(2)).await.is_err(), "not yet");
+        assert!(me.require(&level(Level::Two)).await.is_err(), "not yet");
         let proof = |method| SignIn::with(me.user().clone(), vec![tenure::Method::new(method).unwrap()]);
         me.step_up(proof("totp")).await?;
-        me.require(&level(2)).await?;
-        me.step_up(proof("passkey").level(3)).await?;
-        me.require(&level(3)).await?;
+        me.require(&level(Level::Two)).await?;
+        me.step_up(proof("passkey").level(Level::Three)).await?;
+        me.require(&level(Level::Three)).await?;
         Ok("raised".into())
     }
     let (kit, app) = app(|kit| {

@@ -36,6 +36,9 @@ pub enum Error {
     /// The user is signed in but must prove it again first.
     #[error("sign in again first: {0}")]
     StepUp(Reason),
+    /// The user is signed in and may not do this.
+    #[error("you may not do this: {0}")]
+    Forbidden(Reason),
     /// The store's rules refused.
     #[error("{}", describe(.0))]
     Refused(Refusal),
@@ -99,6 +102,7 @@ impl Error {
             Self::Bug(_) => Blame::Bug,
             Self::Inactive(_)
             | Self::StepUp(_)
+            | Self::Forbidden(_)
             | Self::Refused(_)
             | Self::AnotherUser
             | Self::Invalid { .. }
@@ -112,6 +116,7 @@ impl Error {
         match self {
             Self::Inactive(reason) => inactive_code(*reason),
             Self::StepUp(_) => "step_up_required",
+            Self::Forbidden(_) => "forbidden",
             Self::Refused(refusal) => refusal_code(refusal),
             Self::AnotherUser => "signed_in_as_another_user",
             Self::Invalid { code, .. } => code,
@@ -143,7 +148,7 @@ impl Error {
     pub fn status(&self) -> u16 {
         match self {
             Self::Inactive(reason) => inactive_status(*reason),
-            Self::StepUp(_) => 403,
+            Self::StepUp(_) | Self::Forbidden(_) => 403,
             Self::Refused(refusal) => refusal_status(refusal),
             Self::AnotherUser => 409,
             Self::Invalid { .. } => 422,

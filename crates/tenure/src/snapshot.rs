@@ -14,6 +14,7 @@ use crate::error::Error;
 use crate::front::{Front, Stage};
 use crate::id::{Realm, Role, SessionId, UserId};
 use crate::keys::Keys;
+use crate::level::Level;
 use crate::reason::EndReason;
 use crate::record::{MethodUse, Record, SessionState};
 use crate::vault;
@@ -69,9 +70,9 @@ impl Snapshot {
         self.roles().iter().any(|held| held.as_str() == role)
     }
 
-    /// The assurance level, 1 to 3; 0 for a guest.
-    pub fn level(&self) -> u8 {
-        self.record.identity().map_or(0, |identity| identity.level)
+    /// How strongly its user proved who they are; none for a guest.
+    pub fn level(&self) -> Option<Level> {
+        self.record.identity().map(|identity| identity.level)
     }
 
     /// How its user proved who they are.
@@ -214,7 +215,7 @@ impl Serialize for Snapshot {
         map.serialize_entry("state", &self.state())?;
         map.serialize_entry("user", &self.user())?;
         map.serialize_entry("roles", self.roles())?;
-        map.serialize_entry("level", &self.level())?;
+        map.serialize_entry("level", &self.level().map_or(0, u8::from))?;
         map.serialize_entry("methods", self.methods())?;
         map.serialize_entry("created_at", &self.created_at())?;
         map.serialize_entry("authenticated_at", &self.authenticated_at())?;

@@ -120,7 +120,7 @@ pub struct SessionFacts {
     pub previous: Option<String>,
     /// How many tokens it has had.
     pub generation: u32,
-    /// Its assurance level, 1 to 3.
+    /// Its assurance level, 1 to 3; 0 for a guest.
     pub level: u8,
     /// When it ends if nothing happens.
     pub idle_ends: Moment,

@@ -87,7 +87,7 @@ fn facts(session: &Snapshot, now: jiff::Timestamp) -> SessionFacts {
         id: session.id().to_string(),
         previous: session.previous().map(|id| id.to_string()),
         generation: session.generation(),
-        level: session.level(),
+        level: session.level().map_or(0, u8::from),
         idle_ends: moment(session.idle_expires_at(), now),
         ends: moment(session.expires_at(), now),
         remembered: session.is_persistent(),

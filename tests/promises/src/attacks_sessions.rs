@@ -7,7 +7,7 @@ use std::time::Duration;
 use tenure::policy::{Limits, RolePolicy};
 use tenure::record::Method;
 use tenure::{
-    Actor, Blame, Changes, Check, CookieSettings, Error, IdempotencyKey, NewGuest, Policy, Realm,
+    Actor, Blame, Changes, Check, CookieSettings, Error, IdempotencyKey, Level, NewGuest, Policy, Realm,
     SessionState, Sessions, SignIn, Verdict,
 };
 
@@ -106,7 +106,7 @@ async fn p4_a_second_factor_does_not_dodge_the_limits_of_the_sessions_roles(mut 
         let half = sessions.sign_in(None, half).await.unwrap();
         let holder = active(&sessions, half.token.expose()).await;
         let full = sessions.step_up(&holder, totp()).await.unwrap().session;
-        assert_eq!((full.state(), full.level()), (SessionState::SignedIn, 2));
+        assert_eq!((full.state(), full.level()), (SessionState::SignedIn, Some(Level::Two)));
         assert!(full.has_role("admin"));
         let now = sessions.now();
         assert_eq!(full.idle_expires_at().since(now), Duration::from_secs(300));
@@ -129,11 +129,11 @@ async fn p4_a_second_factor_gives_a_pending_session_full_limits(world: World) {
 async fn a_step_up_by_totp_raises_the_level_to_2(world: World) {
     let sessions = world.open().await;
     let issued = sign_in(&sessions, "ann").await;
-    assert_eq!(issued.session.level(), 1);
+    assert_eq!(issued.session.level(), Some(Level::One));
     let holder = active(&sessions, issued.token.expose()).await;
     let stepped = sessions.step_up(&holder, totp()).await.unwrap();
-    assert_eq!(stepped.session.level(), 2, "{:?}", stepped.session.methods());
-    assert_eq!(active(&sessions, stepped.token.expose()).await.session().level(), 2);
+    assert_eq!(stepped.session.level(), Some(Level::Two), "{:?}", stepped.session.methods());
+    assert_eq!(active(&sessions, stepped.token.expose()).await.session().level(), Some(Level::Two));
 }
 
 async fn p1_an_ended_session_ends_no_others(world: World) {
@@ -203,7 +203,7 @@ async fn one_key_for_two_different_requests_gives_neither_the_others_answer(worl
         password(),
         SignIn::with(user("ann"), both),
         password().roles(vec![role("editor")]),
-        password().level(3),
+        password().level(Level::Three),
         password().remember(true),
         password().data(Changes::default().set("cart", vec!["apple"].into())),
         password().data(Changes::default().set("cart", vec!["pear"].into())),
@@ -216,7 +216,10 @@ async fn one_key_for_two_different_requests_gives_neither_the_others_answer(worl
         (answers[0].session.state(), answers[2].session.state()),
         (SessionState::Pending, SessionState::SignedIn)
     );
-    assert_eq!((answers[1].session.level(), answers[4].session.level()), (1, 3));
+    assert_eq!(
+        (answers[1].session.level(), answers[4].session.level()),
+        (Some(Level::One), Some(Level::Three))
+    );
     assert!(answers[3].session.has_role("editor") && answers[5].session.is_persistent());
     assert_eq!(cart(&sessions, answers[7].token.expose()).await, ["pear"]);
     // Each of them repeated gets its own answer.

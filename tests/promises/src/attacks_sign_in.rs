@@ -6,8 +6,8 @@ use std::time::Duration;
 use tenure::policy::{AtLimit, PendingPolicy};
 use tenure::record::Method;
 use tenure::{
-    Actor, Check, CookieSettings, Error, IdempotencyKey, Policy, Realm, Reason, SessionState, Sessions,
-    SignIn, Verdict,
+    Actor, Check, CookieSettings, Error, IdempotencyKey, Level, Policy, Realm, Reason, SessionState,
+    Sessions, SignIn, Verdict,
 };
 
 use crate::support::{
@@ -38,7 +38,7 @@ async fn p2_a_role_that_is_taken_while_the_second_factor_is_shown_stays_taken(wo
     assert_eq!(sessions.set_roles(&user("ann"), &[], Actor::application()).await.unwrap(), 1);
     let issued = sessions.step_up(&pending, totp()).await.unwrap();
     assert_eq!(issued.session.roles(), []);
-    assert_eq!((issued.session.state(), issued.session.level()), (SessionState::SignedIn, 2));
+    assert_eq!((issued.session.state(), issued.session.level()), (SessionState::SignedIn, Some(Level::Two)));
 }
 
 async fn p4_step_ups_move_no_absolute_limit_and_no_time_of_a_proof(world: World) {

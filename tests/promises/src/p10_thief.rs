@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use proptest::prelude::*;
-use tenure::{Actor, Check, EndReason, Issued, Method, Reason, Sessions, SignIn, Verdict};
+use tenure::{Actor, Check, EndReason, Issued, Level, Method, Reason, Sessions, SignIn, Verdict};
 
 use crate::support::{
     COUNT, MINUTE, Parts, SECOND, World, active, ends, on_each_engine, property_on_each_engine, role, said,
@@ -181,7 +181,7 @@ async fn p10_step_up_and_sign_in_replace_without_grace_and_without_blame(world: 
     let holder = active(&sessions, first.token.expose()).await;
     let totp = SignIn::with(user("ann"), vec![Method::new("totp").unwrap()]);
     let stepped = sessions.step_up(&holder, totp.clone()).await.unwrap();
-    assert_eq!((stepped.session.level(), stepped.session.id()), (2, first.session.id()));
+    assert_eq!((stepped.session.level(), stepped.session.id()), (Some(Level::Two), first.session.id()));
     assert_eq!(stepped.session.methods().len(), 2);
     // At once, within what would be the grace time, and long after.
     for wait in [Duration::ZERO, 5 * SECOND, 5 * MINUTE] {

@@ -4,7 +4,9 @@
 use std::time::Duration;
 
 use proptest::prelude::*;
-use tenure::{Actor, Check, CookieSettings, Method, NewGuest, Realm, Require, Sessions, SignIn, Verdict};
+use tenure::{
+    Actor, Check, CookieSettings, Level, Method, NewGuest, Realm, Require, Sessions, SignIn, Verdict,
+};
 
 use crate::support::{
     MINUTE, Parts, SECOND, World, active, look, property_on_each_engine, revoked, role, said, sign_in, user,
@@ -18,7 +20,7 @@ property_on_each_engine! {
 /// Any check. It does not touch, so that asking twice asks the same.
 fn checks() -> impl Strategy<Value = Vec<Check>> {
     let require = (
-        proptest::option::of(1..4_u8),
+        proptest::option::of(prop_oneof![Just(Level::One), Just(Level::Two), Just(Level::Three)]),
         proptest::option::of((0..2_000_u64).prop_map(Duration::from_secs)),
         proptest::option::of(Just(role("admin"))),
     );

@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use futures_util::future::join_all;
-use tenure::{Actor, Check, EndReason, Error, Issued, Method, Reason, SessionState, SignIn, Verdict};
+use tenure::{Actor, Check, EndReason, Error, Issued, Level, Method, Reason, SessionState, SignIn, Verdict};
 
 use crate::support::{
     CART, Call, MINUTE, Trouble, World, active, cart, guest_with_cart, look, on_each_engine, said, sign_in,
@@ -243,7 +243,7 @@ async fn a_pending_session_becomes_a_full_one_with_full_limits(world: World) {
     let down = sign_in_with(&sessions, pending.token.expose(), proof.clone()).await.unwrap_err();
     assert_eq!(down.status(), 503);
     let full = sign_in_with(&sessions, pending.token.expose(), proof).await.unwrap();
-    assert_eq!((full.session.state(), full.session.level()), (SessionState::SignedIn, 2));
+    assert_eq!((full.session.state(), full.session.level()), (SessionState::SignedIn, Some(Level::Two)));
     assert_eq!(full.session.expires_at().since(full.session.created_at()).as_secs(), 12 * 3_600 + 540);
     assert_eq!(cart(&sessions, full.token.expose()).await, ["apple"]);
     assert_eq!(said(&sessions, pending.token.expose()).await, "superseded");

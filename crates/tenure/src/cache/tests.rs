@@ -7,6 +7,7 @@ use crate::clock::Timestamp;
 use crate::device::Device;
 use crate::id::{Realm, Route, UserId};
 use crate::keys::{Keys, MasterKey};
+use crate::level::Level;
 use crate::random::{SeededRandom, SystemRandom};
 use crate::record::{Method, NewIdentity, NewSession, NewState, Record};
 use crate::token::Secret;
@@ -31,7 +32,7 @@ impl World {
             Some(user) => NewState::SignedIn(NewIdentity {
                 user: UserId::new(user).unwrap(),
                 roles: Vec::new(),
-                level: 1,
+                level: Level::One,
                 methods: vec![Method::password()],
             }),
         };

@@ -46,6 +46,7 @@ mod tests {
     use super::*;
     use crate::clock::Timestamp;
     use crate::id::{Realm, Route, SessionId, UserId};
+    use crate::level::Level;
     use crate::random::SystemRandom;
     use crate::record::{Method, NewIdentity, NewSession, NewState};
     use crate::token::Secret;
@@ -54,7 +55,7 @@ mod tests {
         let identity = NewIdentity {
             user: UserId::new("u_1").unwrap(),
             roles: Vec::new(),
-            level: 1,
+            level: Level::One,
             methods: vec![Method::password()],
         };
         NewSession {

@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::clock::Timestamp;
 use crate::id::{Role, UserId};
+use crate::level::Level;
 
 /// How many roles a user has in a session at the most.
 pub const MAX_ROLES: usize = 64;
@@ -69,8 +70,8 @@ pub struct Identity {
     pub user: UserId,
     /// What the user may do, sorted.
     pub roles: Vec<Role>,
-    /// The assurance level, 1 to 3, as in NIST SP 800-63B.
-    pub level: u8,
+    /// The assurance level.
+    pub level: Level,
     /// Each method's last use.
     pub methods: Vec<MethodUse>,
     /// The last full authentication.
@@ -84,20 +85,20 @@ pub struct NewIdentity {
     pub user: UserId,
     /// What the user may do.
     pub roles: Vec<Role>,
-    /// The assurance level reached, 1 to 3.
-    pub level: u8,
+    /// The assurance level reached.
+    pub level: Level,
     /// How it was proved; at least one.
     pub methods: Vec<Method>,
 }
 
 impl NewIdentity {
-    /// The level that `methods` reach together: 1 for one factor, 2 for two different ones
-    /// or a passkey. Level 3 is the application's to claim.
-    pub fn level_of(methods: &[Method]) -> u8 {
+    /// The level that `methods` reach together: one for one factor, two for two different ones
+    /// or a passkey. Level three is the application's to claim.
+    pub fn level_of(methods: &[Method]) -> Level {
         let passkey = methods.iter().any(|m| m.kind().starts_with("had and"));
         let known = methods.iter().any(|m| m.kind() == "known");
         let had = methods.iter().any(|m| m.kind() == "had");
-        if passkey || (known && had) { 2 } else { 1 }
+        if passkey || (known && had) { Level::Two } else { Level::One }
     }
 
     pub(crate) fn at(self, now: Timestamp) -> Identity {
@@ -134,10 +135,10 @@ mod tests {
 
     #[test]
     fn nist_b2_a_level_needs_its_factors() {
-        assert_eq!(NewIdentity::level_of(&methods(&["password"])), 1);
-        assert_eq!(NewIdentity::level_of(&methods(&["password", "pin"])), 1);
-        assert_eq!(NewIdentity::level_of(&methods(&["password", "totp"])), 2);
-        assert_eq!(NewIdentity::level_of(&methods(&["passkey"])), 2);
+        assert_eq!(NewIdentity::level_of(&methods(&["password"])), Level::One);
+        assert_eq!(NewIdentity::level_of(&methods(&["password", "pin"])), Level::One);
+        assert_eq!(NewIdentity::level_of(&methods(&["password", "totp"])), Level::Two);
+        assert_eq!(NewIdentity::level_of(&methods(&["passkey"])), Level::Two);
     }
 
     #[test]

@@ -9,9 +9,11 @@ use super::Sessions;
 use super::maintain::KEEP_ENDED;
 use super::verdict::{Active, Inactive, Verdict};
 use crate::clock::Timestamp;
+use crate::cookie::Found;
 use crate::error::Error;
 use crate::front::Stage;
 use crate::id::{Role, SessionId};
+use crate::level::Level;
 use crate::reason::{Actor, EndReason, Ending, Reason};
 use crate::record::{Standing, State};
 use crate::snapshot::Snapshot;
@@ -56,8 +58,8 @@ pub struct Check {
 /// What a signed-in session must have.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Require {
-    /// The assurance level, 1 to 3.
-    pub level: Option<u8>,
+    /// The assurance level at least.
+    pub level: Option<Level>,
     /// How long ago the last full authentication may be.
     pub max_auth_age: Option<Duration>,
     /// Roles, all of them.
@@ -166,6 +168,40 @@ impl Sessions {
         self.check_in_store(presented, check, now).await
     }
 
+    /// Says what the session cookie of a request is good for: finds it in the request's `Cookie`
+    /// headers and [`check`](Self::check)s its token.
+    ///
+    /// Without a cookie it is [`Reason::NoToken`]. Of several of the name none is believed, and
+    /// none is to be forgotten: one of them may be the right one.
+    ///
+    /// # Errors
+    /// As [`check`](Self::check).
+    ///
+    /// # Example: with the headers of the crate `http`
+    /// ```
+    /// # use tenure::{Check, Error, Sessions, Verdict};
+    /// # struct HeaderMap;
+    /// # impl HeaderMap { fn get_all(&self, _: &str) -> Vec<Vec<u8>> { vec![] } }
+    /// # async fn example(sessions: &Sessions, headers: &HeaderMap) -> Result<Verdict, Error> {
+    /// let cookies = headers.get_all("cookie");
+    /// sessions.check_cookie(cookies.iter().map(|value| value.as_ref()), &Check::default()).await
+    /// # }
+    /// ```
+    pub async fn check_cookie<'h>(
+        &self,
+        headers: impl IntoIterator<Item = &'h [u8]>,
+        check: &Check,
+    ) -> Result<Verdict, Error> {
+        match self.realm.cookie.find(headers) {
+            Found::One(token) => self.check(token, check).await,
+            Found::Missing => Ok(refuse(Reason::NoToken, None)),
+            Found::Several => {
+                tracing::warn!("a request brought several session cookies; none of them is believed");
+                Ok(Verdict::Inactive(Inactive { forget: false, ..Inactive::new(Reason::Malformed) }))
+            }
+        }
+    }
+
     /// The same session as it is now, for a handler that has changed it. No activity.
     ///
     /// # Errors
@@ -214,9 +250,18 @@ impl Sessions {
         if active.binding == self.realm.binding.name() { Ok(()) } else { Err(Error::OtherRealm) }
     }
 
-    /// What an active session lacks of what is required, if anything.
-    pub fn requires(&self, active: &Active, require: &Require) -> Option<Reason> {
-        missing(require, &active.session, self.core.clock.now())
+    /// Goes on only if the user has what is required: a level, a recent authentication, roles.
+    ///
+    /// # Errors
+    /// [`Error::StepUp`] for what signing in again can mend, [`Error::Forbidden`] for a missing
+    /// role.
+    pub fn require(&self, active: &Active, require: &Require) -> Result<(), Error> {
+        self.must_be_ours(active)?;
+        match missing(require, &active.session, self.core.clock.now()) {
+            None => Ok(()),
+            Some(Reason::MissingRole) => Err(Error::Forbidden(Reason::MissingRole)),
+            Some(reason) => Err(Error::StepUp(reason)),
+        }
     }
 
     /// What memory could not accept: the tag first, then the store's word.
@@ -402,7 +447,7 @@ fn missing(require: &Require, session: &Snapshot, now: Timestamp) -> Option<Reas
     if require.roles.iter().any(|role| !session.has_role(role.as_str())) {
         return Some(Reason::MissingRole);
     }
-    if require.level.is_some_and(|level| session.level() < level) {
+    if require.level.is_some_and(|level| session.level() < Some(level)) {
         return Some(Reason::InsufficientLevel);
     }
     let since = session.authenticated_at().map(|at| now.since(at));
@@ -411,5 +456,5 @@ fn missing(require: &Require, session: &Snapshot, now: Timestamp) -> Option<Reas
 }
 
 fn refuse(reason: Reason, session: Option<Arc<Snapshot>>) -> Verdict {
-    Verdict::Inactive(Inactive::new(reason, session))
+    Verdict::Inactive(Inactive::of(reason, session))
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::Sessions;
 use super::core::{Core, detached};
 use super::create::granted;
-use super::verdict::{Active, Inactive, Verdict};
+use super::verdict::Active;
 use crate::error::Error;
 use crate::id::{Realm, SessionId, UserId};
 use crate::reason::{Actor, EndReason, Ending, Reason};
@@ -150,13 +150,11 @@ impl Sessions {
     /// The user of a session that is alive now, under its current token, and authenticated not
     /// long ago.
     async fn recently_authenticated(&self, active: &Active) -> Result<UserId, Error> {
-        let active = match self.refresh(active.clone()).await? {
-            Verdict::Inactive(Inactive { reason: Reason::Superseded, .. }) => {
-                return Err(Refusal::Superseded.into());
-            }
-            Verdict::Inactive(inactive) => return Err(Error::Inactive(inactive.reason)),
-            Verdict::Ok(active) | Verdict::StepUp(active, _) | Verdict::Forbidden(active, _) => active,
-        };
+        let active = self.refresh(active.clone()).await?.into_active();
+        let active = active.map_err(|inactive| match inactive.reason {
+            Reason::Superseded => Refusal::Superseded.into(),
+            _ => Error::from(inactive),
+        })?;
         if active.in_grace {
             return Err(Refusal::Superseded.into());
         }

@@ -12,6 +12,7 @@ use crate::clock::Timestamp;
 use crate::device::Device;
 use crate::error::Error;
 use crate::id::{Role, SessionId, UserId};
+use crate::level::Level;
 use crate::policy::{Limits, Stricter};
 use crate::reason::{Actor, Reason};
 use crate::record::{
@@ -29,7 +30,7 @@ pub struct SignIn {
     pub(super) user: UserId,
     methods: Vec<Method>,
     roles: Vec<Role>,
-    level: Option<u8>,
+    level: Option<Level>,
     pending: bool,
     remember: bool,
     stricter: Stricter,
@@ -71,10 +72,10 @@ impl SignIn {
         self
     }
 
-    /// The assurance level, 1 to 3, when it is not what the methods say by themselves.
+    /// The assurance level, when it is not what the methods say by themselves.
     #[must_use]
-    pub fn level(mut self, level: u8) -> Self {
-        self.level = Some(level.clamp(1, 3));
+    pub fn level(mut self, level: Level) -> Self {
+        self.level = Some(level);
         self
     }
 
@@ -183,23 +184,23 @@ impl Sessions {
             }
             return Ok(issued);
         }
-        match presented {
-            Some(Verdict::Inactive(Inactive {
-                reason: Reason::Superseded, session: Some(session), ..
-            })) if session.realm() == self.realm() => {
+        if let Some(active) = presented.and_then(Verdict::active) {
+            return match active.session.user() {
+                None => self.sign_in_guest(active, &attempt, &sign_in).await,
+                Some(user) if *user == sign_in.user => {
+                    let now = active.session.record();
+                    self.authenticate(now, active.generation, &attempt, &sign_in, true).await
+                }
+                Some(_) => Err(Error::AnotherUser),
+            };
+        }
+        match presented.and_then(Verdict::inactive) {
+            Some(Inactive { reason: Reason::Superseded, session: Some(session), .. })
+                if session.realm() == self.realm() =>
+            {
                 self.sign_in_after(session.record(), &attempt, &sign_in).await
             }
-            None | Some(Verdict::Inactive(_)) => self.sign_in_anew(&attempt, &sign_in).await,
-            Some(Verdict::Ok(active) | Verdict::StepUp(active, _) | Verdict::Forbidden(active, _)) => {
-                match active.session.user() {
-                    None => self.sign_in_guest(active, &attempt, &sign_in).await,
-                    Some(user) if *user == sign_in.user => {
-                        let now = active.session.record();
-                        self.authenticate(now, active.generation, &attempt, &sign_in, true).await
-                    }
-                    Some(_) => Err(Error::AnotherUser),
-                }
-            }
+            _ => self.sign_in_anew(&attempt, &sign_in).await,
         }
     }
 

@@ -4,6 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::error::Error;
 use crate::reason::Reason;
 use crate::snapshot::Snapshot;
 use crate::token::{BindingName, Secret, SessionToken};
@@ -34,7 +35,12 @@ pub struct Inactive {
 }
 
 impl Inactive {
-    pub(crate) fn new(reason: Reason, session: Option<Arc<Snapshot>>) -> Self {
+    /// A token that is good for nothing for this reason, of a session that is not known.
+    pub fn new(reason: Reason) -> Self {
+        Self::of(reason, None)
+    }
+
+    pub(super) fn of(reason: Reason, session: Option<Arc<Snapshot>>) -> Self {
         let forget = !matches!(reason, Reason::Superseded | Reason::NotAccepted | Reason::NoToken);
         Self { reason, forget, session }
     }
@@ -83,6 +89,12 @@ impl Active {
     }
 }
 
+impl From<Inactive> for Error {
+    fn from(inactive: Inactive) -> Self {
+        Self::Inactive(inactive.reason)
+    }
+}
+
 impl fmt::Debug for Active {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Active")
@@ -94,6 +106,25 @@ impl fmt::Debug for Active {
 }
 
 impl Verdict {
+    /// The active session, whatever else it lacks, or why there is none.
+    ///
+    /// # Errors
+    /// The [`Inactive`] of [`Verdict::Inactive`]. With `?` it becomes [`Error::Inactive`].
+    pub fn into_active(self) -> Result<Active, Inactive> {
+        match self {
+            Self::Ok(active) | Self::StepUp(active, _) | Self::Forbidden(active, _) => Ok(active),
+            Self::Inactive(inactive) => Err(inactive),
+        }
+    }
+
+    /// Why there is no active session, if there is none.
+    pub fn inactive(&self) -> Option<&Inactive> {
+        match self {
+            Self::Inactive(inactive) => Some(inactive),
+            Self::Ok(_) | Self::StepUp(..) | Self::Forbidden(..) => None,
+        }
+    }
+
     /// The active session, whatever else it lacks.
     pub fn active(&self) -> Option<&Active> {
         match self {

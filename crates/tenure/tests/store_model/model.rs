@@ -85,7 +85,7 @@ impl Model {
             replaced: None,
             floor: 1,
             rotate_soon: false,
-            level: identity.map_or(0, |i| i.level),
+            level: identity.map(|i| i.level),
             roles: Vec::new(),
             data: BTreeMap::new(),
             version: 0,
@@ -261,10 +261,10 @@ impl Model {
         (s.prepared, s.replaced, s.rotate_soon) = (false, None, false);
         s.last_seen = self.now;
         match by.renewal {
-            None => s.level = s.level.max(by.identity.level),
+            None => s.level = s.level.max(Some(by.identity.level)),
             Some(limits) => {
                 (s.idle, s.deadline) = (limits.idle_ms, self.now + limits.absolute_ms);
-                (s.level, s.roles) = (by.identity.level, by.identity.roles.clone());
+                (s.level, s.roles) = (Some(by.identity.level), by.identity.roles.clone());
             }
         }
         self.write(id, s, EventKind::Authenticated)

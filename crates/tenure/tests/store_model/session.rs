@@ -2,9 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use tenure::EndReason;
 use tenure::id::{OperationId, Role, UserId};
 use tenure::record::{Record, State};
+use tenure::{EndReason, Level};
 
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum Phase {
@@ -29,7 +29,7 @@ pub(crate) struct Session {
     pub(crate) replaced: Option<(u32, u64)>,
     pub(crate) floor: u32,
     pub(crate) rotate_soon: bool,
-    pub(crate) level: u8,
+    pub(crate) level: Option<Level>,
     pub(crate) roles: Vec<Role>,
     pub(crate) data: BTreeMap<String, (u64, Vec<u8>)>,
     pub(crate) version: u64,
@@ -60,7 +60,7 @@ impl Session {
             replaced: replaced.map(|old| (old.generation, old.since.as_millis())),
             floor: secrets.floor,
             rotate_soon: secrets.rotate_soon,
-            level: record.identity().map_or(0, |identity| identity.level),
+            level: record.identity().map(|identity| identity.level),
             roles: record.identity().map(|i| i.roles.clone()).unwrap_or_default(),
             data: record.data.iter().map(|(k, v)| (k.clone(), value(v))).collect(),
             version: record.version,

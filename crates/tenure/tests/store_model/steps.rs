@@ -8,7 +8,7 @@ use tenure::id::{OperationId, Realm, SessionId, UserId};
 use tenure::record::{Change, NewIdentity, NewSession, NewState};
 use tenure::store::conformance::{Fixture, admission, claim, end, identity, sealed, user};
 use tenure::store::{Admission, AtLimit, Authentication, Mutation, Operation, Proof, Renewal};
-use tenure::{Actor, EndReason};
+use tenure::{Actor, EndReason, Level};
 
 use crate::model::Model;
 use crate::session::{Phase, Session};
@@ -66,7 +66,7 @@ pub(crate) enum What {
     Change { key: u8, value: Option<u8>, expect: Option<u64>, whole: Option<u64>, token: Option<i8> },
     Prepare(i8),
     Confirm(i8),
-    Authenticate { token: i8, renews: bool, as_another: bool, level: u8, max: u32, at_limit: AtLimit },
+    Authenticate { token: i8, renews: bool, as_another: bool, level: Level, max: u32, at_limit: AtLimit },
     SetRoles(bool),
     Claim(i8),
     Release { own: bool },
@@ -117,11 +117,15 @@ fn at_limit() -> impl Strategy<Value = AtLimit> {
     prop_oneof![Just(AtLimit::Refuse), Just(AtLimit::EndOldest), Just(AtLimit::EndLongestIdle)]
 }
 
+fn levels() -> impl Strategy<Value = Level> {
+    prop_oneof![Just(Level::One), Just(Level::Two), Just(Level::Three)]
+}
+
 fn what() -> impl Strategy<Value = What> {
     let token = || prop_oneof![4 => Just(0_i8), 1 => Just(-1), 1 => Just(1), 1 => Just(-2)];
     let off = || prop::option::of(prop_oneof![3 => Just(0_u64), 1 => Just(1)]);
     let change = (0..3_u8, any::<Option<u8>>(), off(), off(), prop::option::of(token()));
-    let authenticate = (token(), any::<bool>(), prop::bool::weighted(0.1), 1..4_u8, 1..4_u32, at_limit());
+    let authenticate = (token(), any::<bool>(), prop::bool::weighted(0.1), levels(), 1..4_u32, at_limit());
     prop_oneof![
         4 => change.prop_map(|(key, value, expect, whole, token)| What::Change { key, value, expect, whole, token }),
         3 => token().prop_map(What::Prepare),

@@ -1,6 +1,7 @@
 //! The pages about oneself: sign in, account, devices and theme.
 
 use askama::Template;
+use tenure_tower::Level;
 
 use super::{Moment, Shell, Theme};
 
@@ -61,8 +62,8 @@ pub struct Account {
     pub name: String,
     /// Their opaque user id.
     pub user: String,
-    /// The session's assurance level, 1 to 3.
-    pub level: u8,
+    /// The session's assurance level.
+    pub level: Level,
     /// How they proved who they are.
     pub methods: Vec<Method>,
     /// When they signed in.
@@ -80,9 +81,9 @@ pub struct Account {
 impl Account {
     fn level_words(&self) -> &'static str {
         match self.level {
-            0 | 1 => "One factor, such as a password. Enough to look around and shop.",
-            2 => "Two different factors. Enough to change what matters.",
-            _ => "Two factors, one of them a key that cannot be copied.",
+            Level::One => "One factor, such as a password. Enough to look around and shop.",
+            Level::Two => "Two different factors. Enough to change what matters.",
+            Level::Three => "Two factors, one of them a key that cannot be copied.",
         }
     }
 }

@@ -1,6 +1,7 @@
 //! What must be true of every page.
 
 use jiff::Timestamp;
+use tenure_tower::Level;
 
 use super::*;
 use crate::catalogue::PRODUCTS;
@@ -140,7 +141,7 @@ fn all(text: &str) -> Vec<(&'static str, String)> {
                 shell: shell(),
                 name: text.to_owned(),
                 user: text.to_owned(),
-                level: 2,
+                level: Level::Two,
                 methods: vec![Method { method: text.to_owned(), at: moment() }],
                 signed_in: moment(),
                 idle_ends: moment(),

@@ -7,7 +7,7 @@ use axum::http::{Method as HttpMethod, StatusCode, Uri};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Redirect, Response};
 use serde::Deserialize;
-use tenure_tower::{Error, Session, SignedIn, tenure};
+use tenure_tower::{Error, Level, Session, SignedIn, tenure};
 
 use crate::pages::{
     Account, Method, PEOPLE, Shell, SignIn, SignedOut, SignedOutReason, in_ascii, local_path,
@@ -114,7 +114,7 @@ pub(crate) async fn account(me: SignedIn) -> Result<Response, Error> {
     let account = Account {
         name: visitor(Some(session)).name().unwrap_or_default().to_owned(),
         user: me.user().to_string(),
-        level: session.level(),
+        level: session.level().unwrap_or(Level::One),
         methods: session.methods().iter().map(used).collect(),
         signed_in: moment(session.authenticated_at().unwrap_or(session.created_at()), now),
         idle_ends: moment(session.idle_expires_at(), now),

@@ -6,6 +6,7 @@ use super::builders::{ABSOLUTE_MS, identity, user};
 use super::fixture::Fixture;
 use super::tables::{ada, authenticate};
 use crate::id::{Realm, Role};
+use crate::level::Level;
 use crate::record::{Identity, Method, NewIdentity, NewState, Record, State};
 use crate::store::{Authentication, Mutation, Outcome, Proof, Refusal, Renewal};
 
@@ -25,7 +26,7 @@ pub(super) async fn a_second_factor_signs_a_pending_session_in(f: Fixture) {
         ..f.step_up(&ada(), 1)
     };
     let after = f.apply(before.id, authenticate(authentication.clone())).await;
-    assert_eq!(signed_in(&after).level, 2);
+    assert_eq!(signed_in(&after).level, Level::Two);
     let shown: Vec<_> =
         signed_in(&after).methods.iter().map(|used| (used.method.as_str(), used.at)).collect();
     assert_eq!(shown, [("password", before.created_at), ("totp", f.now())], "each at its time");
@@ -83,7 +84,7 @@ pub(super) async fn a_step_up_raises_the_level_and_moves_no_limit(f: Fixture) {
     let after = f.apply(before.id, authenticate(f.step_up(&ada(), 1))).await;
     assert_eq!((after.deadline, after.idle_ms), (before.deadline, before.idle_ms));
     let (was, is) = (signed_in(&before), signed_in(&after));
-    assert_eq!((is.level, is.authenticated_at), (2, was.authenticated_at));
+    assert_eq!((is.level, is.authenticated_at), (Level::Two, was.authenticated_at));
     let methods: Vec<_> = is.methods.iter().map(|m| (m.method.as_str(), m.at)).collect();
     assert_eq!(methods, [("password", before.created_at), ("totp", f.now())]);
 }
@@ -92,11 +93,11 @@ pub(super) async fn a_step_up_never_lowers_the_level(f: Fixture) {
     let id = f.begin(f.signed_in(&ada())).await.id;
     f.apply(id, authenticate(f.step_up(&ada(), 1))).await;
     let lower = Authentication {
-        identity: NewIdentity { level: 1, methods: vec![Method::password()], ..identity(&ada()) },
+        identity: NewIdentity { level: Level::One, methods: vec![Method::password()], ..identity(&ada()) },
         ..f.step_up(&ada(), 3)
     };
     let after = f.apply(id, authenticate(lower)).await;
-    assert_eq!(signed_in(&after).level, 2);
+    assert_eq!(signed_in(&after).level, Level::Two);
     assert_eq!(signed_in(&after).methods.len(), 2, "each method's last use");
 }
 

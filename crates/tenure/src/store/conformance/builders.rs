@@ -8,6 +8,7 @@ use sha2::{Digest, Sha256};
 use super::fixture::Fixture;
 use crate::clock::Timestamp;
 use crate::id::{OperationId, Realm, Route, SessionId, UserId};
+use crate::level::Level;
 use crate::random;
 use crate::reason::{Actor, EndReason, Ending};
 use crate::record::{Change, Claim, Grace, Method, NewIdentity, NewSession, NewState, Successor};
@@ -100,7 +101,7 @@ impl Fixture {
     pub fn step_up(&self, user: &UserId, generation: u32) -> Authentication {
         Authentication {
             identity: NewIdentity {
-                level: 2,
+                level: Level::Two,
                 methods: vec![Method::new("totp").expect("a plain word")],
                 ..identity(user)
             },
@@ -136,7 +137,12 @@ pub fn route(realm: &Realm, user: &UserId) -> Route {
 
 /// `user`, proved by password.
 pub fn identity(user: &UserId) -> NewIdentity {
-    NewIdentity { user: user.clone(), roles: Vec::new(), level: 1, methods: vec![Method::password()] }
+    NewIdentity {
+        user: user.clone(),
+        roles: Vec::new(),
+        level: Level::One,
+        methods: vec![Method::password()],
+    }
 }
 
 /// Room for everybody.

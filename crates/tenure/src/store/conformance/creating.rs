@@ -8,6 +8,7 @@ use super::fixture::Fixture;
 use super::tables::{ada, role};
 use crate::event::EventKind;
 use crate::id::Realm;
+use crate::level::Level;
 use crate::reason::Actor;
 use crate::record::{NewIdentity, NewSession, NewState, State, Value};
 use crate::store::{Operation, Outcome};
@@ -45,7 +46,7 @@ pub(super) async fn a_session_begins_in_the_state_that_was_ordered(f: Fixture) {
     let State::SignedIn(identity) = &record.state else { panic!("{:?} instead of signed in", record.state) };
     assert_eq!(identity.roles, [role("admin"), role("writer")], "sorted, each once");
     assert_eq!(identity.authenticated_at, f.now());
-    assert_eq!((identity.level, identity.methods.len()), (1, 1));
+    assert_eq!((identity.level, identity.methods.len()), (Level::One, 1));
 }
 
 pub(super) async fn a_beginning_is_told_once_with_its_actor(f: Fixture) {
