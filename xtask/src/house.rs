@@ -22,6 +22,7 @@ const LEVELS: &[(&str, u8)] = &[
     ("tenure-tower", 1),
     ("tenure-server", 2),
     ("tenure-shop", 2),
+    ("tenure-examples", 2),
     ("tenure-promises", 2),
     ("tenure-cli", 3),
     ("xtask", 3),
