@@ -119,8 +119,8 @@ mod tests {
     use std::time::Duration;
 
     use futures_util::{SinkExt, StreamExt};
-    use tenure_tower::tenure::testing::TestKit;
     use tenure_tower::tenure::Ending;
+    use tenure_tower::tenure::testing::TestKit;
     use tenure_tower::{Actor, EndReason};
     use tokio::net::TcpListener;
     use tokio_tungstenite::connect_async;
@@ -129,7 +129,8 @@ mod tests {
 
     use super::*;
 
-    type Client = tokio_tungstenite::WebSocketStream<tokio_tungstenite::MaybeTlsStream<tokio::net::TcpStream>>;
+    type Client =
+        tokio_tungstenite::WebSocketStream<tokio_tungstenite::MaybeTlsStream<tokio::net::TcpStream>>;
 
     async fn connect(kit: &TestKit, cookie: &str) -> Result<Client, tungstenite::Error> {
         connect_from(kit, cookie, None).await

@@ -42,8 +42,10 @@ impl Users {
         let users = self.clone();
         spawn_blocking(move || {
             let password = hash(&password)?;
-            let sql = "INSERT INTO users (name, password) VALUES (?1, ?2) ON CONFLICT DO NOTHING RETURNING id";
-            let id = users.with(|table| table.query_row(sql, (&name, &password), |row| row.get(0)).optional());
+            let sql =
+                "INSERT INTO users (name, password) VALUES (?1, ?2) ON CONFLICT DO NOTHING RETURNING id";
+            let id =
+                users.with(|table| table.query_row(sql, (&name, &password), |row| row.get(0)).optional());
             id?.map(user_id).transpose()
         })
         .await?
