@@ -160,7 +160,7 @@ fn answer(sessions: &Sessions, verdict: Verdict, can_set_cookie: bool) -> Answer
         }
         Ok(active) => {
             let session = Arc::clone(active.session());
-            let renewed = active.renewed().map(|token| sessions.set_cookie(&session, token));
+            let renewed = active.renewed().map(|issued| &issued.set_cookie);
             // An answer that sets a cookie is for this one request.
             let cache_for = if renewed.is_some() { Duration::ZERO } else { active.cache_for() };
             Answer {

@@ -111,7 +111,7 @@ impl SignedIn {
         let mut look = self.session.handle().look().await?;
         let active = look.signed_in()?.clone();
         let issued = self.session.handle().settings.sessions.step_up(&active, proof).await?;
-        look.adopt(&issued).await
+        look.adopt(issued).await
     }
 }
 

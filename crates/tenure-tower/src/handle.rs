@@ -9,8 +9,7 @@ use http::HeaderValue;
 use http::request::Parts;
 use tenure::clock::Timestamp;
 use tenure::{
-    Active, Changes, Check, Device, Inactive, NewGuest, Require, SessionId, SetCookie, SignIn, Snapshot,
-    Verdict,
+    Active, Changes, Check, Device, Inactive, Issued, NewGuest, Require, SetCookie, SignIn, Snapshot, Verdict,
 };
 use tokio::sync::{Mutex, MutexGuard};
 
@@ -50,8 +49,8 @@ pub(crate) struct State {
 enum Cookie {
     /// The browser is to forget it: because it was asked to, or because it is dead.
     Forget { signed_out: bool },
-    /// A token of this generation, rotated or of a session that began or was authenticated.
-    Token { cookie: SetCookie, session: SessionId, generation: u32, rotated: bool },
+    /// A token, rotated or of a session that began or was authenticated.
+    Token(Box<Issued>),
 }
 
 /// What a request leaves to do for its answer.
@@ -84,16 +83,8 @@ impl Handle {
         state.looked_at = true;
         if state.verdict.is_none() {
             let verdict = self.check().await?;
-            if let Some(active) = verdict.active()
-                && let Some(token) = active.renewed()
-            {
-                let session = active.session();
-                state.cookie = Some(Cookie::Token {
-                    cookie: self.settings.sessions.set_cookie(session, token),
-                    session: session.id(),
-                    generation: session.generation() + 1,
-                    rotated: true,
-                });
+            if let Some(issued) = verdict.active().and_then(Active::renewed) {
+                state.cookie = Some(Cookie::Token(Box::new(issued.clone())));
             }
             if verdict.inactive().is_some_and(|inactive| inactive.forget) {
                 state.cookie = Some(Cookie::Forget { signed_out: false });
@@ -144,10 +135,8 @@ impl Handle {
                 let under_way = self.settings.sessions.now().since(self.arrived_at);
                 (signed_out || under_way <= AT_ONCE).then(|| self.settings.sessions.cookie().clear())
             }
-            Cookie::Token { cookie, session, generation, rotated } => {
-                let good = self.settings.sessions.may_hand_out(session, generation, rotated).await;
-                // Without an answer of the store: a rotated token is offered again, others are not.
-                good.unwrap_or(!rotated).then_some(cookie)
+            Cookie::Token(issued) => {
+                self.settings.sessions.may_hand_out(&issued).await.then_some(issued.set_cookie)
             }
         }
     }
@@ -203,23 +192,19 @@ impl Look<'_> {
         }
         let new = NewGuest { data, device: self.handle.device(), ..NewGuest::default() };
         let issued = self.handle.settings.sessions.create_guest(new).await?;
-        self.adopt(&issued).await?;
+        self.adopt(issued).await?;
         let active =
             self.active().cloned().ok_or(tenure::Error::Bug("a guest that has just begun is not active"))?;
         Ok((active, true))
     }
 
     /// Goes on with a session whose token was just made.
-    pub(crate) async fn adopt(&mut self, issued: &tenure::Issued) -> Result<(), Error> {
-        self.state.cookie = Some(Cookie::Token {
-            cookie: issued.set_cookie.clone(),
-            session: issued.session.id(),
-            generation: issued.session.generation(),
-            rotated: false,
-        });
+    pub(crate) async fn adopt(&mut self, issued: Issued) -> Result<(), Error> {
+        let token = issued.token.clone();
+        self.state.cookie = Some(Cookie::Token(Box::new(issued)));
         let check = Check { touch: false, ..Check::any() };
-        let token = issued.token.expose().as_bytes();
-        self.state.verdict = Some(self.handle.settings.sessions.check(token, &check).await?);
+        let verdict = self.handle.settings.sessions.check(token.expose().as_bytes(), &check).await?;
+        self.state.verdict = Some(verdict);
         Ok(())
     }
 
@@ -255,7 +240,7 @@ impl Look<'_> {
         let sign_in = sign_in.device(self.handle.device());
         let presented = self.state.verdict.clone();
         let issued = self.handle.settings.sessions.sign_in(presented.as_ref(), sign_in).await?;
-        self.adopt(&issued).await?;
+        self.adopt(issued).await?;
         self.save().await
     }
 

@@ -193,7 +193,7 @@ impl Play {
                 let renews = !active.is_in_grace() && self.model.renews(session);
                 assert_eq!(active.renewed().is_some(), renews);
                 if let Some(renewed) = active.renewed() {
-                    self.model.prepare(session, renewed.expose(), lost);
+                    self.model.prepare(session, renewed.token.expose(), lost);
                 }
                 self.model.touch(session);
             }

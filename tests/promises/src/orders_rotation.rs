@@ -16,7 +16,7 @@ const VISIT: Request = Request {
             let check = Check { can_set_cookie: true, ..Check::any() };
             let verdict = sessions.check(before.issued.token.expose().as_bytes(), &check).await.unwrap();
             let renewed = verdict.active().and_then(|active| active.renewed());
-            renewed.map_or_else(|| word(&verdict), |token| format!("ok {}", token.expose()))
+            renewed.map_or_else(|| word(&verdict), |issued| format!("ok {}", issued.token.expose()))
         })
     },
 };

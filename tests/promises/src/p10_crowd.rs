@@ -13,8 +13,8 @@ use tenure::{Active, Actor, Check, EndReason, Error, SessionId, Sessions, Verdic
 use tokio::task::yield_now;
 
 use crate::support::{
-    COUNT, Call, Parts, SECOND, Trouble, World, active, ends, on_each_engine, role, said, sign_in, soaked,
-    the_end, user, word,
+    COUNT, Call, SECOND, Trouble, World, active, ends, on_each_engine, role, said, sign_in, soaked, the_end,
+    user, word,
 };
 
 on_each_engine! {
@@ -125,14 +125,14 @@ impl Crowd {
     /// The handler, and the cookie that its answer sets.
     async fn handle(&self, active: &Active, dice: &mut Dice) -> Option<String> {
         self.generation.fetch_max(active.session().generation(), Ordering::SeqCst);
-        let mut cookie = active.renewed().map(|token| token.expose().to_owned());
+        let mut cookie = active.renewed().cloned();
         match dice.throw(12) {
             0 => match self.sessions.update(active, COUNT, |count| *count += 1).await {
                 Ok(_) => drop(self.counted.fetch_add(1, Ordering::SeqCst)),
                 Err(error) => assert!(matches!(error, Error::Store(_)), "{error:?}"),
             },
             1 => match self.sessions.rotate(active, Actor::application(), None).await {
-                Ok(issued) => cookie = Some(issued.token.expose().to_owned()),
+                Ok(issued) => cookie = Some(issued),
                 Err(Error::Store(_)) => {}
                 Err(error) => {
                     assert!(["rotation_too_soon", "token_superseded"].contains(&error.code()), "{error:?}")
@@ -143,9 +143,7 @@ impl Crowd {
         dice.wait().await;
         // A slow answer must not overwrite a newer cookie, as the layer sees to it.
         let cookie = cookie?;
-        let generation = Parts::of(&cookie).generation;
-        let good = self.sessions.may_hand_out(self.id, generation, true).await;
-        good.unwrap_or(false).then_some(cookie)
+        self.sessions.may_hand_out(&cookie).await.then(|| cookie.token.expose().to_owned())
     }
 }
 
@@ -215,7 +213,7 @@ async fn p10_a_thief_in_a_crowd_always_ends_the_session(mut world: World) {
                         "token_reuse" => return,
                         "ok" if !is_late => {
                             let renewed = verdict.active().and_then(Active::renewed);
-                            jar = renewed.map_or(jar, |token| token.expose().to_owned());
+                            jar = renewed.map_or(jar, |issued| issued.token.expose().to_owned());
                         }
                         other => panic!("{other} after the thief was told"),
                     }

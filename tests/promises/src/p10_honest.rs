@@ -170,7 +170,7 @@ impl Play {
     async fn arrive(&mut self, cookie: &str, passive: bool, can_set_cookie: bool) {
         let Some(active) = self.check(cookie, passive, can_set_cookie).await else { return };
         if let Some(renewed) = active.renewed() {
-            self.answer_with(renewed.expose().to_owned()).await;
+            self.answer_with(renewed.token.expose().to_owned()).await;
         }
     }
 

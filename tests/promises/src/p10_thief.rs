@@ -72,7 +72,7 @@ async fn p10_a_stolen_token_ends_the_session_for_both_whoever_rotates_first(worl
     let stolen = issued.token.expose().to_owned();
     world.clock.advance(16 * MINUTE);
     let Verdict::Ok(first) = visit(&sessions, &stolen).await else { panic!("alive") };
-    let next = first.renewed().expect("due for renewal").expose().to_owned();
+    let next = first.renewed().expect("due for renewal").token.expose().to_owned();
     assert_eq!(said(&sessions, &next).await, "ok");
     world.clock.advance(11 * SECOND);
     assert_eq!(said(&sessions, &stolen).await, "token_reuse");
@@ -120,7 +120,7 @@ async fn p10_a_lost_answer_is_given_again_until_it_is_used(world: World) {
     let mut sessions = sessions;
     for round in 0..12 {
         let Verdict::Ok(active) = visit(&sessions, &first).await else { panic!("round {round}") };
-        given.push(active.renewed().expect("the same again").expose().to_owned());
+        given.push(active.renewed().expect("the same again").token.expose().to_owned());
         world.clock.advance(2 * MINUTE);
         if round % 4 == 3 {
             // A laptop asleep, a server restarted: the answer is still the same.
@@ -205,7 +205,7 @@ async fn cs_sm_7_changed_roles_act_at_the_next_check_and_rotate_at_the_next_requ
     sessions.set_roles(&user("ann"), &[role("admin")], Actor::application()).await.unwrap();
     let verdict = sessions.check(token.as_bytes(), &admin).await.unwrap();
     let Verdict::Ok(active) = verdict else { panic!("{}", word(&verdict)) };
-    let next = active.renewed().expect("more rights, a new token").expose().to_owned();
+    let next = active.renewed().expect("more rights, a new token").token.expose().to_owned();
     assert_eq!(said(&sessions, &next).await, "ok");
 
     sessions.set_roles(&user("ann"), &[], Actor::application()).await.unwrap();
@@ -221,7 +221,7 @@ async fn cs_sm_11_a_token_renews_itself_in_use(world: World) {
         world.clock.advance(MINUTE);
         let Verdict::Ok(active) = visit(&sessions, &token).await else { panic!("in use") };
         if let Some(renewed) = active.renewed() {
-            token = renewed.expose().to_owned();
+            token = renewed.token.expose().to_owned();
             renewals += 1;
         }
     }

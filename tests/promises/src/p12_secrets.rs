@@ -76,7 +76,7 @@ impl Told {
         self.debug(verdict);
         self.debug(&verdict.reason());
         if let Some(renewed) = verdict.active().and_then(|active| active.renewed()) {
-            self.tokens.push(renewed.expose().to_owned());
+            self.tokens.push(renewed.token.expose().to_owned());
         }
         // A handler that panics with what it holds.
         let panicked = catch_unwind(AssertUnwindSafe(|| panic!("cannot go on with {verdict:?}")));

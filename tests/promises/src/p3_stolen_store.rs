@@ -45,7 +45,7 @@ async fn busy_day(world: &World, sessions: &Sessions) -> Vec<String> {
         world.clock.advance(16 * MINUTE);
         let Verdict::Ok(holder) = visit(sessions, tokens.last().unwrap()).await else { panic!("alive") };
         if let Some(renewed) = holder.renewed() {
-            tokens.push(renewed.expose().to_owned());
+            tokens.push(renewed.token.expose().to_owned());
             visit(sessions, tokens.last().unwrap()).await;
         }
     }
@@ -261,7 +261,7 @@ async fn p3_a_copy_of_the_store_follows_no_session_through_its_rotations(world: 
     for _ in 0..4 {
         world.clock.advance(16 * MINUTE);
         let Verdict::Ok(holder) = visit(&sessions, &token).await else { panic!("alive") };
-        let next = holder.renewed().expect("due").expose().to_owned();
+        let next = holder.renewed().expect("due").token.expose().to_owned();
         // A copy is taken while the successor waits, and the thief tries to open it.
         let prepared: Vec<Record> =
             dump(&world).into_iter().filter(|record| record.secrets.successor.is_some()).collect();

@@ -166,7 +166,9 @@ async fn p4_nothing_but_signing_in_again_moves_the_absolute_limit(
         assert!(now < deadline, "alive past its deadline");
         assert_eq!(holder.session().expires_at(), deadline);
         let next = match call {
-            Calling::Visit => visit(&sessions, &token).await.active().and_then(|a| a.renewed().cloned()),
+            Calling::Visit => {
+                visit(&sessions, &token).await.active().and_then(|a| Some(a.renewed()?.token.clone()))
+            }
             Calling::Poll => None,
             Calling::Rotate => {
                 sessions.rotate(holder, Actor::application(), None).await.ok().map(|issued| issued.token)

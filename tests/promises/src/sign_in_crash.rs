@@ -19,6 +19,7 @@ on_each_engine! {
     a_sign_in_refused_for_its_limit_can_be_tried_again;
     readers_that_complete_a_sign_in_at_once_make_one_session;
     a_guest_that_ends_half_way_takes_nothing_along;
+    p10_a_slow_answer_hands_out_no_token_of_a_guest_that_is_signing_in;
 }
 
 /// The steps, and the ways in which each breaks off: it never happened, it happened and
@@ -224,4 +225,18 @@ async fn a_guest_that_ends_half_way_takes_nothing_along(world: World) {
     assert!(cart(&sessions, issued.token.expose()).await.is_empty(), "what was ended stays ended");
     assert_eq!(sessions.list(&user("ann")).await.unwrap().len(), 1);
     assert_eq!(the_end(&sessions, guest.session.id()).await.0.as_str(), "revoked");
+}
+
+/// From the claim on its token is dead: the answer that began the guest comes late, and its cookie
+/// would overwrite that of the sign-in.
+async fn p10_a_slow_answer_hands_out_no_token_of_a_guest_that_is_signing_in(world: World) {
+    let sessions = world.open().await;
+    let guest = guest_with_cart(&sessions, &["apple"]).await;
+    assert!(sessions.may_hand_out(&guest).await, "it is the only good one");
+    world.faults.once(Call::Create, Trouble::unavailable());
+    sign_in_from(&sessions, guest.token.expose(), "ann").await.unwrap_err();
+    assert!(!sessions.may_hand_out(&guest).await, "half-done");
+    let ann = sign_in_from(&sessions, guest.token.expose(), "ann").await.unwrap();
+    assert!(!sessions.may_hand_out(&guest).await, "done");
+    assert!(sessions.may_hand_out(&ann).await);
 }

@@ -12,7 +12,7 @@ use crate::clock::Timestamp;
 use crate::cookie::Found;
 use crate::error::Error;
 use crate::front::Stage;
-use crate::id::{Role, SessionId};
+use crate::id::Role;
 use crate::level::Level;
 use crate::reason::{Actor, EndReason, Ending, Reason};
 use crate::record::{Standing, State};
@@ -228,21 +228,6 @@ impl Sessions {
             Some(reason) => refuse(reason, Some(session)),
             None => Verdict::Ok(Active { session, in_grace, ..active }),
         })
-    }
-
-    /// Whether a token that was made for this request is still to be handed out: one of a sign-in
-    /// while it is the current one, a rotated one while nobody has used it. To be asked before an
-    /// answer that took long sets it as a cookie: it must not overwrite a newer one (promise P10).
-    ///
-    /// # Errors
-    /// As [`check`](Self::check).
-    pub async fn may_hand_out(&self, id: SessionId, generation: u32, rotated: bool) -> Result<bool, Error> {
-        Ok(self.core.known(id).await?.is_some_and(|session| {
-            let secrets = &session.record().secrets;
-            let is_prepared = secrets.successor.is_some() && generation == secrets.generation + 1;
-            let is_good = if rotated { is_prepared } else { generation == secrets.generation };
-            is_good && session.end_reason().is_none()
-        }))
     }
 
     /// Refuses what a check of another realm or for another cookie has shown.

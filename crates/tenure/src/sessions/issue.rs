@@ -9,6 +9,7 @@ use zeroize::{Zeroize, ZeroizeOnDrop};
 use super::Sessions;
 use crate::cookie::SetCookie;
 use crate::error::Error;
+use crate::front::Stage;
 use crate::id::{OperationId, Route, SessionId};
 use crate::reason::Actor;
 use crate::record::{Grace, Standing, State};
@@ -24,8 +25,19 @@ pub struct Issued {
     pub session: Arc<Snapshot>,
     /// The token.
     pub token: SessionToken,
-    /// The same as a `Set-Cookie` header, ready to send.
+    /// The same as a `Set-Cookie` header, ready to send. A remembered session's cookie lives as
+    /// long as the session can.
     pub set_cookie: SetCookie,
+    /// The token's.
+    generation: u32,
+}
+
+impl Issued {
+    /// Whether the token is the next one of a session whose current one goes on until this is
+    /// first used.
+    fn is_rotated(&self) -> bool {
+        self.generation > self.session.generation()
+    }
 }
 
 /// What a caller repeats with a request whose answer was lost, to get the first answer:
@@ -176,14 +188,28 @@ impl Sessions {
 
     pub(super) fn issued(&self, session: Arc<Snapshot>, generation: u32, secret: &Secret) -> Issued {
         let token = self.realm.binding.token(&self.core.keys, session.id(), generation, secret);
-        let set_cookie = self.set_cookie(&session, &token);
-        Issued { session, token, set_cookie }
+        let left = session.expires_at().since(self.core.clock.now());
+        let set_cookie = self.realm.cookie.set(&token, session.is_persistent().then_some(left));
+        Issued { session, token, set_cookie, generation }
     }
 
-    /// The `Set-Cookie` header that hands `token` to the client of `session`. A remembered
-    /// session's cookie lives as long as the session can.
-    pub fn set_cookie(&self, session: &Snapshot, token: &SessionToken) -> SetCookie {
-        let left = session.expires_at().since(self.core.clock.now());
-        self.realm.cookie.set(token, session.is_persistent().then_some(left))
+    /// Whether a token that was made for this request is still to be handed out: one of a sign-in
+    /// while it is the current one, a rotated one while nobody has used it. To be asked before an
+    /// answer that took long sets it as a cookie: it must not overwrite a newer one (promise P10).
+    ///
+    /// Where the store does not say, a rotated token is held back: it is offered again. Others are
+    /// handed out: theirs may be the only good one.
+    pub async fn may_hand_out(&self, issued: &Issued) -> bool {
+        let session = match self.core.known(issued.session.id()).await {
+            Ok(Some(session)) => session,
+            Ok(None) => return false,
+            Err(_) => return !issued.is_rotated(),
+        };
+        let secrets = &session.record().secrets;
+        let is_good = match issued.is_rotated() {
+            true => secrets.successor.is_some() && issued.generation == secrets.generation + 1,
+            false => issued.generation == secrets.generation,
+        };
+        is_good && session.front().stage != Stage::Over
     }
 }

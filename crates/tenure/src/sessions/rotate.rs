@@ -13,7 +13,7 @@ use crate::reason::Actor;
 use crate::record::{Record, Successor};
 use crate::snapshot::Snapshot;
 use crate::store::{Mutation, Operation, Refusal};
-use crate::token::{Secret, SessionToken};
+use crate::token::Secret;
 use crate::vault;
 
 impl Sessions {
@@ -63,9 +63,9 @@ impl Sessions {
             return;
         }
         match self.next_token(active).await {
-            Ok((session, token)) => {
-                active.session = session;
-                active.renewed = Some(token);
+            Ok(issued) => {
+                active.session = Arc::clone(&issued.session);
+                active.renewed = Some(Box::new(issued));
             }
             Err(error) => {
                 tracing::debug!(session = %active.session.id(), code = error.code(), "no rotation now")
@@ -73,7 +73,7 @@ impl Sessions {
         }
     }
 
-    async fn next_token(&self, active: &Active) -> Result<(Arc<Snapshot>, SessionToken), Error> {
+    async fn next_token(&self, active: &Active) -> Result<Issued, Error> {
         let (session, secret) = match self.prepared(active, active.session.record())? {
             Some(secret) => (Arc::clone(&active.session), secret),
             None => {
@@ -81,8 +81,7 @@ impl Sessions {
                 self.prepare(active, operation, &Secret::new(&*self.core.random)).await?
             }
         };
-        let token = self.realm.binding.token(&self.core.keys, session.id(), active.generation + 1, &secret);
-        Ok((session, token))
+        Ok(self.issued(session, active.generation + 1, &secret))
     }
 
     async fn prepare(

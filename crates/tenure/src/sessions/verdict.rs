@@ -4,10 +4,11 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::issue::Issued;
 use crate::error::Error;
 use crate::reason::Reason;
 use crate::snapshot::Snapshot;
-use crate::token::{BindingName, Secret, SessionToken};
+use crate::token::{BindingName, Secret};
 
 /// What a check says about a token.
 #[derive(Clone, Debug)]
@@ -60,7 +61,7 @@ pub struct Active {
     pub(super) generation: u32,
     pub(super) secret: Secret,
     pub(super) in_grace: bool,
-    pub(super) renewed: Option<SessionToken>,
+    pub(super) renewed: Option<Box<Issued>>,
     pub(super) cache_for: Duration,
     /// The realm and cookie that it was checked for.
     pub(super) binding: BindingName,
@@ -73,8 +74,8 @@ impl Active {
     }
 
     /// The next token, when one is to be handed to the client now.
-    pub fn renewed(&self) -> Option<&SessionToken> {
-        self.renewed.as_ref()
+    pub fn renewed(&self) -> Option<&Issued> {
+        self.renewed.as_deref()
     }
 
     /// Whether the presented token was replaced a moment ago. It is good for reading and
