@@ -1,6 +1,8 @@
 //! `cargo xtask bench`: what Tenure costs, beside what it cannot cost less than.
 
 mod check;
+mod http;
+mod instructions;
 mod page;
 mod run;
 mod section;

@@ -3,10 +3,10 @@
 use anyhow::Result;
 use clap::{Args, ValueEnum};
 
-use super::check;
 use super::page::Page;
 use super::section::{self, Section};
 use super::setting::Setting;
+use super::{check, http, instructions};
 
 /// Measure, and write docs/benchmarks.md.
 ///
@@ -23,6 +23,10 @@ pub(crate) struct Options {
     parts: Vec<Part>,
     #[command(flatten)]
     check: check::Options,
+    #[command(flatten)]
+    instructions: instructions::Options,
+    #[command(flatten)]
+    http: http::Options,
 }
 
 /// A part of the page.
@@ -30,6 +34,12 @@ pub(crate) struct Options {
 enum Part {
     /// A check from memory, token to verdict
     Check,
+    /// What a request takes in an axum application, in instructions
+    Instructions,
+    /// Requests a second of an axum application, reading and counting in memory
+    Http,
+    /// Requests a second that count durably
+    Durable,
 }
 
 impl Part {
@@ -41,6 +51,9 @@ impl Part {
     fn measure(self, setting: &Setting, options: &Options) -> Result<Vec<Section>> {
         match self {
             Self::Check => check::measure(setting, &options.check),
+            Self::Instructions => instructions::measure(setting, &options.instructions),
+            Self::Http => http::measure(setting, &options.http),
+            Self::Durable => http::measure_durable(setting, &options.http),
         }
     }
 }
@@ -48,7 +61,8 @@ impl Part {
 /// Measures and writes. Whether everything was within its bounds.
 pub(crate) fn run(options: &Options) -> Result<bool> {
     let asked = |part: &Part| options.parts.is_empty() || options.parts.contains(part);
-    let setting = Setting::build()?;
+    let setting = Setting::find()?;
+    setting.build("bench")?;
     let mut all_met = true;
     for part in Part::value_variants().iter().filter(|part| asked(part)) {
         println!("{}", part.name());

@@ -9,32 +9,44 @@ use serde::de::DeserializeOwned;
 use crate::command::{Log, Program};
 use crate::packages::Places;
 
-/// The package in `bench/`, built, on this machine.
+/// The packages that measure, on this machine.
 pub(crate) struct Setting {
     root: PathBuf,
 }
 
 impl Setting {
-    /// Builds the package.
-    pub(crate) fn build() -> Result<Self> {
-        let root = Places::find()?.root;
-        println!("building");
-        let log = Log::default();
-        let manifest = root.join("bench/Cargo.toml");
-        let built = log.succeeds(&Program::cargo("build --release --manifest-path").args([&manifest]))?;
-        ensure!(built, "bench/ does not build:\n{}", log.text());
-        Ok(Self { root })
+    pub(crate) fn find() -> Result<Self> {
+        Ok(Self { root: Places::find()?.root })
     }
 
-    /// One of the package's programs.
+    /// Builds one of the packages. The programs of all of them lie in one folder.
+    pub(crate) fn build(&self, package: &str) -> Result<()> {
+        println!("building {package}");
+        let log = Log::default();
+        let (manifest, target) = (self.root.join(package).join("Cargo.toml"), self.root.join("bench/target"));
+        let build = Program::cargo("build --release --manifest-path").args([&manifest]);
+        let built = log.succeeds(&build.args(["--target-dir".as_ref(), target.as_os_str()]))?;
+        ensure!(built, "{package} does not build:\n{}", log.text());
+        Ok(())
+    }
+
+    /// The version of a crate that a package measures beside.
+    pub(crate) fn version(&self, package: &str, name: &str) -> Result<String> {
+        let file = self.root.join(package).join("Cargo.lock");
+        let lock = fs::read_to_string(&file).with_context(|| format!("cannot read {}", file.display()))?;
+        let mut lines = lock.lines().skip_while(|line| *line != format!("name = \"{name}\""));
+        let version = lines.nth(1).and_then(|line| line.strip_prefix("version = \"")?.strip_suffix('"'));
+        version.map(str::to_owned).with_context(|| format!("{} has no {name}", file.display()))
+    }
+
+    /// One of the programs.
     pub(crate) fn program(&self, name: &str) -> PathBuf {
         self.root.join("bench/target/release").join(name)
     }
 
-    /// Runs one of the package's programs, and reads each line that it prints as JSON.
+    /// Runs one of the programs, and reads each line that it prints as JSON.
     pub(crate) fn lines<T: DeserializeOwned>(&self, name: &str, args: &[String]) -> Result<Vec<T>> {
-        let output = Program::new(self.program(name)).args(args).output();
-        let output = output.with_context(|| format!("{name} {} failed", args.join(" ")))?;
+        let output = Program::new(self.program(name)).args(args).answer()?.stdout;
         let read = |line| serde_json::from_str(line).with_context(|| format!("{name} printed {line}"));
         output.lines().map(read).collect()
     }
