@@ -2,8 +2,9 @@
 //! a program that counts instructions. Two runs that differ in requests tell what one takes.
 
 use axum::Router;
-use axum::body::Body;
+use axum::body::{Body, Bytes};
 use axum::http::header::{ACCEPT, COOKIE, HOST, SET_COOKIE, USER_AGENT};
+use axum::http::request::Parts;
 use axum::http::{HeaderValue, Request, Response, StatusCode};
 use http_body_util::BodyExt;
 use tenure_bench::apps::{App, Route};
@@ -18,44 +19,50 @@ fn main() {
     let [app, route, requests] = args.as_slice() else { panic!("instructions APP ROUTE REQUESTS") };
     let app: App = app.parse().expect("an application");
     let route: Route = route.parse().expect("a route");
-    let requests = requests.parse().expect("a number");
+    let requests: usize = requests.parse().expect("a number");
     let folder = tempfile::tempdir().expect("a folder");
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
     runtime.block_on(async {
         let mut router = app.router(folder.path()).await;
-        let cookies = sign_in(&mut router).await;
-        for number in 0..requests {
-            let request =
-                request(route.method(), &format!("/{}", route.name()), Some(&cookies[number % VISITORS]));
-            let body = answer(&mut router, request).await.into_body().collect().await.expect("a body");
+        let mut visitors = Vec::new();
+        for number in 0..VISITORS {
+            let cookie = sign_in(&mut router, number).await;
+            visitors.push(request(route.method(), &format!("/{}", route.name()), Some(&cookie)));
+        }
+        for parts in visitors.iter().cycle().take(requests) {
+            let answer = answer(&mut router, parts.clone()).await;
+            let body = answer.into_body().collect().await.expect("a body");
             assert!(!body.to_bytes().is_empty());
         }
     });
 }
 
-async fn sign_in(router: &mut Router) -> Vec<HeaderValue> {
-    let mut cookies = Vec::new();
-    for number in 0..VISITORS {
-        let asked = request("POST", &format!("/sign-in/user-{number:04}"), None);
-        let set = answer(router, asked).await.headers()[SET_COOKIE].to_str().expect("text").to_owned();
-        let pair = set.split(';').next().expect("a part").to_owned();
-        cookies.push(pair.try_into().expect("a cookie"));
-    }
-    cookies
+async fn sign_in(router: &mut Router, number: usize) -> String {
+    let asked = request("POST", &format!("/sign-in/user-{number:04}"), None);
+    let answer = answer(router, asked).await;
+    let set = answer.headers()[SET_COOKIE].to_str().expect("text");
+    set.split(';').next().expect("a part").to_owned()
 }
 
-fn request(method: &str, path: &str, cookie: Option<&HeaderValue>) -> Request<Body> {
-    let mut request = Request::builder().method(method).uri(path).header(HOST, "bench.example");
-    request = request.header(USER_AGENT, BROWSER).header(ACCEPT, WANTED);
-    if let Some(cookie) = cookie {
-        request = request.header(COOKIE, cookie);
+/// A request as a server reads it: all values of headers are parts of one piece of memory.
+fn request(method: &str, path: &str, cookie: Option<&str>) -> Parts {
+    let mut values = vec![(HOST, "bench.example"), (USER_AGENT, BROWSER), (ACCEPT, WANTED)];
+    values.extend(cookie.map(|cookie| (COOKIE, cookie)));
+    let read: Bytes = values.iter().map(|(_, value)| *value).collect::<String>().into();
+    let (mut parts, ()) =
+        Request::builder().method(method).uri(path).body(()).expect("a request").into_parts();
+    let mut at = 0;
+    for (name, value) in values {
+        let piece = read.slice(at..at + value.len());
+        at += value.len();
+        parts.headers.append(name, HeaderValue::from_maybe_shared(piece).expect("a value"));
     }
-    request.body(Body::empty()).expect("a request")
+    parts
 }
 
-async fn answer(router: &mut Router, request: Request<Body>) -> Response<Body> {
+async fn answer(router: &mut Router, parts: Parts) -> Response<Body> {
     let Ok(ready) = ServiceExt::<Request<Body>>::ready(router).await;
-    let Ok(answer) = ready.call(request).await;
+    let Ok(answer) = ready.call(Request::from_parts(parts, Body::empty())).await;
     assert_eq!(answer.status(), StatusCode::OK);
     answer
 }

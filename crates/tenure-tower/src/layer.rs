@@ -9,8 +9,8 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use axum_core::response::{IntoResponse, Response};
-use http::Request;
 use http::request::Parts;
+use http::{HeaderName, Request};
 use tenure::Sessions;
 use tower_layer::Layer;
 use tower_service::Service;
@@ -21,7 +21,7 @@ use crate::settings::Settings;
 
 /// The header by which a page says that a request is background polling and no activity.
 /// Whoever sends it can only make a session die sooner.
-const PASSIVE: &str = "tenure-passive";
+static PASSIVE: HeaderName = HeaderName::from_static("tenure-passive");
 
 /// Gives each request its session: checked when a handler first touches it, saved before the
 /// answer leaves, also when that is an error.
@@ -52,7 +52,7 @@ impl SessionLayer {
             sessions: sessions.clone(),
             sign_in_at: None,
             home_at: None,
-            passive: Arc::new(|parts| parts.headers.contains_key(PASSIVE)),
+            passive: Arc::new(|parts| parts.headers.contains_key(&PASSIVE)),
             client_ip: Arc::new(|_| None),
         };
         Self { settings: Arc::new(settings) }
