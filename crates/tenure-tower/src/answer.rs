@@ -9,9 +9,10 @@ use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use tenure::{CookieSettings, SetCookie};
 
 use crate::error::{Failure, Remedy};
-use crate::handle::Handle;
+use crate::handle::{Finished, Handle};
 
 /// What of a request the answer depends on. Looked into only when the answer is a failure.
+#[derive(Clone)]
 pub(crate) struct Asked {
     accept: Option<HeaderValue>,
     /// What was asked for, unless the request is not repeated by going there.
@@ -40,10 +41,9 @@ impl Asked {
     }
 }
 
-/// Saves the session and puts its headers on the answer. What cannot be saved turns the
-/// answer into a 503: the visitor must not be told that something was done which was not.
-pub(crate) async fn finish(handle: &Handle, asked: &Asked, answer: Response) -> Response {
-    let finished = handle.finish().await;
+/// Puts the headers of the session on the answer. What could not be saved turns the answer into
+/// a 503: the visitor must not be told that something was done which was not.
+pub(crate) fn complete(handle: &Handle, asked: &Asked, finished: Finished, answer: Response) -> Response {
     let mut answer = match finished.saved {
         Ok(()) => answer,
         Err(error) => error.into_response(),
@@ -103,7 +103,9 @@ fn redirected(handle: &Handle, asked: &Asked, mut answer: Response) -> Response 
     };
     let settings = &handle.settings;
     let to = match failure.remedy {
-        Remedy::SignIn => settings.sign_in_at.as_ref().map(|path| sign_in_address(path, asked.address().as_deref())),
+        Remedy::SignIn => {
+            settings.sign_in_at.as_ref().map(|path| sign_in_address(path, asked.address().as_deref()))
+        }
         Remedy::GoHome => settings.home_at.clone(),
         Remedy::GoElsewhere | Remedy::TryAgain | Remedy::ChangeRequest => None,
     };

@@ -64,6 +64,19 @@ pub(crate) struct Finished {
     pub(crate) saved: Result<(), Error>,
 }
 
+impl State {
+    /// What is left to do, when nothing is to be written or set.
+    fn finished_already(&self) -> Option<Finished> {
+        // Whoever looked in vain has answered so.
+        let nothing_to_set = self.verdict.is_none() || self.cookie.is_none();
+        (nothing_to_set && self.changes.is_empty()).then_some(Finished {
+            looked_at: self.looked_at,
+            cookie: None,
+            saved: Ok(()),
+        })
+    }
+}
+
 impl Handle {
     pub(crate) fn new(settings: Arc<Settings>, parts: &Parts) -> Self {
         // Headers are shared, not copied: most requests need none of it as text.
@@ -111,16 +124,17 @@ impl Handle {
         Ok(self.settings.sessions.check_cookie(headers, &check).await?)
     }
 
+    /// What is left to do, when nothing is to be written or set and no part of the handler is still
+    /// at work with the session.
+    pub(crate) fn finished_already(&self) -> Option<Finished> {
+        self.state.try_lock().ok()?.finished_already()
+    }
+
     /// Writes what waits and says what is left to do. A cookie that was to be set is set also
     /// when something else could not be written: its token may be the only good one.
     pub(crate) async fn finish(&self) -> Finished {
-        {
-            let state = self.lock().await;
-            // Whoever looked in vain has answered so.
-            let nothing_to_set = state.verdict.is_none() || state.cookie.is_none();
-            if nothing_to_set && state.changes.is_empty() {
-                return Finished { looked_at: state.looked_at, cookie: None, saved: Ok(()) };
-            }
+        if let Some(finished) = self.lock().await.finished_already() {
+            return finished;
         }
         let saved = match self.look().await {
             Ok(mut look) => look.save().await,
