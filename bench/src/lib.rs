@@ -1,4 +1,8 @@
 //! What the measurements share.
 
+pub mod apps;
 pub mod hollow;
+pub mod load;
 pub mod rounds;
+pub mod serve;
+pub mod sharded;

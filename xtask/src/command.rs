@@ -10,7 +10,7 @@ use std::sync::mpsc;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, bail, ensure};
 
 /// After this long a program hangs; with `--soak` it gets [`SOAK_LIMIT`].
 const LIMIT: Duration = Duration::from_secs(40 * 60);
@@ -112,6 +112,20 @@ impl Log {
     }
 }
 
+/// What a program printed.
+pub(crate) struct Answer {
+    pub(crate) stdout: String,
+    pub(crate) stderr: String,
+}
+
+impl Answer {
+    /// The last lines on the standard error, where a program says what went wrong.
+    fn end(&self) -> String {
+        let lines: Vec<&str> = self.stderr.lines().collect();
+        lines[lines.len().saturating_sub(10)..].join("\n")
+    }
+}
+
 /// A program, its arguments and its variables.
 pub(crate) struct Program {
     program: OsString,
@@ -153,6 +167,16 @@ impl Program {
     pub(crate) fn output(&self) -> Option<String> {
         let output = self.command().stdin(Stdio::null()).output().ok()?;
         output.status.success().then(|| String::from_utf8_lossy(&output.stdout).trim().to_owned())
+    }
+
+    /// What the program prints. Fails with the end of it unless the program succeeds.
+    pub(crate) fn answer(&self) -> Result<Answer> {
+        let output = self.command().stdin(Stdio::null()).output();
+        let output = output.with_context(|| format!("cannot start {}", self.shown()))?;
+        let text = |bytes| String::from_utf8_lossy(bytes).trim().to_owned();
+        let answer = Answer { stdout: text(&output.stdout), stderr: text(&output.stderr) };
+        ensure!(output.status.success(), "{} failed: {}", self.shown(), answer.end());
+        Ok(answer)
     }
 
     /// Runs the program on the terminal, where it may ask for something: whether it succeeded.

@@ -1,11 +1,7 @@
 //! A check from memory, token to verdict, on one core, against its floor: decoding the token,
 //! SHA-256 of its secret, one lookup in a sharded map, one reading of the clock.
 
-use std::collections::HashMap;
-use std::hash::{BuildHasherDefault, Hasher};
 use std::hint::black_box;
-use std::sync::Arc;
-use std::sync::RwLock;
 
 use data_encoding::BASE64URL_NOPAD;
 use serde_json::json;
@@ -14,30 +10,14 @@ use tenure::clock::{Clock, SystemClock};
 use tenure::{Check, Sessions, SignIn, UserId, Verdict};
 use tenure_bench::hollow::HollowEngine;
 use tenure_bench::rounds::{median, resident, time};
+use tenure_bench::sharded::Sharded;
 
 const TOKEN: usize = 96;
-const SHARDS: usize = 64;
 const ROUNDS: usize = 15;
 const CHECKS: usize = 200_000;
 
 #[derive(Default)]
-struct OwnBits(u64);
-
-impl Hasher for OwnBits {
-    fn write(&mut self, bytes: &[u8]) {
-        if let Some(random) = bytes.last_chunk::<8>() {
-            self.0 = u64::from_le_bytes(*random);
-        }
-    }
-
-    fn finish(&self) -> u64 {
-        self.0
-    }
-}
-
-type Shard = RwLock<HashMap<[u8; 16], Arc<[u8; 32]>, BuildHasherDefault<OwnBits>>>;
-
-struct Floor(Vec<Shard>);
+struct Floor(Sharded<[u8; 32]>);
 
 impl Floor {
     fn check(&self, token: &[u8]) -> bool {
@@ -45,7 +25,7 @@ impl Floor {
         let Ok(69) = BASE64URL_NOPAD.decode_mut(&token[4..], &mut raw) else { return false };
         let id: [u8; 16] = raw[1..17].try_into().expect("16 bytes");
         let hash: [u8; 32] = Sha256::digest(&raw[21..53]).into();
-        let known = self.0[usize::from(id[15]) % SHARDS].read().expect("no panic").get(&id).cloned();
+        let known = self.0.get(&id);
         let now = SystemClock.running();
         known.is_some_and(|known| *known == hash) && !now.is_zero()
     }
@@ -53,7 +33,7 @@ impl Floor {
 
 async fn fill(sessions: &Sessions, count: usize) -> (Vec<u8>, Floor) {
     let mut tokens = Vec::with_capacity(count * TOKEN);
-    let floor = Floor((0..SHARDS).map(|_| Shard::default()).collect());
+    let floor = Floor::default();
     for n in 0..count {
         let user = UserId::new(format!("u_{n}")).expect("a user id");
         let issued = sessions.sign_in(None, SignIn::password(user)).await.expect("signed in");
@@ -70,7 +50,7 @@ fn fill_floor(floor: &Floor, tokens: &[u8]) {
         let raw = BASE64URL_NOPAD.decode(&token[4..]).expect("a token");
         let id: [u8; 16] = raw[1..17].try_into().expect("16 bytes");
         let hash: [u8; 32] = Sha256::digest(&raw[21..53]).into();
-        floor.0[usize::from(id[15]) % SHARDS].write().expect("no panic").insert(id, Arc::new(hash));
+        floor.0.insert(id, hash);
     }
 }
 

@@ -3,37 +3,47 @@
 use axum_core::response::{IntoResponse, Response};
 use http::header::{ACCEPT, CACHE_CONTROL, LOCATION, SET_COOKIE, VARY};
 use http::request::Parts;
+use http::uri::PathAndQuery;
 use http::{HeaderMap, HeaderValue, Method, StatusCode};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use tenure::{CookieSettings, SetCookie};
 
 use crate::error::{Failure, Remedy};
-use crate::handle::Handle;
+use crate::handle::{Finished, Handle};
 
-/// What of a request the answer depends on.
+/// What of a request the answer depends on. Looked into only when the answer is a failure.
+#[derive(Clone)]
 pub(crate) struct Asked {
-    wants_page: bool,
-    /// The address to come back to after the sign-in; none after a request that is not
-    /// repeated by going there.
-    address: Option<String>,
+    accept: Option<HeaderValue>,
+    /// What was asked for, unless the request is not repeated by going there.
+    target: Option<PathAndQuery>,
 }
 
 impl Asked {
     pub(crate) fn of(parts: &Parts) -> Self {
-        let accepts = parts.headers.get(ACCEPT).map(HeaderValue::as_bytes).unwrap_or_default();
-        let wants_page = accepts.windows(9).any(|window| window == b"text/html");
         let is_navigation = parts.method == Method::GET || parts.method == Method::HEAD;
-        let address = parts.uri.path_and_query().map(ToString::to_string).filter(|_| is_navigation);
+        Self {
+            accept: parts.headers.get(ACCEPT).cloned(),
+            target: parts.uri.path_and_query().filter(|_| is_navigation).cloned(),
+        }
+    }
+
+    fn wants_page(&self) -> bool {
+        let accepts = self.accept.as_ref().map(HeaderValue::as_bytes).unwrap_or_default();
+        accepts.windows(9).any(|window| window == b"text/html")
+    }
+
+    /// The address to come back to after the sign-in.
+    fn address(&self) -> Option<String> {
+        let address = self.target.as_ref().map(ToString::to_string);
         // An address that a browser takes for another host is no way back (ASVS 3.7.2).
-        let address = address.filter(|address| !address.starts_with("//") && !address.starts_with("/\\"));
-        Self { wants_page, address }
+        address.filter(|address| !address.starts_with("//") && !address.starts_with("/\\"))
     }
 }
 
-/// Saves the session and puts its headers on the answer. What cannot be saved turns the
-/// answer into a 503: the visitor must not be told that something was done which was not.
-pub(crate) async fn finish(handle: &Handle, asked: &Asked, answer: Response) -> Response {
-    let finished = handle.finish().await;
+/// Puts the headers of the session on the answer. What could not be saved turns the answer into
+/// a 503: the visitor must not be told that something was done which was not.
+pub(crate) fn complete(handle: &Handle, asked: &Asked, finished: Finished, answer: Response) -> Response {
     let mut answer = match finished.saved {
         Ok(()) => answer,
         Err(error) => error.into_response(),
@@ -94,12 +104,12 @@ fn redirected(handle: &Handle, asked: &Asked, mut answer: Response) -> Response 
     let settings = &handle.settings;
     let to = match failure.remedy {
         Remedy::SignIn => {
-            settings.sign_in_at.as_ref().map(|path| sign_in_address(path, asked.address.as_deref()))
+            settings.sign_in_at.as_ref().map(|path| sign_in_address(path, asked.address().as_deref()))
         }
         Remedy::GoHome => settings.home_at.clone(),
         Remedy::GoElsewhere | Remedy::TryAgain | Remedy::ChangeRequest => None,
     };
-    if let Some(to) = to.filter(|_| asked.wants_page)
+    if let Some(to) = to.filter(|_| asked.wants_page())
         && let Ok(to) = HeaderValue::from_str(&to)
     {
         *answer.status_mut() = StatusCode::SEE_OTHER;

@@ -22,11 +22,12 @@ const AT_ONCE: Duration = Duration::from_secs(1);
 /// What the layer puts into the extensions of a request.
 pub(crate) struct Handle {
     pub(crate) settings: Arc<Settings>,
-    /// The `Cookie` headers that it brought.
-    cookies: Vec<HeaderValue>,
+    /// The `Cookie` header that it brought, and the others when there are several.
+    cookie: Option<HeaderValue>,
+    more_cookies: Vec<HeaderValue>,
     passive: bool,
     arrived_at: Timestamp,
-    user_agent: Option<String>,
+    user_agent: Option<HeaderValue>,
     ip: Option<IpAddr>,
     state: Mutex<State>,
 }
@@ -63,14 +64,29 @@ pub(crate) struct Finished {
     pub(crate) saved: Result<(), Error>,
 }
 
+impl State {
+    /// What is left to do, when nothing is to be written or set.
+    fn finished_already(&self) -> Option<Finished> {
+        // Whoever looked in vain has answered so.
+        let nothing_to_set = self.verdict.is_none() || self.cookie.is_none();
+        (nothing_to_set && self.changes.is_empty()).then_some(Finished {
+            looked_at: self.looked_at,
+            cookie: None,
+            saved: Ok(()),
+        })
+    }
+}
+
 impl Handle {
     pub(crate) fn new(settings: Arc<Settings>, parts: &Parts) -> Self {
-        let user_agent = parts.headers.get(http::header::USER_AGENT);
+        // Headers are shared, not copied: most requests need none of it as text.
+        let mut cookies = parts.headers.get_all(http::header::COOKIE).iter().cloned();
         Self {
-            cookies: parts.headers.get_all(http::header::COOKIE).iter().cloned().collect(),
+            cookie: cookies.next(),
+            more_cookies: cookies.collect(),
             passive: (settings.passive)(parts),
             arrived_at: settings.sessions.now(),
-            user_agent: user_agent.map(|value| String::from_utf8_lossy(value.as_bytes()).into_owned()),
+            user_agent: parts.headers.get(http::header::USER_AGENT).cloned(),
             ip: (settings.client_ip)(parts),
             state: Mutex::default(),
             settings,
@@ -79,7 +95,7 @@ impl Handle {
 
     /// The session as the request found it; checks its token the first time.
     pub(crate) async fn look(&self) -> Result<Look<'_>, Error> {
-        let mut state = self.state.lock().await;
+        let mut state = self.lock().await;
         state.looked_at = true;
         if state.verdict.is_none() {
             let verdict = self.check().await?;
@@ -97,25 +113,27 @@ impl Handle {
     async fn check(&self) -> Result<Verdict, Error> {
         let check =
             Check::any().touch(!self.passive).can_set_cookie(true).arrived_at(self.arrived_at).ip(self.ip);
-        let headers = self.cookies.iter().map(HeaderValue::as_bytes);
+        let headers = self.cookie.iter().chain(&self.more_cookies).map(HeaderValue::as_bytes);
         Ok(self.settings.sessions.check_cookie(headers, &check).await?)
+    }
+
+    /// What is left to do, when nothing is to be written or set and no part of the handler is still
+    /// at work with the session.
+    pub(crate) fn finished_already(&self) -> Option<Finished> {
+        self.state.try_lock().ok()?.finished_already()
     }
 
     /// Writes what waits and says what is left to do. A cookie that was to be set is set also
     /// when something else could not be written: its token may be the only good one.
     pub(crate) async fn finish(&self) -> Finished {
-        {
-            let state = self.state.lock().await;
-            // Whoever looked in vain has answered so.
-            if state.verdict.is_none() && state.changes.is_empty() {
-                return Finished { looked_at: state.looked_at, cookie: None, saved: Ok(()) };
-            }
+        if let Some(finished) = self.lock().await.finished_already() {
+            return finished;
         }
         let saved = match self.look().await {
             Ok(mut look) => look.save().await,
             Err(error) => Err(error),
         };
-        let cookie = self.state.lock().await.cookie.clone();
+        let cookie = self.lock().await.cookie.clone();
         Finished { looked_at: true, cookie: self.to_set(cookie).await, saved }
     }
 
@@ -134,8 +152,17 @@ impl Handle {
         }
     }
 
+    /// The state, at once unless another part of the handler has it.
+    async fn lock(&self) -> MutexGuard<'_, State> {
+        match self.state.try_lock() {
+            Ok(state) => state,
+            Err(_) => self.state.lock().await,
+        }
+    }
+
     pub(crate) fn device(&self) -> Device {
-        Device::from_request(self.user_agent.as_deref(), self.ip)
+        let user_agent = self.user_agent.as_ref().map(|value| String::from_utf8_lossy(value.as_bytes()));
+        Device::from_request(user_agent.as_deref(), self.ip)
     }
 }
 

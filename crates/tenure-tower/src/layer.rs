@@ -6,11 +6,12 @@ use std::future::Future;
 use std::net::IpAddr;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 
 use axum_core::response::{IntoResponse, Response};
-use http::Request;
 use http::request::Parts;
+use http::{HeaderName, Request};
+use pin_project_lite::pin_project;
 use tenure::Sessions;
 use tower_layer::Layer;
 use tower_service::Service;
@@ -21,7 +22,7 @@ use crate::settings::Settings;
 
 /// The header by which a page says that a request is background polling and no activity.
 /// Whoever sends it can only make a session die sooner.
-const PASSIVE: &str = "tenure-passive";
+static PASSIVE: HeaderName = HeaderName::from_static("tenure-passive");
 
 /// Gives each request its session: checked when a handler first touches it, saved before the
 /// answer leaves, also when that is an error.
@@ -52,7 +53,7 @@ impl SessionLayer {
             sessions: sessions.clone(),
             sign_in_at: None,
             home_at: None,
-            passive: Arc::new(|parts| parts.headers.contains_key(PASSIVE)),
+            passive: Arc::new(|parts| parts.headers.contains_key(&PASSIVE)),
             client_ip: Arc::new(|_| None),
         };
         Self { settings: Arc::new(settings) }
@@ -126,30 +127,67 @@ impl<S> fmt::Debug for SessionService<S> {
 
 impl<S, B> Service<Request<B>> for SessionService<S>
 where
-    S: Service<Request<B>, Error = Infallible> + Clone + Send + 'static,
+    S: Service<Request<B>, Error = Infallible>,
     S::Response: IntoResponse,
-    S::Future: Send + 'static,
-    B: Send + 'static,
 {
     type Response = Response;
     type Error = Infallible;
-    type Future = Pin<Box<dyn Future<Output = Result<Response, Infallible>> + Send>>;
+    type Future = SessionFuture<S::Future>;
 
     fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
         self.inner.poll_ready(cx)
     }
 
     fn call(&mut self, request: Request<B>) -> Self::Future {
-        // The service that was found ready is the one to call.
-        let ready = self.inner.clone();
-        let mut inner = std::mem::replace(&mut self.inner, ready);
         let (mut parts, body) = request.into_parts();
         let handle = Arc::new(Handle::new(Arc::clone(&self.settings), &parts));
         let asked = Asked::of(&parts);
         parts.extensions.insert(Arc::clone(&handle));
-        Box::pin(async move {
-            let Ok(answer) = inner.call(Request::from_parts(parts, body)).await;
-            Ok(answer::finish(&handle, &asked, answer.into_response()).await)
-        })
+        let inner = self.inner.call(Request::from_parts(parts, body));
+        SessionFuture { inner, handle, asked, finishing: None }
+    }
+}
+
+pin_project! {
+    /// The answer of a [`SessionService`].
+    pub struct SessionFuture<F> {
+        #[pin]
+        inner: F,
+        handle: Arc<Handle>,
+        asked: Asked,
+        // Set once the handler has answered and there is something to write.
+        finishing: Option<Pin<Box<dyn Future<Output = Response> + Send>>>,
+    }
+}
+
+impl<F> fmt::Debug for SessionFuture<F> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SessionFuture").finish_non_exhaustive()
+    }
+}
+
+impl<F, R> Future for SessionFuture<F>
+where
+    F: Future<Output = Result<R, Infallible>>,
+    R: IntoResponse,
+{
+    type Output = Result<Response, Infallible>;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let this = self.project();
+        if let Some(finishing) = this.finishing {
+            return finishing.as_mut().poll(cx).map(Ok);
+        }
+        let Ok(answer) = ready!(this.inner.poll(cx));
+        let answer = answer.into_response();
+        if let Some(finished) = this.handle.finished_already() {
+            return Poll::Ready(Ok(answer::complete(this.handle, this.asked, finished, answer)));
+        }
+        let (handle, asked) = (Arc::clone(this.handle), this.asked.clone());
+        let finishing = async move {
+            let finished = handle.finish().await;
+            answer::complete(&handle, &asked, finished, answer)
+        };
+        this.finishing.insert(Box::pin(finishing)).as_mut().poll(cx).map(Ok)
     }
 }

@@ -60,7 +60,7 @@ mod settings;
 pub use error::{Error, Failure, Remedy};
 pub use extract::{Guest, SignedIn};
 pub use guard::{Guard, Guarded};
-pub use layer::{SessionLayer, SessionService};
+pub use layer::{SessionFuture, SessionLayer, SessionService};
 pub use session::Session;
 
 pub use tenure;

@@ -1,0 +1,11 @@
+//! `cargo xtask bench`: what Tenure costs, beside what it cannot cost less than.
+
+mod check;
+mod http;
+mod instructions;
+mod page;
+mod run;
+mod section;
+mod setting;
+
+pub(crate) use run::{Options, run};
