@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::fs;
+use std::path::PathBuf;
 
 use anyhow::{Context, Result};
 use clap::Args;
@@ -50,17 +51,27 @@ pub(crate) fn check(places: &Places, log: &Log) -> Result<Tally> {
     Ok(if added.len() <= ALLOWED { Tally::PASS } else { Tally::FAIL })
 }
 
+/// The dependency on `tenure-tower` as it is here.
 fn tenure_tower(places: &Places) -> String {
     format!("tenure-tower = {{ path = {:?} }}", places.root.join("crates/tenure-tower"))
 }
 
 /// The crates of an application that depends on axum and on this.
 fn crates_of(places: &Places, name: &str, dependency: &str) -> Result<BTreeSet<String>> {
+    let folder = application(places, name, dependency)?;
+    let words = "tree --quiet --edges normal --prefix none --no-dedupe --format {p}";
+    let tree = Program::cargo(words).folder(&folder).output();
+    let tree = tree.with_context(|| format!("cargo tree fails in {}", folder.display()))?;
+    Ok(names(&tree))
+}
+
+/// The folder of an application that depends on axum and on this, and does nothing yet.
+fn application(places: &Places, name: &str, dependency: &str) -> Result<PathBuf> {
     let folder = places.target.join("crates").join(name);
     let write = |file: &str, text: &[u8]| {
         fs::write(folder.join(file), text).with_context(|| format!("cannot write {file} for {name}"))
     };
-    fs::create_dir_all(folder.join("src")).context("cannot make a folder to count in")?;
+    fs::create_dir_all(folder.join("src")).context("cannot make a folder for an application")?;
     let manifest = format!(
         "[package]\nname = \"application\"\nversion = \"0.0.0\"\nedition = \"2024\"\npublish = false\n\n\
          [workspace]\n\n[dependencies]\naxum = \"0.8\"\n{dependency}\n"
@@ -69,10 +80,7 @@ fn crates_of(places: &Places, name: &str, dependency: &str) -> Result<BTreeSet<S
     write("src/lib.rs", b"")?;
     // The versions that the tests run with.
     write("Cargo.lock", &fs::read(places.root.join("Cargo.lock")).context("cannot read Cargo.lock")?)?;
-    let words = "tree --quiet --edges normal --prefix none --no-dedupe --format {p}";
-    let tree = Program::cargo(words).folder(&folder).output();
-    let tree = tree.with_context(|| format!("cargo tree fails in {}", folder.display()))?;
-    Ok(names(&tree))
+    Ok(folder)
 }
 
 /// Name and version of each crate but the application.
