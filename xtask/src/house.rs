@@ -7,9 +7,9 @@ use anyhow::{Context, Result};
 use cargo_metadata::semver::Version;
 use cargo_metadata::{DependencyKind, Metadata, MetadataCommand, Package};
 
-use crate::circles;
 use crate::command::Log;
 use crate::tally::Tally;
+use crate::{circles, manifests};
 
 /// The longest Rust file.
 const LONGEST: usize = 450;
@@ -36,6 +36,9 @@ pub(crate) fn check(root: &Path, log: &Log) -> Result<Tally> {
         ("unsafe code is forbidden", unforbidden_unsafe(root, &metadata)?),
         ("dependencies point downward", upward_arrows(&metadata)),
         ("no import goes in a circle", circles::find(root, &["crates", "examples"])?),
+        ("our crates name each other with exactly one version", manifests::loose_versions(&metadata)),
+        ("what is published needs nothing that is not", manifests::unpublished_dependencies(&metadata)),
+        ("no dependency is unused", manifests::unused_dependencies(&metadata)?),
         ("rust-version covers every dependency", too_new_dependencies(&metadata)),
         ("the lock file of the browser tests names no host", named_hosts(root)?),
     ];

@@ -6,11 +6,16 @@ mod bench;
 mod browser;
 mod circles;
 mod command;
+mod crates;
+mod features;
 mod fuzz;
 mod house;
+mod interface;
 mod licences;
+mod manifests;
 mod packages;
 mod plot;
+mod release;
 mod report;
 mod steps;
 mod tally;
@@ -32,12 +37,16 @@ struct Cli {
 enum Command {
     Test(test::Options),
     Bench(bench::Options),
+    Crates(crates::Options),
+    ReleaseCheck(release::Options),
 }
 
 fn main() -> ExitCode {
     let done = match Cli::parse().command {
         Command::Test(options) => test::run(&options),
         Command::Bench(options) => bench::run(&options),
+        Command::Crates(crates::Options {}) => crates::run(),
+        Command::ReleaseCheck(release::Options {}) => release::run(),
     };
     match done {
         Ok(true) => ExitCode::SUCCESS,

@@ -12,14 +12,16 @@ use crate::packages::{Missing, Places};
 use crate::report::{self, Screen};
 use crate::steps::{self, Step};
 use crate::tally::Tally;
-use crate::{browser, fuzz, house, licences};
+use crate::{browser, crates, features, fuzz, house, interface, licences};
 
 const QUICK: &str = "left out by --quick";
 
 /// Run every check and test; what CI runs.
 ///
-/// Formatting, lints, house rules, docs, all Rust tests, browser tests, and the
-/// licences and sources of the dependencies. Steps run side by side and go on
+/// Formatting, lints, house rules, each crate with each set of its features, docs,
+/// types of others in the public interface, how many crates Tenure adds to an
+/// application, all Rust tests, browser tests, and the licences and sources of the
+/// dependencies. Steps run side by side and go on
 /// after a failure; the output of a failing step is printed in full. It ends
 /// with a table, a line such as `412 passed, 0 failed`, and status 1 if anything
 /// failed.
@@ -78,10 +80,11 @@ pub(crate) fn run(options: &Options) -> Result<bool> {
 /// cargo has seen that everything is built. All name the same packages and
 /// targets, so nothing is compiled twice.
 fn rust_steps(places: &Places) -> Vec<Step> {
-    let root = places.root.clone();
+    let [for_house, for_crates, for_features, for_interface] = [(); 4].map(|()| places.clone());
     vec![
         Step::new("format", |log| check(log, &Program::cargo("fmt --all --check -- --color never"))),
-        Step::new("house rules", move |log| house::check(&root, log)),
+        Step::new("house rules", move |log| house::check(&for_house.root, log)),
+        Step::new("crates", move |log| crates::check(&for_crates, log)),
         Step::new("build", |log| check(log, &Program::cargo("build --workspace --all-targets --keep-going"))),
         Step::new("tests", |log| cargo_test(log, "test --workspace --all-targets --no-fail-fast"))
             .needs(&["build"]),
@@ -90,9 +93,7 @@ fn rust_steps(places: &Places) -> Vec<Step> {
         })
         .after(&["build"])
         .once("tests", "Running "),
-        // What users build: without what is there for tests only.
-        Step::new("product", |log| check(log, &Program::cargo("check --package tenure-cli")))
-            .after(&["lints"]),
+        Step::new("features", move |log| features::check(&for_features, log)).after(&["lints"]),
         Step::new("docs", |log| {
             check(
                 log,
@@ -100,10 +101,11 @@ fn rust_steps(places: &Places) -> Vec<Step> {
                     .env("RUSTDOCFLAGS", "-D warnings"),
             )
         })
-        .after(&["product"]),
+        .after(&["features"]),
+        Step::new("interface", move |log| interface::check(&for_interface, log)).after(&["docs"]),
         Step::new("doc tests", |log| cargo_test(log, "test --workspace --doc --no-fail-fast"))
             .needs(&["build"])
-            .after(&["docs"]),
+            .after(&["interface"]),
     ]
 }
 
