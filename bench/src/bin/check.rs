@@ -58,7 +58,7 @@ async fn fill(sessions: &Sessions, count: usize) -> (Vec<u8>, Floor) {
         let user = UserId::new(format!("u_{n}")).expect("a user id");
         let issued = sessions.sign_in(None, SignIn::password(user)).await.expect("signed in");
         let token = issued.token.expose().as_bytes();
-        let verdict = sessions.check(token, &Check::default()).await.expect("checked");
+        let verdict = sessions.check(token, &Check::signed_in()).await.expect("checked");
         assert!(matches!(verdict, Verdict::Ok(_)));
         tokens.extend_from_slice(token);
     }
@@ -97,7 +97,7 @@ fn main() {
         let each = (resident() - before) as f64 / count as f64 - TOKEN as f64;
         fill_floor(&floor, &tokens);
         let token = |at: usize| &tokens[at * TOKEN..(at + 1) * TOKEN];
-        let check = Check { touch: true, ..Check::default() };
+        let check = Check::signed_in().touch(true);
         let (mut ours, mut floors) = (Vec::new(), Vec::new());
         for round in 0..ROUNDS {
             let (took, ()) = time(|| {

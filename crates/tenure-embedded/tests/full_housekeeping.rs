@@ -41,8 +41,7 @@ async fn a_full_store_whose_users_are_active_gets_room_again() {
     let sessions = builder.clock(place.clock.clone()).without_background().open().await.unwrap();
     let ada = SignIn::password(common::user("ada")).remember(true);
     let ada = sessions.sign_in(None, ada).await.unwrap();
-    let guest =
-        || NewGuest { data: Changes::default().set("x", "y".repeat(2_000).into()), ..NewGuest::default() };
+    let guest = || NewGuest::with(Changes::default().set("x", "y".repeat(2_000).into()));
     let full = loop {
         if let Err(error) = sessions.create_guest(guest()).await {
             break error;
@@ -53,7 +52,7 @@ async fn a_full_store_whose_users_are_active_gets_room_again() {
     // The guests are idle for long, ended and forgotten, while she comes every hour.
     for _ in 0..5 * 24 {
         place.clock.advance(HOUR);
-        let verdict = sessions.check(ada.token.expose().as_bytes(), &Check::default()).await.unwrap();
+        let verdict = sessions.check(ada.token.expose().as_bytes(), &Check::signed_in()).await.unwrap();
         assert!(matches!(verdict, Verdict::Ok(_)), "{verdict:?}");
         assert_eq!(sessions.maintain().await.unwrap().touched, 1);
     }

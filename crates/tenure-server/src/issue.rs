@@ -150,13 +150,11 @@ pub(crate) async fn create(
             let detail = "`guest_token`, `carry`, `roles`, `methods` and `remember` take a `user`";
             return Err(Problem::new(&codes::INVALID_REQUEST, detail));
         }
-        let new = NewGuest {
-            data,
-            device: device.device(),
-            stricter,
-            actor: Some(caller.actor()),
-            idempotency_key: retry,
-        };
+        let new = NewGuest::with(data)
+            .device(device.device())
+            .stricter(stricter)
+            .actor(caller.actor())
+            .idempotency_key(retry);
         let issued = app.sessions.create_guest(new).await?;
         return Ok((StatusCode::CREATED, axum::Json(issued.into())));
     };
@@ -252,7 +250,7 @@ fn carrying(sign_in: SignIn, keys: Option<Vec<String>>) -> SignIn {
 
 /// Looking at a token before something is done with it is no activity of its own.
 fn looking(device: Option<&DeviceSeen>) -> Check {
-    Check { touch: false, ip: device.and_then(|device| device.ip), ..Check::any() }
+    Check::any().touch(false).ip(device.and_then(|device| device.ip))
 }
 
 fn at_least_one(methods: Vec<Method>) -> Result<Vec<Method>, Problem> {

@@ -51,7 +51,7 @@ fn yes() -> bool {
 }
 
 /// A state that is accepted besides `signed_in`.
-#[derive(Clone, Copy, PartialEq, Deserialize, ToSchema)]
+#[derive(Clone, Copy, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 #[schema(as = Accept)]
 pub(crate) enum Accept {
@@ -114,15 +114,18 @@ pub(crate) async fn verify(
     _: MayCheck,
     Json(asked): Json<Asked>,
 ) -> Result<axum::Json<Answer>, Problem> {
-    let check = Check {
-        guest: asked.accept.contains(&Accept::Guest),
-        pending: asked.accept.contains(&Accept::Pending),
-        touch: asked.touch,
-        can_set_cookie: asked.can_set_cookie,
-        require: asked.require.into(),
-        arrived_at: None,
-        ip: asked.device.ip,
-    };
+    let can_set_cookie = asked.can_set_cookie;
+    let mut check = Check::signed_in()
+        .touch(asked.touch)
+        .can_set_cookie(can_set_cookie)
+        .require(asked.require.into())
+        .ip(asked.device.ip);
+    for accept in &asked.accept {
+        check = match accept {
+            Accept::Guest => check.or_guest(),
+            Accept::Pending => check.or_pending(),
+        };
+    }
     let sessions = &app.sessions;
     let verdict = match (&asked.token, &asked.cookie) {
         (Some(token), None) => sessions.check(token.as_bytes(), &check).await?,
@@ -132,16 +135,15 @@ pub(crate) async fn verify(
             return Err(Problem::new(&codes::INVALID_REQUEST, detail));
         }
     };
-    Ok(axum::Json(answer(sessions, verdict, check.can_set_cookie)))
+    Ok(axum::Json(answer(sessions, verdict, can_set_cookie)))
 }
 
 impl From<Required> for Require {
     fn from(required: Required) -> Self {
-        Self {
-            level: required.level,
-            max_auth_age: required.max_auth_age_seconds.map(Duration::from_secs),
-            roles: required.roles,
-        }
+        let Required { level, max_auth_age_seconds, roles } = required;
+        let require = roles.into_iter().fold(Self::default(), Self::role);
+        let require = level.into_iter().fold(require, Self::level);
+        max_auth_age_seconds.map(Duration::from_secs).into_iter().fold(require, Self::max_auth_age)
     }
 }
 

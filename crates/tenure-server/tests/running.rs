@@ -164,7 +164,7 @@ async fn activity_that_was_seen_before_the_stop_is_not_lost() {
     (&mut running.task).await.unwrap();
     api.kit.sessions.maintain().await.unwrap();
     assert_eq!(stored().await.since(before), Duration::from_secs(600));
-    let check = Check { touch: false, ..Check::default() };
+    let check = Check::signed_in().touch(false);
     let verdict = api.kit.sessions.check(token.as_bytes(), &check).await.unwrap();
     assert!(matches!(verdict, Verdict::Ok(_)));
 }

@@ -31,6 +31,7 @@ pub enum Error {
 
 /// The kind of failure, as an extension of the answer, for pages of one's own.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Failure {
     /// The stable code.
     pub code: &'static str,
@@ -42,6 +43,7 @@ pub struct Failure {
 
 /// What a visitor can do about a failure.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Remedy {
     /// Sign in, or sign in again.
     SignIn,

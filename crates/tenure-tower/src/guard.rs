@@ -44,25 +44,23 @@ impl Guard {
     /// With this role; called again, with each of them.
     #[must_use]
     pub fn role(self, role: Role) -> Self {
-        self.with(|require| require.roles.push(role))
+        self.with(|require| require.role(role))
     }
 
     /// With this assurance level at least.
     #[must_use]
     pub fn level(self, level: Level) -> Self {
-        self.with(|require| require.level = Some(level))
+        self.with(|require| require.level(level))
     }
 
     /// With a full authentication not longer ago than this.
     #[must_use]
     pub fn max_auth_age(self, age: Duration) -> Self {
-        self.with(|require| require.max_auth_age = Some(age))
+        self.with(|require| require.max_auth_age(age))
     }
 
-    fn with(self, set: impl FnOnce(&mut Require)) -> Self {
-        let mut require = (*self.require).clone();
-        set(&mut require);
-        Self { require: Arc::new(require) }
+    fn with(self, add: impl FnOnce(Require) -> Require) -> Self {
+        Self { require: Arc::new(add(Arc::unwrap_or_clone(self.require))) }
     }
 }
 

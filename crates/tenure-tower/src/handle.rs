@@ -9,7 +9,7 @@ use http::HeaderValue;
 use http::request::Parts;
 use tenure::clock::Timestamp;
 use tenure::{
-    Active, Changes, Check, Device, Inactive, Issued, NewGuest, Require, SetCookie, SignIn, Snapshot, Verdict,
+    Active, Changes, Check, Device, Inactive, Issued, NewGuest, SetCookie, SignIn, Snapshot, Verdict,
 };
 use tokio::sync::{Mutex, MutexGuard};
 
@@ -95,15 +95,8 @@ impl Handle {
     }
 
     async fn check(&self) -> Result<Verdict, Error> {
-        let check = Check {
-            guest: true,
-            pending: true,
-            touch: !self.passive,
-            can_set_cookie: true,
-            require: Require::default(),
-            arrived_at: Some(self.arrived_at),
-            ip: self.ip,
-        };
+        let check =
+            Check::any().touch(!self.passive).can_set_cookie(true).arrived_at(self.arrived_at).ip(self.ip);
         let headers = self.cookies.iter().map(HeaderValue::as_bytes);
         Ok(self.settings.sessions.check_cookie(headers, &check).await?)
     }
@@ -190,7 +183,7 @@ impl Look<'_> {
         if let Some(active) = self.active_or_nobody()? {
             return Ok((active.clone(), false));
         }
-        let new = NewGuest { data, device: self.handle.device(), ..NewGuest::default() };
+        let new = NewGuest::with(data).device(self.handle.device());
         let issued = self.handle.settings.sessions.create_guest(new).await?;
         self.adopt(issued).await?;
         let active =
@@ -202,7 +195,7 @@ impl Look<'_> {
     pub(crate) async fn adopt(&mut self, issued: Issued) -> Result<(), Error> {
         let token = issued.token.clone();
         self.state.cookie = Some(Cookie::Token(Box::new(issued)));
-        let check = Check { touch: false, ..Check::any() };
+        let check = Check::any().touch(false);
         let verdict = self.handle.settings.sessions.check(token.expose().as_bytes(), &check).await?;
         self.state.verdict = Some(verdict);
         Ok(())

@@ -312,7 +312,7 @@ async fn a_stream_learns_that_its_session_is_over() {
 #[tokio::test]
 async fn after_a_step_up_the_same_request_has_the_higher_level_and_may_step_up_again() {
     async fn raise(me: SignedIn) -> Result<String, Error> {
-        let level = |level| Require { level: Some(level), ..Require::default() };
+        let level = |level| Require::default().level(level);
         assert!(me.require(&level(Level::Two)).await.is_err(), "not yet");
         let proof = |method| SignIn::with(me.user().clone(), vec![tenure::Method::new(method).unwrap()]);
         me.step_up(proof("totp")).await?;

@@ -11,6 +11,7 @@ pub const MAX_USER_AGENT: usize = 512;
 /// A device, as far as its requests tell. It helps people to recognise their sessions; it
 /// proves nothing, and nothing is decided by it.
 #[derive(Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
 pub struct Device {
     /// What to show: `Firefox on Linux`.
     pub label: String,

@@ -11,6 +11,7 @@ use crate::store::{Refusal, StoreError};
 
 /// Who has to do something about an [`Error`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Blame {
     /// The caller: the request cannot be granted as it is.
     Client,

@@ -100,6 +100,7 @@ pub const MAX_NOTE: usize = 256;
 
 /// How a session is to end.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
 pub struct Ending {
     /// Why.
     pub reason: EndReason,

@@ -57,7 +57,7 @@ impl TestKit {
 
     /// The same for a user with roles.
     pub async fn sign_in_with_roles(&self, user: &str, roles: &[&str]) -> String {
-        let roles = roles.iter().map(|role| Role::new(role).expect("a role's name fits")).collect();
+        let roles = roles.iter().map(|role| Role::new(role).expect("a role's name fits"));
         self.sign_in(SignIn::password(user_id(user)).roles(roles)).await
     }
 
@@ -75,7 +75,7 @@ impl TestKit {
 
     /// Who is signed in with this `Cookie` header, if anybody is. No activity.
     pub async fn user_of(&self, cookie: &str) -> Option<UserId> {
-        let check = Check { touch: false, ..Check::default() };
+        let check = Check::signed_in().touch(false);
         match self.sessions.check_cookie([cookie.as_bytes()], &check).await.expect("memory answers") {
             Verdict::Ok(active) => active.session().user().cloned(),
             _ => None,

@@ -110,7 +110,7 @@ async fn cs_sm_2_every_bit_of_a_secret_moves_whatever_is_fixed_around_it() {
     for _ in 0..128 {
         assert_eq!(issued.session.id(), id);
         secrets.push(secret(issued.token.expose()));
-        let check = Check { touch: false, ..Check::any() };
+        let check = Check::any().touch(false);
         let verdict = kit.sessions.check(issued.token.expose().as_bytes(), &check).await.unwrap();
         issued = kit.sessions.sign_in(Some(&verdict), proof()).await.unwrap();
     }

@@ -40,6 +40,6 @@ pub async fn fill(sessions: &Sessions) -> Result<(), Error> {
     }
     let device = Device::from_request(Some(DEVICES[0].0), Some(DEVICES[0].1.into()));
     let data = Changes::default().set("cart", [("apple", 3)].into_iter().collect());
-    sessions.create_guest(NewGuest { data, device, ..NewGuest::default() }).await?;
+    sessions.create_guest(NewGuest::with(data).device(device)).await?;
     Ok(())
 }

@@ -182,7 +182,7 @@ async fn p9_a_replaced_token_sent_again_and_again_costs_no_loads(world: World) {
     let token = issued.token.expose().as_bytes();
     let before = world.faults.total();
     for ip in [None, Some(IpAddr::from([192, 0, 2, 1]))] {
-        let check = Check { ip, ..Check::any() };
+        let check = Check::any().ip(ip);
         for _ in 0..5_000 {
             assert_eq!(word(&sessions.check(token, &check).await.unwrap()), "superseded");
         }
@@ -232,10 +232,9 @@ async fn one_key_for_two_different_requests_gives_neither_the_others_answer(worl
     ids.dedup();
     assert_eq!(ids.len(), requests.len());
 
-    let guest = |item: &str| NewGuest {
-        data: Changes::default().set("cart", vec![item].into()),
-        idempotency_key: Some(IdempotencyKey::new("a-key-of-128-random-bits-1").unwrap()),
-        ..NewGuest::default()
+    let guest = |item: &str| {
+        NewGuest::with(Changes::default().set("cart", vec![item].into()))
+            .idempotency_key(IdempotencyKey::new("a-key-of-128-random-bits-1").unwrap())
     };
     let apple = sessions.create_guest(guest("apple")).await.unwrap();
     let pear = sessions.create_guest(guest("pear")).await.unwrap();

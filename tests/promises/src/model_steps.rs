@@ -111,8 +111,7 @@ impl Play {
         match step {
             Step::Guest => {
                 let data = Changes::default().set("a", 1.into());
-                let issued =
-                    self.sessions.create_guest(NewGuest { data, ..NewGuest::default() }).await.unwrap();
+                let issued = self.sessions.create_guest(NewGuest::with(data)).await.unwrap();
                 self.begin(None, &issued, Data::from([("a".into(), 1)]));
             }
             Step::SignIn(who) => self.sign_in(USERS[who], None).await,

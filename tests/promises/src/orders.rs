@@ -37,7 +37,7 @@ const CHECK: Request = Request {
     held_at: &[Call::Load],
     run: |sessions, before| {
         Box::pin(async move {
-            let check = Check { can_set_cookie: true, ..Check::default() };
+            let check = Check::signed_in().can_set_cookie(true);
             let token = before.issued.token.expose().as_bytes();
             word(&sessions.check(token, &check).await.expect("the store answers"))
         })

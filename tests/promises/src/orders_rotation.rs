@@ -13,7 +13,7 @@ const VISIT: Request = Request {
     held_at: &[Call::Prepare],
     run: |sessions, before| {
         Box::pin(async move {
-            let check = Check { can_set_cookie: true, ..Check::any() };
+            let check = Check::any().can_set_cookie(true);
             let verdict = sessions.check(before.issued.token.expose().as_bytes(), &check).await.unwrap();
             let renewed = verdict.active().and_then(|active| active.renewed());
             renewed.map_or_else(|| word(&verdict), |issued| format!("ok {}", issued.token.expose()))

@@ -110,7 +110,7 @@ impl Crowd {
             let (request, cookie) = self.send();
             dice.wait().await;
             let can_set_cookie = dice.throw(5) > 0;
-            let check = Check { can_set_cookie, touch: dice.throw(2) == 0, ..Check::default() };
+            let check = Check::signed_in().can_set_cookie(can_set_cookie).touch(dice.throw(2) == 0);
             let answer = match self.sessions.check(cookie.as_bytes(), &check).await {
                 Ok(Verdict::Ok(active)) => self.handle(&active, &mut dice).await,
                 Ok(verdict) => panic!("an honest client is told {}", word(&verdict)),
@@ -207,7 +207,7 @@ async fn p10_a_thief_in_a_crowd_always_ends_the_session(mut world: World) {
                 loop {
                     dice.wait().await;
                     let is_late = caught.load(Ordering::SeqCst);
-                    let check = Check { can_set_cookie: true, ..Check::default() };
+                    let check = Check::signed_in().can_set_cookie(true);
                     let verdict = sessions.check(jar.as_bytes(), &check).await.unwrap();
                     match word(&verdict).as_str() {
                         "token_reuse" => return,

@@ -176,7 +176,7 @@ impl Play {
 
     /// What the server says: never that the session is over. An outage is no answer.
     async fn check(&mut self, cookie: &str, passive: bool, can_set_cookie: bool) -> Option<tenure::Active> {
-        let check = Check { touch: !passive, can_set_cookie, ..Check::default() };
+        let check = Check::signed_in().touch(!passive).can_set_cookie(can_set_cookie);
         match self.sessions.check(cookie.as_bytes(), &check).await {
             Ok(Verdict::Ok(active)) => {
                 if !passive {

@@ -196,8 +196,7 @@ async fn p10_step_up_and_sign_in_replace_without_grace_and_without_blame(world: 
 
 async fn cs_sm_7_changed_roles_act_at_the_next_check_and_rotate_at_the_next_request(world: World) {
     let sessions = world.open().await;
-    let mut admin = Check { can_set_cookie: true, ..Check::default() };
-    admin.require.roles = vec![role("admin")];
+    let admin = Check::signed_in().role(role("admin")).can_set_cookie(true);
     let token = sign_in(&sessions, "ann").await.token.expose().to_owned();
     let verdict = sessions.check(token.as_bytes(), &admin).await.unwrap();
     assert_eq!((verdict.as_str(), word(&verdict).as_str()), ("forbidden", "missing_role"));
@@ -226,7 +225,7 @@ async fn cs_sm_11_a_token_renews_itself_in_use(world: World) {
         }
     }
     assert_eq!(renewals, 3, "every quarter of an hour, counted from the use of the last");
-    let check = Check::default();
+    let check = Check::signed_in();
     world.clock.advance(16 * MINUTE);
     let Ok(Verdict::Ok(active)) = sessions.check(token.as_bytes(), &check).await else { panic!("in use") };
     assert!(active.renewed().is_none(), "never where no cookie can be set");

@@ -135,13 +135,13 @@ fn proof() -> SignIn {
 async fn busy_day(world: &World, sessions: &Sessions, told: &mut Told) {
     let data = Changes::default().set("note", VALUE.into()).expect("note", 0);
     told.debug(&data);
-    let new = NewGuest { data, device: device(), idempotency_key: Some(key()), ..NewGuest::default() };
+    let new = NewGuest::with(data).device(device()).idempotency_key(Some(key()));
     told.debug(&new);
     told.debug(&proof());
     let guest = told.issued(sessions.create_guest(new).await);
     let verdict = look(sessions, guest.token.expose()).await;
     told.verdict(&verdict);
-    let check = Check { ip: IP.parse().ok(), can_set_cookie: true, ..Check::any() };
+    let check = Check::any().ip(IP.parse().ok()).can_set_cookie(true);
     told.debug(&check);
     world.faults.once(Call::Create, Trouble::unavailable());
     told.answer(sessions.sign_in(Some(&verdict), proof()).await);

@@ -31,7 +31,7 @@ async fn busy_day(world: &World, sessions: &Sessions) -> Vec<String> {
     let device = Device::from_request(Some(AGENT), IP.parse::<IpAddr>().ok());
     let data = Changes::default().set("note", VALUE.into());
     let key = || Some(IdempotencyKey::new(IDEMPOTENCY_KEY).unwrap());
-    let new = NewGuest { data, device: device.clone(), idempotency_key: key(), ..NewGuest::default() };
+    let new = NewGuest::with(data).device(device.clone()).idempotency_key(key());
     let guest = sessions.create_guest(new).await.unwrap();
     let mut tokens = vec![guest.token.expose().to_owned()];
 

@@ -48,7 +48,7 @@ async fn p4_a_clock_that_jumps_ahead_ends_nobody(world: World) {
     let count = told(&sessions).await.len();
     world.clock.jump_ahead(YEAR);
     for warm in [true, false] {
-        let error = sessions.check(token.as_bytes(), &Check::default()).await.unwrap_err();
+        let error = sessions.check(token.as_bytes(), &Check::signed_in()).await.unwrap_err();
         assert!(matches!(error, Error::Clock(_)), "warm {warm}: {error:?}");
         assert_eq!((error.code(), error.status()), ("clock_implausible", 503));
         sessions.maintain().await.unwrap_err();
@@ -273,6 +273,6 @@ async fn p4_no_clock_extends_a_session_or_ends_it_early(world: World, ticks: Vec
 }
 
 async fn look_if_possible(sessions: &tenure::Sessions, token: &str) {
-    let check = Check { touch: false, ..Check::any() };
+    let check = Check::any().touch(false);
     sessions.check(token.as_bytes(), &check).await.ok();
 }

@@ -129,7 +129,7 @@ async fn p4_nist_t5_looking_at_the_time_left_is_no_activity(world: World) {
 async fn p4_polling_is_no_activity_even_when_it_renews_the_token(world: World) {
     let sessions = world.open().await;
     let mut token = sign_in(&sessions, "ann").await.token.expose().to_owned();
-    let poll = Check { touch: false, can_set_cookie: true, ..Check::any() };
+    let poll = Check::any().touch(false).can_set_cookie(true);
     let mut renewals = 0;
     for minute in 1..40 {
         world.clock.advance(MINUTE);
@@ -296,7 +296,7 @@ async fn p4_who_is_remembered_has_longer_limits_and_a_cookie_that_stays(world: W
 
 async fn p4_guests_have_limits_of_their_own(world: World) {
     let sessions = world.open().await;
-    let new = NewGuest { data: Changes::default().set("a", 1.into()), ..NewGuest::default() };
+    let new = NewGuest::with(Changes::default().set("a", 1.into()));
     let guest = sessions.create_guest(new).await.unwrap();
     let token = guest.token.expose();
     for _ in 0..12 {

@@ -181,7 +181,7 @@ async fn p9_a_dead_token_sent_again_and_again_costs_a_bounded_number_of_loads(wo
         let token = issued.token.expose();
         sessions.end(issued.session.id(), revoked()).await.unwrap();
         let (loads, writes) = (world.faults.count(Call::Load), world.faults.writes());
-        let attacker = Check { ip: Some(IpAddr::from([203, 0, 113, 7])), ..Check::any() };
+        let attacker = Check::any().ip(Some(IpAddr::from([203, 0, 113, 7])));
         for _ in 0..10_000 {
             match sessions.check(token.as_bytes(), &attacker).await {
                 Ok(verdict) => assert_eq!(word(&verdict), "revoked"),
@@ -195,7 +195,7 @@ async fn p9_a_dead_token_sent_again_and_again_costs_a_bounded_number_of_loads(wo
 
         // Nobody else waits for that.
         let honest = sign_in(&sessions, "bob").await;
-        let check = Check { ip: Some(IpAddr::from([198, 51, 100, 7])), ..Check::any() };
+        let check = Check::any().ip(Some(IpAddr::from([198, 51, 100, 7])));
         let verdict = sessions.check(honest.token.expose().as_bytes(), &check).await;
         assert_eq!(word(&verdict.unwrap()), "ok");
         world.clock.advance(2 * MINUTE);

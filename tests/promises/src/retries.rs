@@ -26,7 +26,7 @@ fn key(n: u32) -> Option<IdempotencyKey> {
 }
 
 async fn guest_again(sessions: &Sessions, n: u32) -> Result<Issued, Error> {
-    sessions.create_guest(NewGuest { idempotency_key: key(n), ..NewGuest::default() }).await
+    sessions.create_guest(NewGuest::default().idempotency_key(key(n))).await
 }
 
 async fn sign_in_again(sessions: &Sessions, name: &str, n: u32) -> Result<Issued, Error> {

@@ -26,8 +26,12 @@ fn checks() -> impl Strategy<Value = Vec<Check>> {
     );
     let check = (any::<bool>(), any::<bool>(), require).prop_map(|(guest, pending, required)| {
         let (level, max_auth_age, roles) = required;
-        let require = Require { level, max_auth_age, roles: roles.into_iter().collect() };
-        Check { guest, pending, touch: false, require, ..Check::default() }
+        let require = roles.into_iter().fold(Require::default(), Require::role);
+        let require = level.into_iter().fold(require, Require::level);
+        let require = max_auth_age.into_iter().fold(require, Require::max_auth_age);
+        let check = Check::signed_in().touch(false).require(require);
+        let check = if guest { check.or_guest() } else { check };
+        if pending { check.or_pending() } else { check }
     });
     proptest::collection::vec(check, 1..4)
 }

@@ -61,8 +61,7 @@ async fn only_the_carried_keys_come_along(world: World) {
     let holder = active(&sessions, guest.token.expose()).await;
     let more = tenure::Changes::default().set("draft", "secret".into());
     sessions.change(&holder, more).await.unwrap();
-    let issued =
-        sign_in_with(&sessions, guest.token.expose(), ann().carry(vec!["cart".into()])).await.unwrap();
+    let issued = sign_in_with(&sessions, guest.token.expose(), ann().carry(["cart"])).await.unwrap();
     let keys: Vec<String> = issued.session.keys().map(str::to_owned).collect();
     assert_eq!(keys, ["cart"]);
 }
@@ -199,7 +198,7 @@ async fn wstg_08_a_second_factor_that_is_owed_stays_owed(world: World) {
     let pending = sessions.sign_in(None, ann().pending()).await.unwrap();
     let holder = active(&sessions, pending.token.expose()).await;
     sessions.update(&holder, CART, |cart| cart.push("apple".into())).await.unwrap();
-    let check = Check::default();
+    let check = Check::signed_in();
     let verdict = sessions.check(pending.token.expose().as_bytes(), &check).await.unwrap();
     assert_eq!(word(&verdict), "not_accepted");
 
@@ -225,7 +224,7 @@ async fn wstg_08_a_lost_guest_token_does_not_pay_the_second_factor(world: World)
     for _ in 0..3 {
         let issued = sign_in_with(&sessions, guest.token.expose(), ann().pending()).await.unwrap();
         assert_eq!(issued.session.state(), SessionState::Pending);
-        let verdict = sessions.check(issued.token.expose().as_bytes(), &Check::default()).await.unwrap();
+        let verdict = sessions.check(issued.token.expose().as_bytes(), &Check::signed_in()).await.unwrap();
         assert_eq!(word(&verdict), "not_accepted");
         assert_eq!(cart(&sessions, issued.token.expose()).await, ["apple"]);
     }

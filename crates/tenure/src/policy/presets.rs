@@ -10,6 +10,7 @@ use crate::record::AtLimit;
 
 /// A policy by the name of the rule book it follows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
 pub enum Preset {
     /// NIST SP 800-63B-4, authentication assurance level 1 (§2.1.3).
     NistAal1,
@@ -26,6 +27,7 @@ pub enum Preset {
 
 /// Where a policy leaves a preset.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
 pub struct Deviation {
     /// The field, as in the configuration file.
     pub field: &'static str,

@@ -1,19 +1,16 @@
 //! Checking a token: the one path that every request takes.
 
-use std::fmt;
-use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use super::Sessions;
+use super::check_settings::{Check, Require};
 use super::maintain::KEEP_ENDED;
 use super::verdict::{Active, Inactive, Verdict};
 use crate::clock::Timestamp;
 use crate::cookie::Found;
 use crate::error::Error;
 use crate::front::Stage;
-use crate::id::Role;
-use crate::level::Level;
 use crate::reason::{Actor, EndReason, Ending, Reason};
 use crate::record::{Standing, State};
 use crate::snapshot::Snapshot;
@@ -29,76 +26,6 @@ const WRITTEN_WITHIN: Duration = Duration::from_secs(10);
 
 /// How often a check starts again because the session changed under it.
 const TRIES: u32 = 4;
-
-/// What a check is to accept and to do.
-///
-/// The default accepts signed-in sessions only, counts as activity, and delivers no new
-/// token.
-#[derive(Clone, PartialEq, Eq)]
-pub struct Check {
-    /// Accept guests too.
-    pub guest: bool,
-    /// Accept sessions that owe a second factor too.
-    pub pending: bool,
-    /// Count as activity. Not for background polling: reading the time left must not keep a
-    /// session alive (NIST SP 800-63B-4 §5.2).
-    pub touch: bool,
-    /// The answer can set a cookie, so a token that is due for rotation gets its successor.
-    pub can_set_cookie: bool,
-    /// What the session must have besides.
-    pub require: Require,
-    /// When the request arrived, if that was before this check. The grace time of a replaced token
-    /// is judged by that: a request that came in time is no theft because its session is looked at
-    /// late (promise P10). Limits are judged by the time of the check.
-    pub arrived_at: Option<Timestamp>,
-    /// Where the request comes from, to bound what one network can ask of the store.
-    pub ip: Option<IpAddr>,
-}
-
-/// What a signed-in session must have.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Require {
-    /// The assurance level at least.
-    pub level: Option<Level>,
-    /// How long ago the last full authentication may be.
-    pub max_auth_age: Option<Duration>,
-    /// Roles, all of them.
-    pub roles: Vec<Role>,
-}
-
-impl fmt::Debug for Check {
-    /// Without the address: it is personal data.
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Check")
-            .field("guest", &self.guest)
-            .field("pending", &self.pending)
-            .field("touch", &self.touch)
-            .field("can_set_cookie", &self.can_set_cookie)
-            .field("require", &self.require)
-            .finish_non_exhaustive()
-    }
-}
-
-impl Default for Check {
-    fn default() -> Self {
-        Self {
-            guest: false,
-            pending: false,
-            touch: true,
-            can_set_cookie: false,
-            require: Require::default(),
-            arrived_at: None,
-            ip: None,
-        }
-    }
-}
-
-impl Check {
-    /// Accepts guests and pending sessions too.
-    pub fn any() -> Self {
-        Self { guest: true, pending: true, ..Self::default() }
-    }
-}
 
 /// What a genuine token is worth against what is known of its session.
 enum Weight {
@@ -184,7 +111,7 @@ impl Sessions {
     /// # impl HeaderMap { fn get_all(&self, _: &str) -> Vec<Vec<u8>> { vec![] } }
     /// # async fn example(sessions: &Sessions, headers: &HeaderMap) -> Result<Verdict, Error> {
     /// let cookies = headers.get_all("cookie");
-    /// sessions.check_cookie(cookies.iter().map(|value| value.as_ref()), &Check::default()).await
+    /// sessions.check_cookie(cookies.iter().map(|value| value.as_ref()), &Check::signed_in()).await
     /// # }
     /// ```
     pub async fn check_cookie<'h>(

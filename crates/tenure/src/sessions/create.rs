@@ -19,16 +19,46 @@ use crate::vault;
 /// A session without a user, to be begun: for a cart, a language, a form half filled.
 #[derive(Clone, Debug, Default)]
 pub struct NewGuest {
-    /// What to keep in it from the start.
-    pub data: Changes,
-    /// The device it is for.
-    pub device: Device,
+    data: Changes,
+    device: Device,
+    stricter: Stricter,
+    actor: Option<Actor>,
+    idempotency_key: Option<IdempotencyKey>,
+}
+
+impl NewGuest {
+    /// A session with this in it from the start.
+    pub fn with(data: Changes) -> Self {
+        Self { data, ..Self::default() }
+    }
+
+    /// The device, for the list of sessions, and to bound how many one network begins.
+    #[must_use]
+    pub fn device(mut self, device: Device) -> Self {
+        self.device = device;
+        self
+    }
+
     /// Limits for this session that are stricter than the policy's.
-    pub stricter: Stricter,
+    #[must_use]
+    pub fn stricter(mut self, limits: Stricter) -> Self {
+        self.stricter = limits;
+        self
+    }
+
     /// Who begins it; the application if nobody is named.
-    pub actor: Option<Actor>,
+    #[must_use]
+    pub fn actor(mut self, actor: Actor) -> Self {
+        self.actor = Some(actor);
+        self
+    }
+
     /// Repeats an attempt whose answer was lost.
-    pub idempotency_key: Option<IdempotencyKey>,
+    #[must_use]
+    pub fn idempotency_key(mut self, key: impl Into<Option<IdempotencyKey>>) -> Self {
+        self.idempotency_key = key.into();
+        self
+    }
 }
 
 impl Sessions {

@@ -29,7 +29,7 @@ use crate::token::Binding;
 /// let sessions = Sessions::open(Memory).await?;
 /// let issued = sessions.sign_in(None, SignIn::password("u_1".parse()?)).await?;
 ///
-/// let verdict = sessions.check(issued.token.expose().as_bytes(), &Check::default()).await?;
+/// let verdict = sessions.check(issued.token.expose().as_bytes(), &Check::signed_in()).await?;
 /// let Verdict::Ok(active) = verdict else { panic!("signed in a moment ago") };
 /// assert_eq!(active.session().user().unwrap().as_str(), "u_1");
 /// # Ok(()) }

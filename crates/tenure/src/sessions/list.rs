@@ -10,6 +10,7 @@ use crate::store::{PageRequest, Refusal};
 
 /// A page of sessions.
 #[derive(Clone, Debug)]
+#[non_exhaustive]
 pub struct SessionPage {
     /// The sessions, by time of creation.
     pub sessions: Vec<Arc<Snapshot>>,

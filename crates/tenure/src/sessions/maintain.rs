@@ -28,6 +28,7 @@ pub(super) const KEEP_ENDED: Duration = Duration::from_millis(24 * HOUR_MS);
 
 /// What housekeeping did.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Maintained {
     /// How many moments of activity were written.
     pub touched: u64,

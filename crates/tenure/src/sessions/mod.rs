@@ -4,6 +4,7 @@ mod activity;
 mod builder;
 mod change;
 mod check;
+mod check_settings;
 mod core;
 mod create;
 mod end;
@@ -21,7 +22,7 @@ mod watch;
 
 pub use builder::Builder;
 pub use change::Changes;
-pub use check::{Check, Require};
+pub use check_settings::{Check, Require};
 pub use create::NewGuest;
 pub use handle::Sessions;
 pub use issue::{IdempotencyKey, InvalidIdempotencyKey, Issued};

@@ -44,14 +44,14 @@ pub struct SignIn {
 impl SignIn {
     /// `user` has shown the right password.
     pub fn password(user: UserId) -> Self {
-        Self::with(user, vec![Method::password()])
+        Self::with(user, [Method::password()])
     }
 
     /// `user` has proved who they are by `methods`.
-    pub fn with(user: UserId, methods: Vec<Method>) -> Self {
+    pub fn with(user: UserId, methods: impl IntoIterator<Item = Method>) -> Self {
         Self {
             user,
-            methods,
+            methods: methods.into_iter().collect(),
             roles: Vec::new(),
             level: None,
             pending: false,
@@ -67,8 +67,8 @@ impl SignIn {
 
     /// What the user may do.
     #[must_use]
-    pub fn roles(mut self, roles: Vec<Role>) -> Self {
-        self.roles = roles;
+    pub fn roles(mut self, roles: impl IntoIterator<Item = Role>) -> Self {
+        self.roles = roles.into_iter().collect();
         self
     }
 
@@ -105,8 +105,8 @@ impl SignIn {
 
     /// Only these keys of the guest's data come along; otherwise all do.
     #[must_use]
-    pub fn carry(mut self, keys: Vec<String>) -> Self {
-        self.carry = Some(keys);
+    pub fn carry<K: Into<String>>(mut self, keys: impl IntoIterator<Item = K>) -> Self {
+        self.carry = Some(keys.into_iter().map(Into::into).collect());
         self
     }
 
@@ -134,8 +134,8 @@ impl SignIn {
 
     /// Repeats an attempt whose answer was lost.
     #[must_use]
-    pub fn idempotency_key(mut self, key: Option<IdempotencyKey>) -> Self {
-        self.idempotency_key = key;
+    pub fn idempotency_key(mut self, key: impl Into<Option<IdempotencyKey>>) -> Self {
+        self.idempotency_key = key.into();
         self
     }
 

@@ -25,6 +25,7 @@ pub enum Verdict {
 
 /// A token that is good for nothing.
 #[derive(Clone, Debug)]
+#[non_exhaustive]
 pub struct Inactive {
     /// Why.
     pub reason: Reason,

@@ -87,7 +87,7 @@ impl FromRequestParts<Sessions> for Caller {
 
     async fn from_request_parts(parts: &mut Parts, sessions: &Sessions) -> Result<Self, Failed> {
         let Some(token) = bearer(&parts.headers) else { return Err(Failed::Refused(Reason::NoToken)) };
-        match sessions.check(token, &Check::default()).await? {
+        match sessions.check(token, &Check::signed_in()).await? {
             Verdict::Ok(active) => Ok(Self(active)),
             other => Err(Failed::Refused(other.reason().unwrap_or(Reason::NotAccepted))),
         }

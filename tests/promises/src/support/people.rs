@@ -35,13 +35,13 @@ pub(crate) async fn sign_in(sessions: &Sessions, name: &str) -> Issued {
 
 /// A visitor with something in the cart.
 pub(crate) async fn guest_with_cart(sessions: &Sessions, items: &[&str]) -> Issued {
-    let guest = NewGuest { data: Changes::default().set("cart", items.into()), ..NewGuest::default() };
+    let guest = NewGuest::with(Changes::default().set("cart", items.into()));
     sessions.create_guest(guest).await.expect("a guest gets in")
 }
 
 /// What a check of any kind of session says, without counting as activity.
 pub(crate) async fn look(sessions: &Sessions, token: &str) -> Verdict {
-    let check = Check { touch: false, ..Check::any() };
+    let check = Check::any().touch(false);
     sessions.check(token.as_bytes(), &check).await.expect("the store answers")
 }
 
@@ -57,7 +57,7 @@ pub(crate) fn word(verdict: &Verdict) -> String {
 
 /// A request that counts as activity and whose answer can set a cookie.
 pub(crate) async fn visit(sessions: &Sessions, token: &str) -> Verdict {
-    let check = Check { can_set_cookie: true, ..Check::any() };
+    let check = Check::any().can_set_cookie(true);
     sessions.check(token.as_bytes(), &check).await.expect("the store answers")
 }
 
