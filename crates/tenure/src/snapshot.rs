@@ -16,7 +16,7 @@ use crate::id::{Realm, Role, SessionId, UserId};
 use crate::keys::Keys;
 use crate::level::Level;
 use crate::reason::EndReason;
-use crate::record::{MethodUse, Record, SessionState};
+use crate::record::{MethodUse, Record, SessionState, State, Value};
 use crate::vault;
 
 /// A session as it was read, decrypted. It does not change; read again to see changes.
@@ -26,7 +26,8 @@ use crate::vault;
 pub struct Snapshot {
     front: Front,
     record: Record,
-    data: BTreeMap<String, Vec<u8>>,
+    /// The values of the record in clear, in the order of their keys.
+    data: Box<[Vec<u8>]>,
     device: Device,
 }
 
@@ -147,13 +148,19 @@ impl Snapshot {
 
     /// The value of a key, as JSON text, and the version that wrote it.
     pub fn value(&self, key: &str) -> Option<(&[u8], u64)> {
-        let version = self.record.data.get(key)?.version;
-        Some((self.data.get(key)?, version))
+        let mut values = self.values();
+        values.find_map(|(name, version, text)| (name == key).then_some((text, version)))
+    }
+
+    /// Key, version and text of all values.
+    fn values(&self) -> impl Iterator<Item = (&str, u64, &[u8])> {
+        let pairs = self.record.data.iter().zip(&self.data);
+        pairs.map(|((key, sealed), text)| (key.as_str(), sealed.version, text.as_slice()))
     }
 
     /// The keys of its data.
     pub fn keys(&self) -> impl Iterator<Item = &str> {
-        self.data.keys().map(String::as_str)
+        self.record.data.keys().map(String::as_str)
     }
 
     /// Activity at `at`; whether it is news by at least `threshold`.
@@ -188,12 +195,35 @@ impl Snapshot {
         self.record.ended().is_some_and(|ended| now.since(ended.at) < time)
     }
 
-    /// About how many bytes it takes in memory.
+    /// How many bytes it takes in a cache, that which leads to it included: rather too many than
+    /// too few.
     pub(crate) fn footprint(&self) -> usize {
-        let values = |(key, plain): (&String, &Vec<u8>)| 2 * (key.len() + plain.len()) + 160;
-        let device = 2 * self.device.user_agent.len() + self.record.device.len() + 64;
-        let identity = self.methods().len() * 48 + self.roles().len() * 48;
-        900 + device + identity + self.data.iter().map(values).sum::<usize>()
+        /// Counts of the shared pointer, the place in the map and in the order of eviction, each
+        /// at their emptiest.
+        const AROUND: usize = 16 + 60 + 64;
+        /// What an allocation takes beyond what was asked for.
+        const EACH: usize = 16;
+        /// A node of the tree that holds sealed values; half of its eleven places may be empty.
+        const NODE: usize = 11 * (size_of::<String>() + size_of::<Value>()) + 128;
+        let record = &self.record;
+        let values = record.data.iter().map(|(key, value)| key.len() + value.sealed.len() + 2 * EACH);
+        let sealed = values.sum::<usize>() + record.data.len().div_ceil(5) * NODE;
+        let clear = self.data.iter().map(|text| size_of::<Vec<u8>>() + text.capacity() + EACH).sum::<usize>();
+        let Device { label, browser, os, kind: _, user_agent, ip: _ } = &self.device;
+        let texts = [label, browser, os, user_agent].map(|text| text.capacity() + EACH);
+        let device = texts.iter().sum::<usize>() + record.device.capacity() + EACH;
+        let identity = record.identity().map_or(0, |identity| {
+            let roles = identity.roles.iter().map(|role| size_of::<Role>() + role.as_str().len() + EACH);
+            identity.user.as_str().len() + roles.sum::<usize>() + identity.methods.len() * 64 + 3 * EACH
+        });
+        let tokens = record.secrets.successor.as_ref().map_or(0, |next| next.sealed.capacity() + EACH);
+        let state = match &record.state {
+            State::Claimed(claim) => size_of_val(&**claim) + 512,
+            State::Ended(ended) => ended.ending.note.as_ref().map_or(0, |note| note.len() + EACH),
+            State::Guest | State::Pending(_) | State::SignedIn(_) => 0,
+        };
+        let rest = record.realm.as_str().len() + record.recent.capacity() * 8 + 2 * EACH + tokens + state;
+        size_of::<Self>() + AROUND + sealed + clear + device + identity + rest
     }
 }
 
@@ -226,8 +256,8 @@ impl Serialize for Snapshot {
         map.serialize_entry("generation", &self.generation())?;
         map.serialize_entry("version", &self.version())?;
         map.serialize_entry("device", &self.device)?;
-        map.serialize_entry("data", &Data(&self.data))?;
-        let versions: BTreeMap<&String, u64> = self.record.data.iter().map(|(k, v)| (k, v.version)).collect();
+        map.serialize_entry("data", &Data(self))?;
+        let versions: BTreeMap<&str, u64> = self.values().map(|(key, version, _)| (key, version)).collect();
         map.serialize_entry("data_versions", &versions)?;
         if let Some(ended) = self.record.ended() {
             map.serialize_entry(
@@ -255,12 +285,12 @@ struct EndedView<'a> {
 }
 
 /// Values are JSON texts already.
-struct Data<'a>(&'a BTreeMap<String, Vec<u8>>);
+struct Data<'a>(&'a Snapshot);
 
 impl Serialize for Data<'_> {
     fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
-        let mut map = to.serialize_map(Some(self.0.len()))?;
-        for (key, text) in self.0 {
+        let mut map = to.serialize_map(Some(self.0.data.len()))?;
+        for (key, _, text) in self.0.values() {
             let value: serde_json::Value = serde_json::from_slice(text).map_err(serde::ser::Error::custom)?;
             map.serialize_entry(key, &value)?;
         }

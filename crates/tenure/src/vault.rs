@@ -1,7 +1,5 @@
 //! What is encrypted before it goes to a store, and for which place.
 
-use std::collections::BTreeMap;
-
 use crate::device::Device;
 use crate::error::Error;
 use crate::id::{OperationId, SessionId};
@@ -33,11 +31,10 @@ pub(crate) fn seal_value(
 }
 
 /// Opens all values of a record.
-pub(crate) fn open_data(keys: &Keys, record: &Record) -> Result<BTreeMap<String, Vec<u8>>, Error> {
+/// The values in clear, in the order of their keys.
+pub(crate) fn open_data(keys: &Keys, record: &Record) -> Result<Box<[Vec<u8>]>, Error> {
     let open = |(key, value): (&String, &crate::record::Value)| {
-        let plain = seal::open(&keys.data, &place(record.id, b'v', key), &value.sealed)
-            .ok_or_else(|| damaged(record.id))?;
-        Ok((key.clone(), plain))
+        seal::open(&keys.data, &place(record.id, b'v', key), &value.sealed).ok_or_else(|| damaged(record.id))
     };
     record.data.iter().map(open).collect()
 }

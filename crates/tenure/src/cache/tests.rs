@@ -229,3 +229,38 @@ fn guests_push_out_no_signed_in_session() {
     fill(&cache, &keys, None, 3_000);
     assert!(users.iter().all(|id| cache.get(id).is_some()));
 }
+
+/// The memory that a cache holds after it was shown so many sessions, against its bound.
+fn held(user: Option<&str>, data: usize, sessions: usize, bound: usize) -> f64 {
+    let mut cache = None;
+    let found = allocation_counter::measure(|| {
+        let kept = Arc::new(Cache::new(bound));
+        let keys = Keys::derive(&MasterKey::generate(&SystemRandom));
+        for n in 0..sessions {
+            let id = SessionId::new(Timestamp::from_millis(n as u64), Route(1), &SystemRandom);
+            let record = World::record(&keys, id, user, data);
+            let ticket = kept.ticket(&id);
+            kept.insert(&Snapshot::open(&keys, record).unwrap(), ticket);
+        }
+        cache = Some(kept);
+    });
+    assert!(cache.is_some());
+    found.bytes_current as f64 / bound as f64
+}
+
+#[test]
+fn what_the_cache_holds_stays_within_its_bound_in_bytes() {
+    const BOUND: usize = 1 << 20;
+    for (user, data, sessions) in [
+        (Some("u"), 0, 1_500),
+        (Some("a-user-whose-name-is-rather-long-0123456789"), 300, 1_200),
+        (Some("u"), 1_000, 800),
+        (None, 0, 700),
+        (None, 300, 500),
+    ] {
+        let held = held(user, data, sessions, BOUND);
+        let room = if user.is_some() { 0.75 } else { 0.25 };
+        assert!(held <= room, "{held:.2} of the bound, of {room}, for {user:?} with {data} bytes");
+        assert!(held >= 0.6 * room, "{held:.2} of the bound: room is wasted, {user:?}, {data} bytes");
+    }
+}

@@ -1,5 +1,6 @@
 //! The move of a guest into a session of a user, in three steps that anybody can finish.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use super::issue::{Attempt, Issued};
@@ -97,7 +98,8 @@ impl Sessions {
             self.core.automatic(claimed.id, Mutation::End { ending: moved(), next }).await?;
             return Err(Refusal::SignedOut.into());
         }
-        let mut data = vault::open_data(&self.core.keys, &claimed)?;
+        let values = vault::open_data(&self.core.keys, &claimed)?;
+        let mut data: BTreeMap<String, Vec<u8>> = claimed.data.keys().cloned().zip(values).collect();
         if let Some(carry) = &claim.carry {
             data.retain(|key, _| carry.contains(key));
         }
