@@ -11,6 +11,7 @@ use tenure_server::{ApiKey, ApiKeys, KnownKey, Scope};
 use zeroize::Zeroizing;
 
 use crate::config::Settings;
+use crate::exit::Blame;
 use crate::store_url::StoreUrl;
 use crate::{files, output};
 
@@ -48,7 +49,7 @@ impl fmt::Display for Told {
 
 /// The API keys that the server knows. The first start makes one.
 pub(crate) fn load_or_make(settings: &Settings, sessions: &Sessions) -> Result<(ApiKeys, Told)> {
-    let given = given()?;
+    let given = given().blame_usage()?;
     let kept = match &settings.store {
         StoreUrl::Memory => None,
         StoreUrl::Embedded(_) => Some(config_dir(settings)?.join("api-keys.json")),

@@ -16,7 +16,9 @@ use zeroize::Zeroizing;
 
 use crate::args;
 use crate::config::File;
-use crate::output;
+use crate::exit::Blame;
+use crate::files;
+use crate::output::{self, DOUBT, styled};
 
 /// Where a server is when nothing else is said.
 const SERVER: &str = "http://127.0.0.1:8700";
@@ -39,15 +41,11 @@ impl Server {
     pub(crate) fn named(args: &args::Server) -> Result<Self> {
         let base = match &args.server {
             Some(server) => server.clone(),
-            None => configured(args.config.as_deref())?.unwrap_or_else(|| SERVER.into()),
+            None => configured(args.config.as_deref()).blame_usage()?.unwrap_or_else(|| SERVER.into()),
         };
         let base = base.trim_end_matches('/').to_owned();
-        refuse_other_than_http(&base)?;
-        let key = std::env::var("TENURE_API_KEY").map(Zeroizing::new);
-        let key = key.context("put an API key with the scope `manage` into TENURE_API_KEY")?;
-        let header = Zeroizing::new(format!("Bearer {}", key.trim()));
-        let mut key = HeaderValue::from_str(&header).context("TENURE_API_KEY is no API key")?;
-        key.set_sensitive(true);
+        refuse_other_than_http(&base).blame_usage()?;
+        let key = key_header().blame_usage()?;
         let client = Client::builder(TokioExecutor::new()).build_http();
         Ok(Self { base, key, client })
     }
@@ -55,8 +53,9 @@ impl Server {
     /// The JSON of an answer; null when it has none.
     pub(crate) async fn ask(&self, method: Method, path: &str, body: Option<&Value>) -> Result<Value> {
         let asked = self.send(method, path, body);
-        let late = || format!("no answer from {} within {} s", self.base, PATIENCE.as_secs());
-        tokio::time::timeout(PATIENCE, asked).await.with_context(late)?
+        let late =
+            || format!("no answer from {} within {} s; try again later", self.base, PATIENCE.as_secs());
+        tokio::time::timeout(PATIENCE, asked).await.with_context(late).blame_outage()?
     }
 
     async fn send(&self, method: Method, path: &str, body: Option<&Value>) -> Result<Value> {
@@ -68,10 +67,12 @@ impl Server {
             .header(CONTENT_TYPE, "application/json")
             .body(Full::new(Bytes::from(body)))?;
         let answer = self.client.request(request).await;
-        let answer = answer.with_context(|| format!("no server answers at {}", self.base))?;
+        let nobody =
+            || format!("no server answers at {}; start one, or say where it is with --server", self.base);
+        let answer = answer.with_context(nobody).blame_outage()?;
         let status = answer.status();
         let read = Limited::new(answer.into_body(), MAX_ANSWER).collect().await;
-        let read = read.map_err(|error| anyhow::anyhow!("the answer broke off: {error}"))?;
+        let read = read.map_err(|error| anyhow::anyhow!("the answer broke off: {error}")).blame_outage()?;
         let text = read.to_bytes();
         let json =
             if text.is_empty() { Value::Null } else { serde_json::from_slice(&text).unwrap_or_default() };
@@ -79,11 +80,34 @@ impl Server {
             return Ok(json);
         }
         let said = |field| json.get(field).and_then(Value::as_str);
-        match (said("code"), said("detail")) {
-            (Some(code), Some(detail)) => bail!("{code}: {detail}"),
-            _ => bail!("{} answered {status}; is that a Tenure server?", self.base),
+        let refused = match (said("code"), said("detail")) {
+            (Some(code), Some(detail)) => Err(anyhow::anyhow!("{code}: {detail}")),
+            _ => Err(anyhow::anyhow!("{} answered {status}; is that a Tenure server?", self.base)),
+        };
+        match status.as_u16() {
+            401 | 403 => refused.context("the API key in TENURE_API_KEY does not do").blame_usage(),
+            429 | 502..=504 => refused.context("try again later").blame_outage(),
+            _ => refused,
         }
     }
+}
+
+/// The API key of the environment, as a header.
+fn key_header() -> Result<HeaderValue> {
+    let Ok(key) = std::env::var("TENURE_API_KEY").map(Zeroizing::new) else {
+        let first_start = files::default_config_dir().map_or_else(
+            || "admin-api-key in its configuration folder".to_owned(),
+            |dir| dir.join("admin-api-key").display().to_string(),
+        );
+        bail!(
+            "no API key: put one with the scope `manage` into TENURE_API_KEY; the administrator's was shown \
+             at the server's first start, or is in {first_start}"
+        );
+    };
+    let header = Zeroizing::new(format!("Bearer {}", key.trim()));
+    let mut key = HeaderValue::from_str(&header).context("TENURE_API_KEY is no API key")?;
+    key.set_sensitive(true);
+    Ok(key)
 }
 
 fn configured(path: Option<&Path>) -> Result<Option<String>> {
@@ -101,7 +125,8 @@ fn refuse_other_than_http(base: &str) -> Result<()> {
     ensure!(plain, "--server: say http://HOST:PORT");
     let host = uri.host().unwrap_or_default();
     if !matches!(host, "127.0.0.1" | "[::1]" | "localhost") {
-        output::note(format!("warning: the API key goes to {host} in clear; better use a tunnel"));
+        let warning = styled(DOUBT, "warning:");
+        output::note(format!("{warning} the API key goes to {host} in clear; better use a tunnel"));
     }
     Ok(())
 }

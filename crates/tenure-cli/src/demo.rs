@@ -2,7 +2,7 @@
 
 use std::net::SocketAddr;
 
-use anyhow::{Result, ensure};
+use anyhow::{Result, anyhow, ensure};
 use tenure::{Realm, Sessions};
 use tenure_server::Limits;
 use tenure_shop::pages::PEOPLE;
@@ -11,6 +11,7 @@ use tokio::sync::watch;
 
 use crate::api_key::Told;
 use crate::config::Settings;
+use crate::exit::Blame;
 use crate::listen::listen;
 use crate::output;
 use crate::signals::stopped;
@@ -34,11 +35,11 @@ pub(crate) async fn prepare(sessions: &Sessions) -> Result<()> {
     let mut after = None;
     loop {
         let page = others.page(after, BATCH).await?;
-        ensure!(
-            page.sessions.is_empty(),
-            "this store holds sessions of other people: --demo takes a store of its own, such as \
-             embedded:./tenure-data/demo"
-        );
+        if !page.sessions.is_empty() {
+            let refused = "this store holds sessions of other people: --demo takes a store of its own, such \
+                           as embedded:./tenure-data/demo";
+            return Err(anyhow!(refused)).blame_usage();
+        }
         after = page.next;
         if after.is_none() {
             break;

@@ -1,7 +1,6 @@
 //! The log, on stderr.
 
-use std::io::IsTerminal;
-
+use anstream::{AutoStream, ColorChoice};
 use anyhow::{Context, Result};
 use tracing_subscriber::EnvFilter;
 
@@ -17,7 +16,7 @@ pub(crate) fn begin() -> Result<()> {
     tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_writer(std::io::stderr)
-        .with_ansi(std::io::stderr().is_terminal())
+        .with_ansi(AutoStream::choice(&std::io::stderr()) != ColorChoice::Never)
         .init();
     Ok(())
 }

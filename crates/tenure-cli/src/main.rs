@@ -3,11 +3,15 @@
 mod api_key;
 mod args;
 mod client;
+mod completions;
 mod config;
 mod demo;
+mod exit;
 mod files;
+mod help;
 mod listen;
 mod log;
+mod man;
 mod output;
 mod policy;
 mod serve;
@@ -21,20 +25,18 @@ use std::process::ExitCode;
 use clap::Parser;
 
 use crate::args::{Args, Command, PolicyCommand, SessionsCommand, StoreCommand};
+use crate::exit::Exit;
 
 fn main() -> ExitCode {
     let args = Args::parse();
-    let runtime = match tokio::runtime::Runtime::new() {
-        Ok(runtime) => runtime,
-        Err(error) => return output::failed(&error.into()),
+    let ended = match tokio::runtime::Runtime::new() {
+        Ok(runtime) => runtime.block_on(run(args.command)),
+        Err(error) => Err(error.into()),
     };
-    match runtime.block_on(run(args.command)) {
-        Ok(code) => code,
-        Err(error) => output::failed(&error),
-    }
+    ended.unwrap_or_else(|error| output::failed(&error)).into()
 }
 
-async fn run(command: Command) -> anyhow::Result<ExitCode> {
+async fn run(command: Command) -> anyhow::Result<Exit> {
     match command {
         Command::Serve(args) => serve::serve(args).await,
         Command::Sessions(command) => match command {
@@ -47,8 +49,10 @@ async fn run(command: Command) -> anyhow::Result<ExitCode> {
             PolicyCommand::Check(args) => policy::check(&args),
         },
         Command::Store(command) => match command {
-            StoreCommand::Verify { dir } => store::verify(dir).await,
-            StoreCommand::Backup { dir, file } => store::backup(dir, file).await,
+            StoreCommand::Verify { dir, json } => store::verify(dir, json).await,
+            StoreCommand::Backup { dir, file, json } => store::backup(dir, file, json).await,
         },
+        Command::Completions { shell } => completions::print(shell),
+        Command::Man { dir } => man::print(dir.as_deref()),
     }
 }

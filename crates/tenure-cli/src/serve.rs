@@ -1,6 +1,5 @@
 //! Serving: opening what there is, wiring it up, and stopping cleanly.
 
-use std::process::ExitCode;
 use std::time::Duration;
 
 use anyhow::{Context, Result};
@@ -10,6 +9,7 @@ use tokio::sync::watch;
 
 use crate::args::ServeArgs;
 use crate::config::Settings;
+use crate::exit::{Blame, Exit};
 use crate::listen::listen;
 use crate::signals::{self, stopped};
 use crate::{api_key, demo, log, output, store};
@@ -18,11 +18,11 @@ use crate::{api_key, demo, log, output, store};
 const CLOSING: Duration = Duration::from_millis(1_500);
 
 /// Serves until SIGTERM or SIGINT.
-pub(crate) async fn serve(args: Box<ServeArgs>) -> Result<ExitCode> {
-    log::begin()?;
-    let settings = Settings::read(*args)?;
+pub(crate) async fn serve(args: Box<ServeArgs>) -> Result<Exit> {
+    log::begin().blame_usage()?;
+    let settings = Settings::read(*args).blame_usage()?;
     if settings.demo {
-        demo::must_be_local(settings.listen)?;
+        demo::must_be_local(settings.listen).blame_usage()?;
     }
     let stop = signals::stop()?;
     let sessions = store::open(&settings).await?;
@@ -31,7 +31,7 @@ pub(crate) async fn serve(args: Box<ServeArgs>) -> Result<ExitCode> {
     served?;
     closed.context("the store did not close in time")??;
     tracing::info!("stopped");
-    Ok(ExitCode::SUCCESS)
+    Ok(Exit::Done)
 }
 
 async fn run(settings: &Settings, sessions: &Sessions, stop: watch::Receiver<bool>) -> Result<()> {

@@ -2,14 +2,15 @@
 
 use std::io::IsTerminal;
 use std::path::PathBuf;
-use std::process::ExitCode;
 
 use anyhow::{Context, Result};
+use serde_json::json;
 use tenure::{Memory, Sessions};
 use tenure_embedded::Embedded;
 
 use crate::config::Settings;
-use crate::output;
+use crate::exit::Exit;
+use crate::output::{self, BAD, GOOD, say, say_json, styled};
 use crate::store_url::StoreUrl;
 
 /// Opens the store that `settings` name, under their policy.
@@ -38,16 +39,22 @@ fn embedded(settings: &Settings, dir: PathBuf) -> Embedded {
 }
 
 /// Copies the store of a folder to a new file.
-pub(crate) async fn backup(dir: PathBuf, file: PathBuf) -> Result<ExitCode> {
-    let said = format!("{} copied to {}", dir.display(), file.display());
-    let copying = tokio::task::spawn_blocking(move || Embedded::backup(dir, file));
+pub(crate) async fn backup(dir: PathBuf, file: PathBuf, json: bool) -> Result<Exit> {
+    let (from, to) = (dir.clone(), file.clone());
+    let copying = tokio::task::spawn_blocking(move || Embedded::backup(from, to));
     copying.await.context("copying broke off")??;
-    output::say(said)?;
-    Ok(ExitCode::SUCCESS)
+    let (store, copy) = (dir.display(), file.display());
+    if json {
+        let bytes = file.metadata().with_context(|| format!("cannot look at {copy}"))?.len();
+        say_json(&json!({ "store": store.to_string(), "file": copy.to_string(), "bytes": bytes }))?;
+    } else {
+        say(format!("{store} copied to {copy}"))?;
+    }
+    Ok(Exit::Done)
 }
 
 /// Reads everything in the store of a folder and says what is damaged.
-pub(crate) async fn verify(dir: PathBuf) -> Result<ExitCode> {
+pub(crate) async fn verify(dir: PathBuf, json: bool) -> Result<Exit> {
     let watched = std::io::stderr().is_terminal();
     let shown = dir.display().to_string();
     let reading = tokio::task::spawn_blocking(move || {
@@ -58,16 +65,29 @@ pub(crate) async fn verify(dir: PathBuf) -> Result<ExitCode> {
         })
     });
     let report = reading.await.context("reading broke off")?.with_context(|| shown.clone())?;
-    for problem in &report.problems {
-        output::say(problem)?;
-    }
+    let exit = if report.is_clean() { Exit::Done } else { Exit::Found };
     let (sessions, guests, events) = (report.sessions, report.guests, report.events);
-    let found = format!("{sessions} sessions ({guests} guests) and {events} events in {shown}");
-    if report.is_clean() {
-        output::say(format!("ok: {found}, all whole"))?;
-        return Ok(ExitCode::SUCCESS);
+    if json {
+        say_json(&json!({
+            "store": shown,
+            "ok": report.is_clean(),
+            "sessions": sessions,
+            "guests": guests,
+            "events": events,
+            "problem_count": report.problem_count,
+            "problems": report.problems,
+        }))?;
+        return Ok(exit);
     }
-    let count = report.problem_count;
-    output::say(format!("DAMAGED: {count} problems among {found}; restore a backup"))?;
-    Ok(ExitCode::FAILURE)
+    for problem in &report.problems {
+        say(problem)?;
+    }
+    let found = format!("{sessions} sessions ({guests} guests) and {events} events in {shown}");
+    say(match report.problem_count {
+        0 => format!("{} {found}, all whole", styled(GOOD, "ok:")),
+        count => {
+            format!("{} {count} problems among {found}; restore a backup", styled(BAD, "DAMAGED:"))
+        }
+    })?;
+    Ok(exit)
 }

@@ -112,7 +112,7 @@ fn a_second_process_on_the_same_folder_is_refused() {
     let home = Home::new();
     let _first = home.serve(&[]);
     let (code, out, err) = home.run(&["serve", "--listen", "127.0.0.1:0"]);
-    assert_eq!((code, out.as_str()), (1, ""));
+    assert_eq!((code, out.as_str()), (2, ""));
     assert!(err.contains("is open already"), "{err}");
 }
 
@@ -148,7 +148,7 @@ fn a_key_that_is_given_at_the_first_start_is_the_administrators() {
             .output()
             .unwrap(),
     );
-    assert_eq!(code, 1);
+    assert_eq!(code, 2);
     assert!(err.contains("TENURE_API_KEY") && !err.contains("too-short"), "{err}");
 }
 
@@ -175,11 +175,11 @@ fn the_master_key_may_come_from_elsewhere_and_must_be_the_right_one() {
     assert!(!home.config("master.key").exists());
     server.stop();
     let (code, _, err) = common::told(start("b").output().unwrap());
-    assert_eq!(code, 1);
+    assert_eq!(code, 2);
     assert!(err.contains("key") && !err.contains(&"b".repeat(64)), "{err}");
     let file = home.write("own.key", &"a".repeat(64));
     let (code, _, err) = home.run(&["serve", "--listen", "127.0.0.1:0", "--master-key-file", &file]);
-    assert_eq!(code, 1);
+    assert_eq!(code, 2);
     assert!(err.contains("chmod 600"), "others could read it: {err}");
 }
 
@@ -198,7 +198,7 @@ fn an_older_copy_of_the_store_does_not_serve_before_the_operator_decides() {
     fs::remove_dir_all(home.path("tenure-data")).unwrap();
     copy(&home.path("backup"), &home.path("tenure-data"));
     let (code, _, err) = home.run(&["serve", "--listen", "127.0.0.1:0"]);
-    assert_eq!(code, 1);
+    assert_eq!(code, 2);
     assert!(err.contains("older"), "{err}");
     let server = home.serve(&["--after-restore", "end-all-sessions"]);
     assert_eq!(server.verify(&key, &token)["verdict"], "inactive");
@@ -223,7 +223,7 @@ fn a_backup_of_a_running_server_can_be_put_back() {
     assert_eq!(code, 0, "{said}{err}");
     assert_eq!(mode(&home.path("copy.db")), 0o600);
     let (code, _, err) = home.run(&backup);
-    assert_eq!((code, err.contains("copy.db")), (1, true), "it overwrites nothing: {err}");
+    assert_eq!((code, err.contains("copy.db")), (2, true), "it overwrites nothing: {err}");
     server.ask(&key, "DELETE", "/v1/users/u_1/sessions", Value::Null);
     server.stop();
 
@@ -232,14 +232,14 @@ fn a_backup_of_a_running_server_can_be_put_back() {
     }
     fs::copy(home.path("copy.db"), home.path("tenure-data/tenure.db")).unwrap();
     let (code, _, err) = home.run(&["serve", "--listen", "127.0.0.1:0"]);
-    assert_eq!((code, err.contains("--after-restore")), (1, true), "{err}");
+    assert_eq!((code, err.contains("--after-restore")), (2, true), "{err}");
     // A demo on it by mistake decides nothing.
     let dir = home.config("");
     let named = ["--demo", "--store", "embedded:./tenure-data", "--config-dir", dir.to_str().unwrap()];
     let (code, _, err) = home.run(&[&["serve", "--listen", "127.0.0.1:0"], &named[..]].concat());
-    assert_eq!((code, err.contains("--after-restore")), (1, true), "{err}");
+    assert_eq!((code, err.contains("--after-restore")), (2, true), "{err}");
     let (code, _, _) = home.run(&["serve", "--listen", "127.0.0.1:0"]);
-    assert_eq!(code, 1, "it still waits for its operator");
+    assert_eq!(code, 2, "it still waits for its operator");
     let server = home.serve(&["--after-restore", "end-all-sessions"]);
     assert_eq!(server.verify(&key, &token)["reason"], "revoked");
 }
@@ -289,7 +289,7 @@ fn the_demo_refuses_a_store_with_sessions_of_others() {
             "--config-dir",
             dir.to_str().unwrap(),
         ]);
-        assert_eq!(code, 1);
+        assert_eq!(code, 2);
         assert!(err.contains("sessions of other people"), "{err}");
     }
 }

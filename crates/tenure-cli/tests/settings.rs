@@ -65,11 +65,11 @@ fn what_a_file_gets_wrong_is_named() {
     for (text, named) in cases {
         let file = home.write("bad.toml", text);
         let (code, _, err) = home.run(&["serve", "--config", &file]);
-        assert_eq!(code, 1, "{text}");
+        assert_eq!(code, 2, "{text}");
         assert!(err.contains(named), "{named}: {err}");
     }
     let (code, _, err) = home.run(&["serve", "--config", "nowhere.toml"]);
-    assert_eq!(code, 1);
+    assert_eq!(code, 2);
     assert!(err.contains("nowhere.toml"), "{err}");
 }
 
@@ -84,12 +84,12 @@ fn stores_of_later_releases_say_so_and_no_password_is_repeated() {
         "rediss://x",
     ] {
         let (code, _, err) = home.run(&["serve", "--store", url]);
-        assert_eq!(code, 1);
+        assert_eq!(code, 2);
         assert!(err.contains("not in this release") && !err.contains("hunter2"), "{err}");
     }
     for url in ["memory", "embedded:", "sqlite:x", ""] {
         let (code, _, err) = home.run(&["serve", "--store", url]);
-        assert_eq!(code, 1);
+        assert_eq!(code, 2);
         assert!(err.contains("embedded:DIR or memory:"), "{err}");
     }
 }
@@ -148,7 +148,7 @@ fn policy_check_names_each_deviation_with_its_source_and_reason() {
     assert_eq!((code, out.as_str()), (0, "ok: the default policy meets nist-aal1\n"));
 
     let (code, out, _) = home.run(&["policy", "check", "--preset", "asvs-l2"]);
-    assert_eq!(code, 1);
+    assert_eq!(code, 3);
     assert!(out.contains("session.absolute_seconds is 43200, should be at most 28800"), "{out}");
     assert!(
         out.contains("Cheat Sheet") && out.contains("no reason given") && out.contains("FAILED"),
@@ -167,7 +167,7 @@ fn policy_check_names_each_deviation_with_its_source_and_reason() {
                   [policy.deviation_reasons]\n\"session.absolute_seconds\" = \"night shifts\"\n";
     let file = home.write("strict.toml", strict);
     let (code, out, _) = home.run(&["policy", "check", "--config", &file]);
-    assert_eq!(code, 1, "a `must` needs more than a reason: {out}");
+    assert_eq!(code, 3, "a `must` needs more than a reason: {out}");
     assert!(out.contains("must be at most 43200 (NIST SP 800-63B-4 §2.3.3)"), "{out}");
 
     let (code, _, err) = home.run(&["policy", "check", "--preset", "x"]);
@@ -209,9 +209,9 @@ fn store_verify_tells_a_whole_store_from_a_damaged_one() {
     }
     std::fs::write(&database, bytes).unwrap();
     let (code, out, err) = home.run(&["store", "verify", "tenure-data"]);
-    assert_eq!(code, 1, "{out}{err}");
+    assert_eq!(code, 3, "{out}{err}");
     let (code, _, err) = home.run(&["store", "verify", "nowhere"]);
-    assert_eq!(code, 1);
+    assert_eq!(code, 3);
     assert!(err.contains("nowhere"), "{err}");
 }
 
@@ -240,5 +240,5 @@ fn a_preset_in_the_file_is_what_the_policy_begins_from() {
 
     let file = home.write("odd.toml", "preset = \"nist-aal3\"\n[policy]\nmax_session = 3\n");
     let (code, _, err) = home.run(&["serve", "--config", &file]);
-    assert_eq!((code, err.contains("max_session")), (1, true), "{err}");
+    assert_eq!((code, err.contains("max_session")), (2, true), "{err}");
 }
