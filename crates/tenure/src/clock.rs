@@ -87,6 +87,10 @@ impl<'de> Deserialize<'de> for Timestamp {
 ///
 /// Two readings: the wall clock, which people and other machines share but which may be
 /// set, and a running count that only moves forward, and also while the machine sleeps.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is no clock for sessions",
+    note = "pass `SystemClock`, or in tests a `TestClock`, of `tenure::clock`"
+)]
 pub trait Clock: Send + Sync + 'static {
     /// The time of day.
     fn wall(&self) -> Timestamp;

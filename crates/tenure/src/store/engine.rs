@@ -33,6 +33,25 @@ impl fmt::Debug for Context {
 }
 
 /// A store that is to be opened: a place and its settings.
+///
+/// # Example: the engine that is built in
+/// ```
+/// # async fn example() -> Result<(), tenure::Error> {
+/// let sessions = tenure::Sessions::open(tenure::Memory).await?;
+/// # Ok(()) }
+/// ```
+///
+/// A path alone is none, and the compiler says what is:
+/// ```compile_fail,E0277
+/// # async fn example() -> Result<(), tenure::Error> {
+/// let sessions = tenure::Sessions::open("./data").await?;
+/// # Ok(()) }
+/// ```
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is no engine that could keep sessions",
+    label = "not an engine",
+    note = "pass `tenure::Memory`, `tenure_embedded::Embedded::at(\"./data\")`, or the engine of a store of your own"
+)]
 #[async_trait]
 pub trait Engine: Send + 'static {
     /// Opens it.

@@ -50,6 +50,10 @@ use crate::record::{NewSession, Record};
 /// - **Time.** The store stamps by its own clock, which never runs backwards.
 ///
 /// [`conformance`] is the test suite for implementations.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is no store of sessions",
+    note = "implement `tenure::store::Store` for it, with `#[async_trait]`, and run `tenure::store::conformance`"
+)]
 #[async_trait]
 pub trait Store: Send + Sync + 'static {
     /// What it is and what it promises.
