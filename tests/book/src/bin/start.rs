@@ -1,0 +1,2 @@
+//! The program of `docs/start.md`.
+fn main() {}
