@@ -38,6 +38,11 @@ fn operating() {
 }
 
 #[test]
+fn testing() {
+    run("testing.md");
+}
+
+#[test]
 fn trouble() {
     run("trouble.md");
 }

@@ -12,7 +12,7 @@ pub fn matches(info: &str, shown: &str, found: &str) -> bool {
     }
     let shown: Vec<&str> = shown.trim_end().lines().collect();
     let found: Vec<&str> = found.trim_end().lines().collect();
-    wild(&shown, &found, &|shown| *shown == "…", &|shown, found| line(shown, found.trim_end()))
+    wild(&shown, &found, &|shown| *shown == "…", &|shown, found| line(shown.trim_end(), found.trim_end()))
 }
 
 fn same(shown: &Value, found: &Value) -> bool {

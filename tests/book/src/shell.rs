@@ -5,7 +5,7 @@
 //! - ` ```sh server ` goes on in the background; the test waits for the address that the block
 //!   after it shows, and puts the real one, on a free port, in its place from then on.
 //! - A comment `sh: COMMAND` runs too: what a reader does otherwise, such as pressing Ctrl-C
-//!   (`stop`). A comment `server: COMMAND` is a server that the page takes for granted.
+//!   (`stop`). A comment `server at ADDRESS: COMMAND` is a server that the page takes for granted.
 //! - A block ` ```console ` does not run: see [`Unrun`].
 
 use std::fs;
@@ -22,9 +22,6 @@ use crate::pages::{Block, Page, Part};
 /// How often a server is looked for, and how long it is waited for in between.
 const LOOKS: u32 = 3_000;
 const LOOK: Duration = Duration::from_millis(20);
-
-/// Where pages take a server to be.
-const USUAL: &str = "api http://127.0.0.1:8700";
 
 /// Ends the server that was started last.
 const STOP: &str = "SERVER=
@@ -129,8 +126,9 @@ impl Shell {
                     if let Some(command) = comment.strip_prefix("sh: ") {
                         let (done, said) = self.step(&self.real(command));
                         assert!(done, "{}: `{command}` failed: {said}", page.name);
-                    } else if let Some(command) = comment.strip_prefix("server: ") {
-                        self.serve(&page.name, command, USUAL);
+                    } else if let Some(server) = comment.strip_prefix("server at ") {
+                        let (address, command) = server.split_once(": ").expect("an address and a command");
+                        self.serve(&page.name, command, address);
                     }
                 }
                 Part::Block(block) if is_command(&block.info) => {

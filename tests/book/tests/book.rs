@@ -7,16 +7,21 @@ use tenure_book::shell::unrun;
 
 /// What blocks may be, and what becomes of each.
 const KINDS: &[&str] = &[
+    // Doc tests of this crate; and what is run as a test of `src/bin/start.rs`.
     "rust",
-    "rust,no_run", // doc tests of this crate
+    "rust,no_run",
+    "rust,ignore",
+    // Run in a shell, but for `console`, which has a reason.
     "sh",
     "sh fails",
-    "sh server", // run in a shell
-    "console",   // not run, for a reason
+    "sh server",
+    "console",
+    // What commands say, or nothing that runs.
     "text",
-    "json", // what commands say, or nothing that runs
+    "json",
+    // Files, tried by tests of their own.
     "toml",
-    "ini", // files, tried by tests of their own
+    "ini",
 ];
 
 /// Where the targets of `links` lead to nothing, each with its page and line.
@@ -77,6 +82,7 @@ fn every_block_is_of_a_kind_that_is_tried_and_what_is_not_run_has_a_reason() {
     for page in Page::all() {
         for block in page.blocks() {
             let at = format!("{}:{}", page.name, block.line);
+            assert!(block.info != "rust,ignore" || page.name == "start.md", "{at}: let it be a doc test");
             assert!(KINDS.contains(&&*block.info), "{at}: what is a block of `{}`?", block.info);
             assert!(block.info != "console" || unrun(&block).is_some(), "{at}: make this a block of `sh`");
         }

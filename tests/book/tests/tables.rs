@@ -204,3 +204,18 @@ fn the_page_on_life_has_every_state_every_reason_and_every_event() {
         assert!(page.text.contains(&format!("`{word}`")), "the event `{word}`");
     }
 }
+
+#[test]
+fn the_page_on_stores_has_every_operation_and_every_group_of_the_suite() {
+    let first = told(&Page::named("stores.md"), 0);
+    let source = fs::read_to_string(root().join("crates/tenure/src/store/mod.rs")).unwrap();
+    let (_, of_trait) = source.split_once("pub trait Store:").unwrap();
+    let operations = of_trait.lines().filter_map(|line| {
+        let line = line.trim();
+        let rest = line.strip_prefix("async fn ").or_else(|| line.strip_prefix("fn "))?;
+        rest.split_once('(').map(|(name, _)| name.to_owned())
+    });
+    let groups = tenure::store::conformance::cases().into_iter().map(|case| case.group.to_owned());
+    let wanted: BTreeSet<String> = operations.chain(groups).collect();
+    assert_eq!(first, wanted);
+}
