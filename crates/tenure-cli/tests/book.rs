@@ -79,25 +79,26 @@ fn the_table_of_settings_has_every_flag_and_variable_of_serve() {
     let settings = settings.split("\n## ").next().unwrap();
     let mut flags = words(&help, "--");
     flags.remove("--help");
-    assert_eq!(words(settings, "--"), flags);
-    let mut variables = words(&help, "TENURE_");
-    variables.insert("TENURE_SERVER");
-    assert_eq!(words(settings, "TENURE_"), variables);
-    for row in
-        settings.lines().filter(|line| line.starts_with("| `--") || line.starts_with("| | `TENURE_SERVER"))
-    {
-        let cells: Vec<&str> = row.split('|').map(str::trim).collect();
-        if let [_, _, _, field, default, ..] = cells[..]
-            && let Some(field) = field.strip_prefix('`').and_then(|field| field.strip_suffix('`'))
-        {
-            let file = home.write("one.toml", &format!("{field} = 0.5\n"));
-            let (_, _, err) = home.run(&["policy", "show", "--config", &file]);
-            assert!(err.contains(field) && !err.contains("unknown field"), "{field}: {err}");
-            let is_told = |default: &str| help.contains(&format!("[default: {default}"));
-            let default = default.trim_matches('`');
-            let (first, _) = default.split_once('`').unwrap_or((default, ""));
-            assert!(is_told(first) || matches!(field, "demo" | "server"), "{field}: {default}");
-        }
+    let rows = settings.lines().filter(|line| line.starts_with("| `--"));
+    let cells = rows.map(|row| row.split('|').map(|cell| cell.trim().trim_matches('`')).collect::<Vec<_>>());
+    let shown: Vec<(&str, &str)> = cells.map(|cells| (cells[1], cells[2])).collect();
+    assert_eq!(shown.iter().map(|(flag, _)| *flag).collect::<BTreeSet<_>>(), flags);
+
+    let of_flag = |flag: &&str| flag.trim_start_matches('-').replace('-', "_");
+    let by_rule: BTreeSet<String> =
+        flags.iter().map(|flag| format!("TENURE_{}", of_flag(flag).to_uppercase())).collect();
+    let variables = words(&help, "TENURE_").into_iter().filter(|name| !by_rule.contains(*name));
+    let rows = settings.lines().filter(|line| line.starts_with("| `TENURE_"));
+    let shown_variables = rows.filter_map(|row| row.split('`').nth(1));
+    assert_eq!(shown_variables.collect::<BTreeSet<_>>(), variables.collect());
+
+    for (flag, default) in shown.into_iter().filter(|(flag, _)| *flag != "--config") {
+        let field = of_flag(&flag);
+        let file = home.write("one.toml", &format!("{field} = 0.5\n"));
+        let (_, _, err) = home.run(&["policy", "show", "--config", &file]);
+        assert!(err.contains(&field) && !err.contains("unknown field"), "{field}: {err}");
+        let begin = default.split('`').next().unwrap();
+        assert!(flag == "--demo" || help.contains(&format!("[default: {begin}")), "{flag}: {default}");
     }
 }
 
