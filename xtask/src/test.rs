@@ -12,7 +12,7 @@ use crate::packages::{Missing, Places};
 use crate::report::{self, Screen};
 use crate::steps::{self, Step};
 use crate::tally::Tally;
-use crate::{browser, fuzz, house, licences};
+use crate::{book, browser, fuzz, house, licences};
 
 const QUICK: &str = "left out by --quick";
 
@@ -52,6 +52,7 @@ pub(crate) fn run(options: &Options) -> Result<bool> {
     let started = Instant::now();
     let places = Places::find()?;
     let mut steps = rust_steps(&places);
+    steps.push(book::step(&places));
     if options.quick {
         steps.push(Step::skipped("licences", QUICK));
         steps.push(Step::skipped("browser tests", QUICK));

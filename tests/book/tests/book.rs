@@ -1,8 +1,9 @@
 //! The book holds together: every page is in it, every link leads somewhere, every block runs.
 
 use std::collections::BTreeSet;
+use std::fs;
 
-use tenure_book::pages::{Page, folder};
+use tenure_book::pages::{Page, folder, root};
 use tenure_book::shell::unrun;
 
 /// What blocks may be, and what becomes of each.
@@ -50,6 +51,38 @@ fn broken(pages: &[Page]) -> Vec<String> {
 #[test]
 fn every_link_and_anchor_leads_somewhere() {
     assert_eq!(broken(&Page::all()), <[String; 0]>::default());
+}
+
+/// The paths of the repository that a page names in code: `examples/shop`.
+fn paths(page: &Page) -> Vec<String> {
+    let is_path =
+        |word: &&str| ["crates/", "examples/", "tests/"].iter().any(|begin| word.starts_with(begin));
+    let spans = page.text.split('`').skip(1).step_by(2);
+    spans.filter(is_path).filter(|path| !path.contains([' ', '\n'])).map(str::to_owned).collect()
+}
+
+#[test]
+fn every_path_of_the_repository_that_a_page_names_is_there() {
+    let mut found = 0;
+    for page in Page::all() {
+        for path in paths(&page) {
+            assert!(root().join(&path).exists(), "{}: {path}", page.name);
+            found += 1;
+        }
+    }
+    assert!(found > 3, "{found}");
+}
+
+#[test]
+fn every_link_of_the_pages_beside_the_book_leads_somewhere() {
+    for name in ["README.md", "ARCHITECTURE.md", "SECURITY.md", "CONTRIBUTING.md"] {
+        let text = fs::read_to_string(root().join(name)).unwrap();
+        for (line, target) in (Page { name: name.into(), text }).links() {
+            let (file, _) = target.split_once('#').unwrap_or((&target, ""));
+            let leads = target.starts_with("https://") || root().join(file).exists();
+            assert!(leads, "{name}:{line}: {target}");
+        }
+    }
 }
 
 #[test]
