@@ -74,6 +74,8 @@ fn words<'t>(text: &'t str, begin: &str) -> BTreeSet<&'t str> {
 fn the_table_of_settings_has_every_flag_and_variable_of_serve() {
     let home = Home::new();
     let (_, help, _) = home.run(&["serve", "--help"]);
+    // As it is before it is wrapped.
+    let help = help.split_whitespace().collect::<Vec<_>>().join(" ");
     let page = Page::named("operating.md");
     let (_, settings) = page.text.split_once("\n## Settings\n").unwrap();
     let settings = settings.split("\n## ").next().unwrap();
@@ -127,15 +129,34 @@ fn the_unit_and_the_file_of_operating_start_a_server() {
     assert!(took.as_secs() < limit.parse().unwrap());
 }
 
-#[test]
-fn every_line_of_the_log_that_operating_names_is_one() {
-    let page = Page::named("operating.md");
+/// What the crates are made of, texts that go over lines as one.
+fn sources() -> String {
     let mut sources = String::new();
     for name in ["tenure", "tenure-embedded", "tenure-server", "tenure-tower", "tenure-cli"] {
         read(&root().join("crates").join(name).join("src"), &mut sources);
     }
-    let rows =
-        page.text.lines().filter(|line| ["| WARN", "| INFO", "| ERROR"].iter().any(|l| line.starts_with(l)));
+    let mut parts = sources.split("\\\n");
+    let first = parts.next().unwrap().to_owned();
+    parts.fold(first, |text, part| text + part.trim_start())
+}
+
+fn read(folder: &Path, to: &mut String) {
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            read(&path, to);
+        } else {
+            to.push_str(&std::fs::read_to_string(&path).unwrap());
+        }
+    }
+}
+
+#[test]
+fn every_line_of_the_log_that_operating_names_is_one() {
+    let page = Page::named("operating.md");
+    let sources = sources();
+    let begins = ["| WARN", "| INFO", "| ERROR"];
+    let rows = page.text.lines().filter(|line| begins.iter().any(|begin| line.starts_with(begin)));
     let mut found = 0;
     for row in rows {
         let cells: Vec<&str> = row.split('|').map(str::trim).collect();
@@ -148,13 +169,23 @@ fn every_line_of_the_log_that_operating_names_is_one() {
     assert!(found > 10, "{found}");
 }
 
-fn read(folder: &Path, to: &mut String) {
-    for entry in std::fs::read_dir(folder).unwrap() {
-        let path = entry.unwrap().path();
-        if path.is_dir() {
-            read(&path, to);
-        } else {
-            to.push_str(&std::fs::read_to_string(&path).unwrap());
+#[test]
+fn what_one_sees_in_trouble_is_what_is_said() {
+    let page = Page::named("trouble.md");
+    let sources = sources();
+    let (_, signs) = page.text.split_once("| you see | go to |").unwrap();
+    let signs =
+        signs.lines().filter(|line| line.starts_with("| ")).map(|row| row.split(" | ").next().unwrap());
+    let seen = page.text.split("\n\n").filter(|paragraph| paragraph.starts_with("*You see*"));
+    let mut found = 0;
+    for text in signs.chain(seen) {
+        let text = text.replace('\n', " ").replace('"', "`");
+        let said = text.split('`').skip(1).step_by(2).flat_map(|said| said.split('…'));
+        for said in said.map(str::trim).filter(|said| !said.is_empty() && !said.starts_with('/')) {
+            let said = said.trim_start_matches(':').trim_end_matches([',', '.']).trim();
+            assert!(sources.contains(said), "nobody says `{said}`");
+            found += 1;
         }
     }
+    assert!(found > 30, "{found}");
 }
