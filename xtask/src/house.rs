@@ -24,6 +24,7 @@ const LEVELS: &[(&str, u8)] = &[
     ("tenure-shop", 2),
     ("tenure-examples", 2),
     ("tenure-promises", 2),
+    ("tenure-book", 3),
     ("tenure-cli", 3),
     ("xtask", 3),
 ];

@@ -3,6 +3,7 @@
 #![expect(clippy::print_stdout, reason = "a terminal program reports on its standard output")]
 
 mod bench;
+mod book;
 mod browser;
 mod circles;
 mod command;

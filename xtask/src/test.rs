@@ -12,7 +12,7 @@ use crate::packages::{Missing, Places};
 use crate::report::{self, Screen};
 use crate::steps::{self, Step};
 use crate::tally::Tally;
-use crate::{browser, crates, features, fuzz, house, interface, licences};
+use crate::{book, browser, crates, features, fuzz, house, interface, licences};
 
 const QUICK: &str = "left out by --quick";
 
@@ -54,6 +54,7 @@ pub(crate) fn run(options: &Options) -> Result<bool> {
     let started = Instant::now();
     let places = Places::find()?;
     let mut steps = rust_steps(&places);
+    steps.push(book::step(&places));
     if options.quick {
         steps.push(Step::skipped("licences", QUICK));
         steps.push(Step::skipped("browser tests", QUICK));

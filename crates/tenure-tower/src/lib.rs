@@ -4,49 +4,123 @@
 //! [`Guest`] as arguments, and `?` on whatever they do with it gives the right answer: the
 //! sign-in page, 401, 403, or a 503 that leaves the visitor's cookie alone.
 //!
-//! # Example: a cart that survives the sign-in
-//! ```no_run
-//! use axum::Router;
+//! # From nothing to signing out everywhere
+//!
+//! An application in which people sign in, see who they are, and sign out on all their devices.
+//! What a guest has put into the cart is still there after the sign-in.
+//!
+//! ```
 //! use axum::extract::{Form, Path};
 //! use axum::response::Redirect;
 //! use axum::routing::{get, post};
-//! use tenure_tower::{Key, Memory, Session, SessionLayer, Sessions, SignIn, SignedIn};
+//! use axum::Router;
+//! use tenure_tower::{Error, Key, Memory, Session, SessionLayer, Sessions, SignIn, SignedIn, UserId};
 //!
 //! const CART: Key<Vec<String>> = Key::new("cart");
 //!
-//! #[derive(serde::Deserialize)]
-//! struct Login {
-//!     user: String,
-//!     password: String,
-//!     #[serde(default)]
-//!     remember: bool,
+//! fn app(sessions: &Sessions) -> Router {
+//!     Router::new()
+//!         .route("/cart/{item}", post(add))
+//!         .route("/sign-in", post(sign_in))
+//!         .route("/account", get(account))
+//!         .route("/sign-out-everywhere", post(sign_out_everywhere))
+//!         .layer(SessionLayer::new(sessions).sign_in_at("/sign-in"))
 //! }
 //!
-//! async fn add(s: Session, Path(item): Path<String>) -> Result<&'static str, tenure_tower::Error> {
-//!     s.update(CART, |cart| cart.push(item.clone())).await?; // compare-and-set
+//! /// For everybody. A guest session begins when there is something to keep.
+//! async fn add(session: Session, Path(item): Path<String>) -> Result<&'static str, Error> {
+//!     session.update(CART, |cart| cart.push(item.clone())).await?; // compare-and-set
 //!     Ok("added")
 //! }
 //!
-//! async fn sign_in(s: Session, Form(form): Form<Login>) -> Result<Redirect, tenure_tower::Error> {
-//!     let user = check_password(&form.user, &form.password).await?; // yours
-//!     s.sign_in(SignIn::password(user).remember(form.remember)).await?;
-//!     Ok(Redirect::to("/account"))
+//! #[derive(serde::Deserialize)]
+//! struct Login {
+//!     name: String,
+//!     password: String,
 //! }
 //!
-//! # async fn check_password(user: &str, _: &str) -> Result<tenure_tower::UserId, tenure_tower::Error> {
-//! #     Ok(tenure_tower::UserId::new(user).map_err(tenure_tower::tenure::Error::from)?)
-//! # }
-//! # #[tokio::main] async fn main() -> Result<(), Box<dyn std::error::Error>> {
-//! let sessions = Sessions::open(Memory).await?;
-//! let app = Router::new()
-//!     .route("/cart/{item}", post(add))
-//!     .route("/sign-in", post(sign_in))
-//!     .route("/account", get(|me: SignedIn| async move { format!("Hello {}", me.user()) }))
-//!     .layer(SessionLayer::new(&sessions).sign_in_at("/sign-in"));
-//! # let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await?;
-//! axum::serve(listener, app).await?;
+//! async fn sign_in(session: Session, Form(login): Form<Login>) -> Result<Redirect, Error> {
+//!     if let Some(user) = check_password(&login) {
+//!         session.sign_in(SignIn::password(user)).await?; // the answer sets a new cookie
+//!         return Ok(Redirect::to("/account"));
+//!     }
+//!     Ok(Redirect::to("/sign-in"))
+//! }
+//!
+//! /// Yours: Tenure does everything after it.
+//! fn check_password(login: &Login) -> Option<UserId> {
+//!     let right = login.name == "alice" && login.password == "wonderland";
+//!     right.then(|| UserId::new("u_1").ok()).flatten()
+//! }
+//!
+//! /// For those who are signed in. Others are sent to the sign-in page.
+//! async fn account(me: SignedIn) -> Result<String, Error> {
+//!     let cart = me.session().get(CART).await?.unwrap_or_default();
+//!     Ok(format!("{} on {} devices, cart: {cart:?}", me.user(), me.sessions().await?.len()))
+//! }
+//!
+//! async fn sign_out_everywhere(me: SignedIn) -> Result<Redirect, Error> {
+//!     me.sign_out_everywhere().await?;
+//!     Ok(Redirect::to("/"))
+//! }
+//!
+//! # use axum::body::Body;
+//! # use axum::http::{Request, StatusCode, header};
+//! # use tower::ServiceExt;
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let sessions = Sessions::open(Memory).await?; // or `tenure_embedded::Embedded::at("./data")`
+//! let app = app(&sessions); // then axum::serve(listener, app)
+//! # // What two browsers do with it.
+//! # let send = async |method: &str, path: &str, cookie: &str, body: &str| {
+//! #     let request = Request::builder().method(method).uri(path).header(header::COOKIE, cookie);
+//! #     let request = request.header(header::CONTENT_TYPE, "application/x-www-form-urlencoded");
+//! #     let answer = app.clone().oneshot(request.body(Body::from(body.to_owned())).unwrap()).await.unwrap();
+//! #     let set = answer.headers().get(header::SET_COOKIE).map(|value| value.to_str().unwrap());
+//! #     let cookie = set.map_or(cookie, |set| set.split(';').next().unwrap()).to_owned();
+//! #     let status = answer.status();
+//! #     let body = axum::body::to_bytes(answer.into_body(), 4096).await.unwrap();
+//! #     (status, cookie, String::from_utf8(body.to_vec()).unwrap())
+//! # };
+//! # let login = "name=alice&password=wonderland";
+//! # let (_, guest, _) = send("POST", "/cart/tea", "", "").await;
+//! # assert_eq!(send("GET", "/account", &guest, "").await.0, StatusCode::UNAUTHORIZED);
+//! # let (_, laptop, _) = send("POST", "/sign-in", &guest, login).await;
+//! # let (_, phone, _) = send("POST", "/sign-in", "", login).await;
+//! # let (status, _, said) = send("GET", "/account", &laptop, "").await;
+//! # assert_eq!((status, &*said), (StatusCode::OK, "u_1 on 2 devices, cart: [\"tea\"]"));
+//! # assert_eq!(send("GET", "/account", &guest, "").await.0, StatusCode::UNAUTHORIZED);
+//! # let (status, forgotten, _) = send("POST", "/sign-out-everywhere", &laptop, "").await;
+//! # assert_eq!((status, &*forgotten), (StatusCode::SEE_OTHER, "__Host-sid="));
+//! # assert_eq!(send("GET", "/account", &phone, "").await.0, StatusCode::UNAUTHORIZED);
 //! # Ok(()) }
 //! ```
+//!
+//! # What a handler takes
+//!
+//! | argument | who gets in |
+//! |---|---|
+//! | [`Session`] | everybody; the session is read when something is asked of it |
+//! | [`SignedIn`] | users; others are sent to the sign-in page, programs are answered 401 |
+//! | [`Guest`] | those who are not signed in |
+//!
+//! [`Guard`] asks for more around a whole group of routes: a role, a [`Level`], a recent
+//! authentication. What is wrong with a request is a [`Failure`] in the extensions of its answer,
+//! for pages of your own.
+//!
+//! # Where sessions are kept, and for how long
+//!
+//! In an engine: [`Memory`], or `tenure_embedded::Embedded` for a folder of this machine. An
+//! application does not change for another one. How long they live is a [`Policy`];
+//! [`Sessions::builder`] takes it, and a cookie of another name.
+//!
+//! # Tests
+//!
+//! With the feature `testing`, `tenure::testing::TestKit` signs in with one line and moves the
+//! clock instead of waiting.
+//!
+//! The book in `docs/` of the repository says the rest: how sessions live and end, every field of
+//! a policy, operating, and what stays your part.
 
 mod answer;
 mod error;

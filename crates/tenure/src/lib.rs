@@ -1,8 +1,62 @@
 //! User sessions for web back ends: who is signed in, on which device, how strongly, until
 //! when, and how that ends.
 //!
-//! This is the core: no framework, no socket, no file. Web applications take it through
-//! `tenure-tower`; [`Sessions`] is the handle that everything goes through.
+//! This is the core: no framework, no socket, no file. Applications on tower, such as those of axum,
+//! take it through `tenure-tower`, whose first page leads from nothing to a signed-in user.
+//! [`Sessions`] is the handle that everything goes through.
+//!
+//! # From nothing to signing out everywhere
+//!
+//! ```
+//! use tenure::{Check, Key, Memory, NewGuest, Sessions, SignIn, UserId};
+//!
+//! const CART: Key<Vec<String>> = Key::new("cart");
+//!
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let sessions = Sessions::open(Memory).await?; // or `tenure_embedded::Embedded::at("./data")`
+//!
+//! // A visitor puts something into a cart. `set_cookie` is the header to send.
+//! let guest = sessions.create_guest(NewGuest::default()).await?;
+//! let cookie = guest.set_cookie.expose().split(';').next().unwrap().to_owned();
+//!
+//! // The next request brings the cookie. Guests are accepted here.
+//! let visitor = sessions.check_cookie([cookie.as_bytes()], &Check::any()).await?;
+//! let active = visitor.active().expect("a guest's session");
+//! sessions.update(active, CART, |cart| cart.push("tea".into())).await?; // compare-and-set
+//!
+//! // Your password check says yes: the cart comes along, and the old cookie is dead.
+//! let user = UserId::new("u_1")?;
+//! let laptop = sessions.sign_in(Some(&visitor), SignIn::password(user.clone())).await?;
+//! let phone = sessions.sign_in(None, SignIn::password(user.clone())).await?;
+//! assert_eq!(CART.read(&laptop.session)?, Some(vec!["tea".to_owned()]));
+//! assert_eq!(sessions.list(&user).await?.len(), 2);
+//!
+//! // Signed-in users only, as a check is by default.
+//! let verdict = sessions.check(laptop.token.expose().as_bytes(), &Check::default()).await?;
+//! let me = verdict.active().expect("signed in a moment ago");
+//! assert_eq!(me.session().user(), Some(&user));
+//!
+//! // At once and for good, on all devices.
+//! assert_eq!(sessions.sign_out_everywhere(me).await?, 2);
+//! let verdict = sessions.check(phone.token.expose().as_bytes(), &Check::default()).await?;
+//! assert_eq!((verdict.as_str(), verdict.reason().unwrap().as_str()), ("inactive", "logout"));
+//! # Ok(()) }
+//! ```
+//!
+//! # What is where
+//!
+//! | to | see |
+//! |---|---|
+//! | say how long sessions live | [`Policy`], [`Preset`] |
+//! | require a role, a level or a recent sign-in | [`Require`] |
+//! | have several applications or tenants in one store | [`Sessions::in_realm`] |
+//! | write a store | [`store`] |
+//! | test | `testing`, with the feature of that name |
+//! | read what can go wrong | [`Error`], by whose fault it is |
+//!
+//! The book in `docs/` of the repository says how sessions live and end, how to operate, and what
+//! stays your part.
 
 mod cache;
 pub mod clock;
