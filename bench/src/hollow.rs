@@ -7,10 +7,8 @@ use async_trait::async_trait;
 use tenure::event::Position;
 use tenure::record::{NewSession, Record};
 use tenure::store::rules::{self, Step};
-use tenure::store::{
-    Admission, Context, EndedSessions, Engine, EventPage, Mutation, Opened, Operation, Outcome, Page,
-    PageRequest, Replay, Reply, Store, StoreError, StoreInfo, Sweep, Swept, Touch, UserRecord,
-};
+use tenure::store::{Context, EndedSessions, Engine, EventPage, Mutation, Opened, Operation, Outcome, Page, PageRequest, Replay, Reply, Store, StoreError, StoreInfo, Sweep, Swept, Touch, UserRecord};
+use tenure::record::Admission;
 use tenure::{Ending, MasterKey, OperationId, Realm, Route, SessionId, UserId};
 
 /// Opens a [`Hollow`] store.

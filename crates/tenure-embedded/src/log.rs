@@ -3,8 +3,8 @@
 use rusqlite::{Connection, OptionalExtension, Row, params};
 use tenure::clock::Timestamp;
 use tenure::event::{Event, EventBody, Position};
-use tenure::id::{OperationId, Realm, SessionId, UserId};
 use tenure::store::{Replay, UserRecord};
+use tenure::{OperationId, Realm, SessionId, UserId};
 
 use crate::error::{Result, damaged};
 use crate::meta;

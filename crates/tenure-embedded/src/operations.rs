@@ -1,14 +1,15 @@
 //! The steps of the store, each inside a transaction, by the rules of the core.
 
+use tenure::Refusal;
 use tenure::event::{EventBody, EventKind};
-use tenure::id::{Realm, SessionId, UserId};
+use tenure::record::Admission;
 use tenure::record::{NewSession, Record};
 use tenure::store::rules::{self, Step, Written};
 use tenure::store::{
-    Admission, EndedSessions, Mutation, Operation, Outcome, RecentEnds, Refusal, Replay, Reply, Touch,
-    UserRecord,
+    EndedSessions, Mutation, Operation, Outcome, RecentEnds, Replay, Reply, Touch, UserRecord,
 };
 use tenure::{Actor, EndReason, Ending};
+use tenure::{Realm, SessionId, UserId};
 
 use crate::error::Result;
 use crate::txn::Txn;

@@ -3,8 +3,8 @@
 //! The id and the time of last activity are columns. The other moments lie near the one in
 //! the id, so their distance to it takes a few bytes instead of nine.
 
+use tenure::SessionId;
 use tenure::clock::Timestamp;
-use tenure::id::SessionId;
 use tenure::record::{Identity, Record, State};
 
 /// Where the id is looked for in the encoded record, which begins with it.
@@ -81,11 +81,12 @@ mod tests {
     use std::collections::BTreeMap;
 
     use super::*;
+    use tenure::Method;
     use tenure::SecretHash;
-    use tenure::id::{Realm, UserId};
-    use tenure::record::{Method, NewIdentity, NewSession, NewState, Superseded};
+    use tenure::record::{NewIdentity, NewSession, NewState, Superseded};
     use tenure::store::rules;
     use tenure::{Actor, EndReason, Ending, Level};
+    use tenure::{Realm, UserId};
 
     fn record(id: [u8; 16], now: u64) -> Record {
         let identity = NewIdentity {

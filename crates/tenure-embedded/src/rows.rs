@@ -3,9 +3,9 @@
 use rusqlite::{Connection, OptionalExtension, Row, params};
 use sha2::{Digest, Sha256};
 use tenure::clock::Timestamp;
-use tenure::id::{Realm, SessionId, UserId};
 use tenure::record::{Record, State};
 use tenure::store::StoreError;
+use tenure::{Realm, SessionId, UserId};
 
 use crate::error::{REMEDY, Result};
 use crate::pack::{pack, unpack};

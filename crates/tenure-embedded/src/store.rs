@@ -6,12 +6,13 @@ use async_trait::async_trait;
 use rusqlite::Connection;
 use tenure::Ending;
 use tenure::event::Position;
-use tenure::id::{OperationId, Realm, Route, SessionId, UserId};
+use tenure::record::Admission;
 use tenure::record::{NewSession, Record};
 use tenure::store::{
-    Admission, EndedSessions, EventPage, Mutation, Operation, Page, PageRequest, Replay, Reply, Store,
-    StoreError, StoreInfo, Sweep, Swept, Touch, UserRecord,
+    EndedSessions, EventPage, Mutation, Operation, Page, PageRequest, Replay, Reply, Store, StoreError,
+    StoreInfo, Sweep, Swept, Touch, UserRecord,
 };
+use tenure::{OperationId, Realm, Route, SessionId, UserId};
 use tokio::sync::oneshot;
 
 use crate::error::{self, Result};

@@ -5,9 +5,9 @@ use std::sync::{Arc, mpsc};
 use rusqlite::Connection;
 use tempfile::TempDir;
 use tenure::clock::TestClock;
-use tenure::id::{Realm, SessionId, UserId};
 use tenure::random::SystemRandom;
 use tenure::store::{Context, Store, StoreError, UserRecord};
+use tenure::{Realm, SessionId, UserId};
 
 use super::Need::{Essential, Ordinary};
 use crate::error::Result;

@@ -11,12 +11,12 @@ use std::time::Duration;
 
 use common::{Place, begin, end, events, operation, put, session, signed_in, user};
 use tenure::event::EventKind;
-use tenure::id::{OperationId, Realm, SessionId, UserId};
 use tenure::random::{Random, SystemRandom};
 use tenure::record::{Claim, Grace, NewSession, NewState, Record, State, Successor};
 use tenure::store::conformance::{admission, claim, revoked, sealed, sweep};
 use tenure::store::{Mutation, Operation, Outcome, Store};
 use tenure::{Actor, EndReason, Ending, SecretHash};
+use tenure::{OperationId, Realm, SessionId, UserId};
 use tenure_embedded::{Embedded, EmbeddedStore};
 
 const FOLDER: &str = "TENURE_TEST_CRASH_FOLDER";

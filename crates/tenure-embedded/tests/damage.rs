@@ -6,7 +6,7 @@ use std::fs;
 use std::path::Path;
 
 use common::{Place, begin, end, operation, session, signed_in, user};
-use tenure::id::Realm;
+use tenure::Realm;
 use tenure::record::{NewState, Record};
 use tenure::store::{Store, StoreError};
 use tenure_embedded::{AfterRestore, Embedded};

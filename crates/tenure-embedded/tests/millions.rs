@@ -9,9 +9,9 @@ use std::time::Duration;
 use common::{Place, begin, signed_in, user};
 use tenure::clock::{Clock, SystemClock};
 use tenure::event::{EventKind, Position};
-use tenure::id::{Realm, SessionId};
 use tenure::store::conformance::sweep;
 use tenure::store::{EventPage, Store};
+use tenure::{Realm, SessionId};
 use tenure_embedded::{Embedded, EmbeddedStore};
 
 const IDLE: Duration = Duration::from_secs(1_800);

@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use common::{Place, begin, end, ends_told, events, operation, put, session, signed_in, user};
 use tenure::MasterKey;
-use tenure::id::Realm;
+use tenure::Realm;
 use tenure::random::SystemRandom;
 use tenure::record::NewState;
 use tenure::store::{EventPage, Store, StoreError};

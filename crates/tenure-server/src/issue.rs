@@ -6,7 +6,7 @@ use std::sync::Arc;
 use axum::extract::State;
 use axum::http::StatusCode;
 use serde::{Deserialize, Serialize};
-use tenure::policy::Stricter;
+use tenure::Stricter;
 use tenure::{Check, Issued, Method, NewGuest, Role, SignIn, Snapshot, UserId};
 use utoipa::ToSchema;
 

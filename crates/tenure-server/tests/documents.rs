@@ -71,7 +71,8 @@ fn codes_in(folder: &Path) -> BTreeSet<String> {
 
 #[test]
 fn the_core_and_the_table_agree_about_statuses() {
-    use tenure::store::{Refusal, StoreError};
+    use tenure::Refusal;
+    use tenure::store::StoreError;
     use tenure::{Error, Reason};
     let refusals = [
         Refusal::Missing,

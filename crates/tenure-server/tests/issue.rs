@@ -215,8 +215,7 @@ async fn fields_that_do_not_go_together_are_refused() {
 
 #[tokio::test]
 async fn the_limits_of_the_policy_have_codes_of_their_own() {
-    let mut policy =
-        Policy { max_sessions: 1, at_limit: tenure::policy::AtLimit::Refuse, ..Policy::default() };
+    let mut policy = Policy { max_sessions: 1, at_limit: tenure::AtLimit::Refuse, ..Policy::default() };
     policy.guest.max = 1;
     policy.guest.new_per_minute = 2;
     let api = api_with(policy, Limits::default(), &[Scope::Admin]).await;

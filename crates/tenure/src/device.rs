@@ -19,12 +19,46 @@ pub struct Device {
     pub browser: String,
     /// The operating system.
     pub os: String,
-    /// `desktop`, `phone`, `tablet` or `other`.
-    pub kind: String,
+    /// What one holds in one's hands.
+    pub kind: DeviceKind,
     /// The address it was seen at.
     pub ip: Option<IpAddr>,
     /// What it called itself, cut at 512 bytes.
     pub user_agent: String,
+}
+
+/// The kind of a device. The words are the same in code and JSON.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum DeviceKind {
+    /// A computer.
+    Desktop,
+    /// A phone.
+    Phone,
+    /// A tablet.
+    Tablet,
+    /// Nobody knows, or none of these.
+    #[default]
+    Other,
+}
+
+impl DeviceKind {
+    /// The word, as everywhere.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Desktop => "desktop",
+            Self::Phone => "phone",
+            Self::Tablet => "tablet",
+            Self::Other => "other",
+        }
+    }
+}
+
+impl fmt::Display for DeviceKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
 }
 
 impl fmt::Debug for Device {
@@ -48,13 +82,13 @@ impl Device {
             (browser, os) => format!("{browser} on {os}"),
         };
         let kind = match os {
-            "iPadOS" => "tablet",
-            "Android" if !user_agent.contains("Mobile") => "tablet",
-            "iOS" | "Android" => "phone",
-            UNKNOWN => "other",
-            _ => "desktop",
+            "iPadOS" => DeviceKind::Tablet,
+            "Android" if !user_agent.contains("Mobile") => DeviceKind::Tablet,
+            "iOS" | "Android" => DeviceKind::Phone,
+            UNKNOWN => DeviceKind::Other,
+            _ => DeviceKind::Desktop,
         };
-        Self { label, browser: browser.into(), os: os.into(), kind: kind.into(), ip, user_agent }
+        Self { label, browser: browser.into(), os: os.into(), kind, ip, user_agent }
     }
 }
 
@@ -149,6 +183,7 @@ mod tests {
         for (user_agent, label, kind) in cases {
             let device = Device::from_request(Some(user_agent), None);
             assert_eq!((device.label.as_str(), device.kind.as_str()), (label, kind), "{user_agent}");
+            assert_eq!(serde_json::to_value(device.kind).unwrap(), kind);
         }
     }
 

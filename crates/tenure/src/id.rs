@@ -141,7 +141,7 @@ impl fmt::Debug for OperationId {
     }
 }
 
-/// The text names no user, realm or role: it is empty, too long or holds a control character.
+/// The text names no user, realm, role or method: it is empty, too long or holds what does not fit.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("a {what} has 1 to {limit} {unit}")]
 pub struct InvalidName {

@@ -65,12 +65,12 @@ mod device;
 mod error;
 pub mod event;
 mod front;
-pub mod id;
+mod id;
 mod key;
 mod keys;
 mod level;
 mod limiter;
-pub mod policy;
+mod policy;
 pub mod random;
 mod reason;
 pub mod record;
@@ -84,20 +84,26 @@ mod token;
 mod vault;
 
 pub use cookie::{CookieSettings, Found, InvalidCookieName, SameSite, SetCookie};
-pub use device::{Device, MAX_USER_AGENT};
+pub use device::{Device, DeviceKind, MAX_USER_AGENT};
 pub use error::{Blame, Error};
 pub use id::{InvalidName, InvalidSessionId, OperationId, Realm, Role, Route, SessionId, UserId};
 pub use key::Key;
 pub use keys::{InvalidMasterKey, MasterKey};
 pub use level::{InvalidLevel, Level};
-pub use policy::{Policy, Preset};
+pub use policy::{
+    Deviation, GuestPolicy, InvalidPolicy, Limits, MAX_COOKIE_AGE, PendingPolicy, Policy, Preset, RolePolicy,
+    RotationPolicy, Stricter, UnknownPreset,
+};
 pub use reason::{Actor, EndReason, Ending, MAX_NOTE, Reason};
-pub use record::{Method, MethodUse, Refusal, SessionState};
-pub use seal::SEAL_OVERHEAD;
+pub use record::admission::{AtLimit, MAX_SESSIONS};
+pub use record::identity::{Method, MethodUse};
+pub use record::refusal::Refusal;
+pub use record::session_state::SessionState;
+pub use seal::{SEAL_OVERHEAD, Sealed};
 pub use sessions::{
     Active, Builder, Changes, Check, IdempotencyKey, Inactive, InvalidIdempotencyKey, Issued, Maintained,
     NewGuest, Require, SessionPage, Sessions, SignIn, Verdict,
 };
 pub use snapshot::Snapshot;
-pub use store::Memory;
+pub use store::memory::Memory;
 pub use token::{SecretHash, SessionToken, TOKEN_LEN};

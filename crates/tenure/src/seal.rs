@@ -1,7 +1,11 @@
 //! Encryption of what a store keeps: XChaCha20-Poly1305 with a random 192-bit nonce.
 
+use std::fmt;
+
 use chacha20poly1305::aead::{Aead, KeyInit, Payload};
 use chacha20poly1305::{XChaCha20Poly1305, XNonce};
+
+use serde::{Deserialize, Serialize};
 
 use crate::random::{self, Random};
 
@@ -26,6 +30,35 @@ pub(crate) fn open(key: &[u8; 32], context: &[u8], sealed: &[u8]) -> Option<Vec<
     let (nonce, sealed) = sealed.split_first_chunk::<NONCE>()?;
     let cipher = XChaCha20Poly1305::new(key.into());
     cipher.decrypt(&XNonce::from(*nonce), Payload { msg: sealed, aad: context }).ok()
+}
+
+/// Bytes that the core has encrypted. A store keeps them as they are.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Sealed(#[serde(with = "serde_bytes")] Vec<u8>);
+
+impl Sealed {
+    /// The bytes.
+    pub fn as_bytes(&self) -> &[u8] {
+        &self.0
+    }
+
+    /// The bytes, taken out.
+    pub fn into_bytes(self) -> Vec<u8> {
+        self.0
+    }
+}
+
+impl From<Vec<u8>> for Sealed {
+    fn from(bytes: Vec<u8>) -> Self {
+        Self(bytes)
+    }
+}
+
+impl fmt::Debug for Sealed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Sealed({} bytes)", self.0.len())
+    }
 }
 
 #[cfg(test)]

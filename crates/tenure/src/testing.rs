@@ -22,7 +22,7 @@ use crate::clock::TestClock;
 use crate::id::{Role, UserId};
 use crate::policy::Policy;
 use crate::sessions::{Check, Sessions, SignIn, Verdict};
-use crate::store::Memory;
+use crate::store::memory::Memory;
 
 /// Sessions in memory and the clock they live by.
 #[derive(Clone, Debug)]

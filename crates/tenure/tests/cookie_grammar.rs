@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use proptest::collection::vec;
 use proptest::prelude::*;
-use tenure::policy::MAX_COOKIE_AGE;
+use tenure::MAX_COOKIE_AGE;
 use tenure::testing::TestKit;
 use tenure::{CookieSettings, SessionToken, SignIn};
 

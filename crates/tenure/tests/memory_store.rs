@@ -1,6 +1,6 @@
 //! The conformance suite on the store in memory.
 
-use tenure::store::Memory;
+use tenure::Memory;
 use tenure::store::conformance::Fixture;
 
 async fn empty() -> Fixture {

@@ -4,7 +4,7 @@
 use std::collections::HashSet;
 
 use data_encoding::BASE64URL_NOPAD;
-use tenure::policy::GuestPolicy;
+use tenure::GuestPolicy;
 use tenure::testing::TestKit;
 use tenure::{Check, NewGuest, Policy, Sessions, SignIn, TOKEN_LEN};
 

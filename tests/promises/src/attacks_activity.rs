@@ -1,7 +1,7 @@
 //! Attacks on what is known in memory only: activity that waits to be written, answers that
 //! wait to be sent, ends that the store has forgotten.
 
-use tenure::policy::AtLimit;
+use tenure::AtLimit;
 use tenure::{Actor, EndReason, Verdict};
 
 use crate::support::{

@@ -4,12 +4,12 @@
 use std::net::IpAddr;
 use std::time::Duration;
 
-use tenure::policy::{Limits, RolePolicy};
-use tenure::record::Method;
+use tenure::Method;
 use tenure::{
     Actor, Blame, Changes, Check, CookieSettings, Error, IdempotencyKey, Level, NewGuest, Policy, Realm,
     SessionState, Sessions, SignIn, Verdict,
 };
+use tenure::{Limits, RolePolicy};
 
 use crate::support::{
     COUNT, Call, World, active, cart, guest_with_cart, look, on_each_engine, revoked, role, said, sign_in,

@@ -3,12 +3,12 @@
 
 use std::time::Duration;
 
-use tenure::policy::{AtLimit, PendingPolicy};
-use tenure::record::Method;
+use tenure::Method;
 use tenure::{
     Actor, Check, CookieSettings, Error, IdempotencyKey, Level, Policy, Realm, Reason, SessionState,
     Sessions, SignIn, Verdict,
 };
+use tenure::{AtLimit, PendingPolicy};
 
 use crate::support::{
     Call, Gate, HOUR, MINUTE, SECOND, Trouble, World, active, cart, guest_with_cart, look, on_each_engine,

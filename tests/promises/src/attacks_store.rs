@@ -4,11 +4,13 @@
 use std::collections::BTreeMap;
 
 use futures_util::future::join_all;
+use tenure::Refusal;
 use tenure::event::EventKind;
 use tenure::random::SystemRandom;
+use tenure::record::Admission;
 use tenure::record::{NewSession, NewState};
 use tenure::store::conformance::{admission, identity, route};
-use tenure::store::{Admission, Operation, Outcome, Refusal, StoreError};
+use tenure::store::{Operation, Outcome, StoreError};
 use tenure::{
     Actor, Changes, EndReason, Error, IdempotencyKey, OperationId, Realm, SecretHash, SessionId, Sessions,
     SignIn,

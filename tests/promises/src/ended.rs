@@ -4,8 +4,8 @@
 use std::pin::pin;
 
 use futures_util::FutureExt;
-use tenure::policy::{AtLimit, Limits};
 use tenure::{Actor, EndReason, Reason, SessionId, Sessions, SignIn, Verdict};
+use tenure::{AtLimit, Limits};
 use tokio::time::{Duration, timeout};
 
 use crate::support::{

@@ -4,8 +4,8 @@
 use std::time::Duration;
 
 use proptest::prelude::*;
-use tenure::policy::{AtLimit, GuestPolicy, Limits};
 use tenure::{Active, Actor, Changes, Error, Issued, Key, NewGuest, Sessions, SignIn, Snapshot, Verdict};
+use tenure::{AtLimit, GuestPolicy, Limits};
 
 use crate::model::{ABSOLUTE, Data, GUEST_ABSOLUTE, GUEST_IDLE, IDLE, MAX_SESSIONS, Model, Worth};
 use crate::support::{Call, HOUR, Trouble, World, look, property_on_each_engine, revoked, user, visit, word};

@@ -7,8 +7,8 @@ use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
 use futures_util::future::join_all;
+use tenure::RotationPolicy;
 use tenure::clock::{Clock, TestClock, Timestamp};
-use tenure::policy::RotationPolicy;
 use tenure::{Active, Actor, Check, EndReason, Error, SessionId, Sessions, Verdict};
 use tokio::task::yield_now;
 

@@ -5,8 +5,8 @@ use std::collections::VecDeque;
 use std::time::Duration;
 
 use proptest::prelude::*;
+use tenure::Limits;
 use tenure::clock::{Clock, Timestamp};
-use tenure::policy::Limits;
 use tenure::store::StoreError;
 use tenure::{Actor, Check, Error, SessionId, Sessions, Verdict};
 

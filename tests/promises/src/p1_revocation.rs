@@ -1,6 +1,7 @@
 //! P1: once ending a session is acknowledged, nothing brings it back.
 
-use tenure::store::{Refusal, StoreError};
+use tenure::Refusal;
+use tenure::store::StoreError;
 use tenure::{Actor, Changes, Error, Reason, SignIn, Verdict};
 
 use crate::support::{

@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use tenure::store::{Refusal, StoreError};
+use tenure::Refusal;
+use tenure::store::StoreError;
 use tenure::{Actor, Changes, Error, Key, Sessions};
 
 use crate::support::{

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use proptest::prelude::*;
-use tenure::policy::Limits;
+use tenure::Limits;
 use tenure::{Actor, Changes, Check, Error, Method, SignIn, Verdict};
 
 use crate::support::{

@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use tenure::policy::{Limits, RolePolicy};
 use tenure::{Actor, Changes, Check, EndReason, NewGuest, SignIn, Verdict};
+use tenure::{Limits, RolePolicy};
 
 use crate::support::{
     COUNT, Call, HOUR, MINUTE, SECOND, Trouble, World, active, look, on_each_engine, role, said, sign_in,

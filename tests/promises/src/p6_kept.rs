@@ -1,7 +1,7 @@
 //! P6: what was acknowledged is there after a restart. (Tests that kill the process stand
 //! with each durable engine.)
 
-use tenure::policy::Limits;
+use tenure::Limits;
 use tenure::{Actor, Blame, Changes, EndReason, Error, Verdict};
 use tenure_embedded::{AfterRestore, Embedded};
 

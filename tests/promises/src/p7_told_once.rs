@@ -3,9 +3,10 @@
 use std::time::Duration;
 
 use futures_util::future::join_all;
+use tenure::AtLimit;
+use tenure::Limits;
 use tenure::event::{Event, EventKind, Position};
-use tenure::policy::Limits;
-use tenure::store::{AtLimit, EventPage};
+use tenure::store::EventPage;
 use tenure::{Actor, EndReason, Ending, Error, SessionId, Sessions, SignIn, Verdict};
 
 use crate::support::{

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use futures_util::future::join_all;
-use tenure::policy::AtLimit;
+use tenure::AtLimit;
 use tenure::{Actor, Device, Realm, SessionId, Sessions, SignIn, Verdict};
 
 use crate::support::{

@@ -1,8 +1,9 @@
 //! Signing in takes three steps of the store: claim the guest, create the session, end the
 //! guest. Whatever breaks between them, no cart is lost and no second session lives.
 
+use tenure::Refusal;
 use tenure::event::EventKind;
-use tenure::store::{Refusal, StoreError};
+use tenure::store::StoreError;
 use tenure::{Actor, Error, Sessions, SignIn};
 
 use crate::support::{
@@ -159,7 +160,7 @@ async fn a_half_done_sign_in_that_was_stopped_leaves_the_cart_to_the_next(world:
 
 async fn a_sign_in_refused_for_its_limit_can_be_tried_again(mut world: World) {
     world.policy.max_sessions = 1;
-    world.policy.at_limit = tenure::policy::AtLimit::Refuse;
+    world.policy.at_limit = tenure::AtLimit::Refuse;
     let sessions = world.open().await;
     let elsewhere = sign_in(&sessions, "ann").await;
     let guest = guest_with_cart(&sessions, &["apple"]).await;

@@ -10,12 +10,12 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use tempfile::TempDir;
 use tenure::clock::TestClock;
 use tenure::event::{Event, EventKind};
-use tenure::id::{OperationId, Realm, SessionId, UserId};
 use tenure::random::SystemRandom;
 use tenure::record::{Change, NewSession, NewState, Record};
 use tenure::store::conformance::{admission, identity, logout, sealed};
 use tenure::store::{Context, EventPage, Mutation, Operation, Outcome, Reply, Store, StoreError};
 use tenure::{Actor, SecretHash};
+use tenure::{OperationId, Realm, SessionId, UserId};
 use tenure_embedded::{Embedded, EmbeddedStore};
 
 /// A folder for a store and one for its key, and the clock it lives by.

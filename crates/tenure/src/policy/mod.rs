@@ -4,8 +4,7 @@ mod presets;
 mod remembered;
 mod rules;
 
-pub use crate::record::AtLimit;
-pub use presets::{Deviation, Preset};
+pub use presets::{Deviation, Preset, UnknownPreset};
 pub use rules::{
     GuestPolicy, InvalidPolicy, Limits, MAX_COOKIE_AGE, PendingPolicy, Policy, RolePolicy, RotationPolicy,
     Stricter,

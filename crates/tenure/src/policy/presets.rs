@@ -202,13 +202,16 @@ impl fmt::Display for Preset {
     }
 }
 
-impl FromStr for Preset {
-    type Err = String;
+/// There is no preset of this name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("no such preset; there are {}", Preset::ALL.map(Preset::as_str).join(", "))]
+pub struct UnknownPreset;
 
-    fn from_str(name: &str) -> Result<Self, String> {
-        let known = Self::ALL.map(Self::as_str);
-        let found = Self::ALL.into_iter().find(|preset| preset.as_str() == name);
-        found.ok_or_else(|| format!("no such preset; there are {}", known.join(", ")))
+impl FromStr for Preset {
+    type Err = UnknownPreset;
+
+    fn from_str(name: &str) -> Result<Self, UnknownPreset> {
+        Self::ALL.into_iter().find(|preset| preset.as_str() == name).ok_or(UnknownPreset)
     }
 }
 

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use super::Refusal;
-use crate::seal::SEAL_OVERHEAD;
+use crate::seal::{SEAL_OVERHEAD, Sealed};
 
 /// How much data a session holds, in bytes of keys and plain values.
 pub const MAX_DATA: usize = 32 * 1024;
@@ -33,7 +33,7 @@ pub struct Change {
     /// superseded meanwhile changes nothing. None for an administrator.
     pub generation: Option<u32>,
     /// Keys to set, each with its sealed value.
-    pub set: BTreeMap<String, serde_bytes::ByteBuf>,
+    pub set: BTreeMap<String, Sealed>,
     /// Keys to remove. One that is not there is fine.
     pub remove: Vec<String>,
     /// Versions that keys must have; 0 for a key that must not be there.
@@ -62,7 +62,7 @@ impl Change {
             data.remove(key);
         }
         for (key, sealed) in &self.set {
-            data.insert(key.clone(), Value { version: version + 1, sealed: sealed.to_vec() });
+            data.insert(key.clone(), Value { version: version + 1, sealed: sealed.as_bytes().to_vec() });
         }
         fits(&data)?;
         Ok(data)

@@ -1,9 +1,11 @@
 //! Who is signed in, and how that was proved.
 
+use std::str::FromStr;
+
 use serde::{Deserialize, Serialize};
 
 use crate::clock::Timestamp;
-use crate::id::{Role, UserId};
+use crate::id::{InvalidName, Role, UserId};
 use crate::level::Level;
 
 /// How many roles a user has in a session at the most.
@@ -20,10 +22,16 @@ pub struct Method(String);
 
 impl Method {
     /// Takes `word` if it is one: 1 to 32 of `a-z 0-9 _`.
-    pub fn new(word: &str) -> Option<Self> {
+    ///
+    /// # Errors
+    /// [`InvalidName`] otherwise.
+    pub fn new(word: &str) -> Result<Self, InvalidName> {
         let fits = (1..=32).contains(&word.len());
         let plain = word.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_');
-        (fits && plain).then(|| Self(word.into()))
+        if !fits || !plain {
+            return Err(InvalidName { what: "method", limit: 32, unit: "characters of a-z 0-9 _" });
+        }
+        Ok(Self(word.into()))
     }
 
     /// The method `password`.
@@ -50,7 +58,15 @@ impl Method {
 impl<'de> Deserialize<'de> for Method {
     fn deserialize<D: serde::Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
         let word = String::deserialize(from)?;
-        Self::new(&word).ok_or_else(|| serde::de::Error::custom("a method is 1 to 32 of a-z 0-9 _"))
+        Self::new(&word).map_err(serde::de::Error::custom)
+    }
+}
+
+impl FromStr for Method {
+    type Err = InvalidName;
+
+    fn from_str(word: &str) -> Result<Self, InvalidName> {
+        Self::new(word)
     }
 }
 
@@ -144,7 +160,7 @@ mod tests {
     #[test]
     fn a_method_is_a_plain_word() {
         for bad in ["", "Pass word", "a,b", &"a".repeat(33)] {
-            assert!(Method::new(bad).is_none(), "{bad}");
+            assert!(Method::new(bad).is_err(), "{bad}");
         }
     }
 }

@@ -12,6 +12,7 @@ use super::secrets::Secrets;
 use crate::clock::Timestamp;
 use crate::id::{OperationId, Realm, SessionId, UserId};
 use crate::reason::{Actor, EndReason, Ending};
+use crate::seal::Sealed;
 use crate::token::SecretHash;
 
 /// What a store keeps of one session.
@@ -78,7 +79,7 @@ pub struct Claim {
     /// How the user's other sessions limit it.
     pub admission: super::Admission,
     /// The receipt of the sign-in, for its retries.
-    pub receipt: Option<serde_bytes::ByteBuf>,
+    pub receipt: Option<Sealed>,
 }
 
 /// How a session ended.
@@ -117,7 +118,7 @@ pub struct NewSession {
     #[serde(with = "serde_bytes")]
     pub device: Vec<u8>,
     /// Its first data, sealed.
-    pub data: BTreeMap<String, serde_bytes::ByteBuf>,
+    pub data: BTreeMap<String, Sealed>,
 }
 
 /// The states in which a session can begin.
@@ -148,9 +149,7 @@ impl NewSession {
     /// A [`Refusal`] when its data is over a limit.
     pub fn record(self, now: Timestamp) -> Result<Record, Refusal> {
         let version = u64::from(!self.data.is_empty());
-        let sealed = |(key, sealed): (String, serde_bytes::ByteBuf)| {
-            (key, Value { version, sealed: sealed.into_vec() })
-        };
+        let sealed = |(key, sealed): (String, Sealed)| (key, Value { version, sealed: sealed.into_bytes() });
         let values: BTreeMap<String, Value> = self.data.into_iter().map(sealed).collect();
         data::fits(&values)?;
         Ok(Record {

@@ -3,8 +3,6 @@
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 
-use serde_bytes::ByteBuf;
-
 use super::issue::{Attempt, IdempotencyKey, Issued};
 use super::{Changes, Sessions};
 use crate::device::Device;
@@ -13,6 +11,7 @@ use crate::id::SessionId;
 use crate::policy::{InvalidPolicy, Limits, Stricter};
 use crate::reason::Actor;
 use crate::record::{NewSession, NewState};
+use crate::seal::Sealed;
 use crate::store::{Outcome, Reply};
 use crate::vault;
 
@@ -69,7 +68,7 @@ impl Sessions {
     ///
     /// # Errors
     /// [`Error::Throttled`] when the device's network begins too many,
-    /// [`crate::store::Refusal::GuestLimit`] when there are too many.
+    /// [`crate::Refusal::GuestLimit`] when there are too many.
     pub async fn create_guest(&self, new: NewGuest) -> Result<Issued, Error> {
         let what = format!("guest {:?} {:?}", new.data.plain()?, new.stricter);
         let attempt = self.attempt(&what, new.actor.unwrap_or_else(Actor::application), new.idempotency_key);
@@ -133,10 +132,10 @@ impl Sessions {
         &self,
         id: SessionId,
         plain: &BTreeMap<String, Vec<u8>>,
-    ) -> BTreeMap<String, ByteBuf> {
+    ) -> BTreeMap<String, Sealed> {
         let seal = |(key, value): (&String, &Vec<u8>)| {
             let sealed = vault::seal_value(&self.core.keys, &*self.core.random, id, key, value);
-            (key.clone(), ByteBuf::from(sealed))
+            (key.clone(), Sealed::from(sealed))
         };
         plain.iter().map(seal).collect()
     }

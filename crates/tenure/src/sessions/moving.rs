@@ -9,6 +9,7 @@ use super::{Sessions, SignIn};
 use crate::error::Error;
 use crate::reason::{Actor, EndReason, Ending};
 use crate::record::{Claim, NewSession, Record, State};
+use crate::seal::Sealed;
 use crate::store::rules::CLAIM_LIFETIME_MS;
 use crate::store::{Admission, Mutation, Operation, Outcome, Refusal};
 use crate::vault;
@@ -28,7 +29,7 @@ impl Sessions {
         let target = NewSession { previous: Some(guest.session.id()), ..target };
         let admission = Admission { epoch: Some(user.epoch), burn: true, ..admission };
         let operation = attempt.operation(self, 1);
-        let receipt = operation.receipt.clone().map(serde_bytes::ByteBuf::from);
+        let receipt = operation.receipt.clone().map(Sealed::from);
         let claim = Claim { attempt: attempt.id, target, carry: sign_in.carry.clone(), admission, receipt };
         let mutation = Mutation::Claim { generation: guest.generation, claim: Box::new(claim) };
         let claiming = Operation { receipt: None, ..operation };
@@ -104,7 +105,7 @@ impl Sessions {
             data.retain(|key, _| carry.contains(key));
         }
         let target = NewSession { data: self.sealed(claim.target.id, &data), ..claim.target.clone() };
-        let receipt = claim.receipt.clone().map(serde_bytes::ByteBuf::into_vec);
+        let receipt = claim.receipt.clone().map(Sealed::into_bytes);
         let operation = Operation { id: claim.attempt, actor: Actor::system(), receipt };
         let reply = self.core.create(operation, target, claim.admission.clone()).await?;
         let burnt = reply.record.as_ref().is_some_and(Record::is_burnt);

@@ -160,7 +160,7 @@ impl Sessions {
     ///
     /// # Errors
     /// [`Error::AnotherUser`] in somebody else's session;
-    /// [`Refusal::SessionLimit`](crate::store::Refusal::SessionLimit), `PendingLimit`,
+    /// [`Refusal::SessionLimit`](crate::Refusal::SessionLimit), `PendingLimit`,
     /// `UserDisabled` or `SignedOut` when the
     /// user gets no session. The guest then goes on.
     ///
@@ -209,7 +209,7 @@ impl Sessions {
     ///
     /// # Errors
     /// [`Error::AnotherUser`] for another user;
-    /// [`Refusal::Superseded`](crate::store::Refusal::Superseded) when the presented
+    /// [`Refusal::Superseded`](crate::Refusal::Superseded) when the presented
     /// token is not the current one.
     pub async fn step_up(&self, active: &Active, proof: SignIn) -> Result<Issued, Error> {
         if active.session.user() != Some(&proof.user) {

@@ -4,7 +4,7 @@
 pub mod conformance;
 mod engine;
 mod error;
-mod memory;
+pub(crate) mod memory;
 mod operation;
 mod recent_ends;
 pub mod rules;
@@ -13,7 +13,7 @@ use async_trait::async_trait;
 
 pub use engine::{Context, Engine, Opened};
 pub use error::StoreError;
-pub use memory::{Memory, MemoryStore};
+pub use memory::MemoryStore;
 pub use operation::{
     Authentication, EndedSessions, EventPage, Mutation, Operation, Outcome, Page, PageRequest, Proof,
     Renewal, Replay, Reply, StoreInfo, Sweep, Swept, Touch, UserRecord,
@@ -21,7 +21,7 @@ pub use operation::{
 
 pub use recent_ends::RecentEnds;
 
-pub use crate::record::{Admission, AtLimit, MAX_SESSIONS, Refusal};
+pub(crate) use crate::record::{Admission, Refusal};
 
 use crate::event::Position;
 use crate::id::{OperationId, Realm, Route, SessionId, UserId};

@@ -9,11 +9,13 @@ mod steps;
 use std::collections::BTreeMap;
 
 use proptest::prelude::*;
-use tenure::id::{Realm, SessionId};
+use tenure::Memory;
+use tenure::record::Admission;
 use tenure::record::NewSession;
 use tenure::store::conformance::{Fixture, sweep};
-use tenure::store::{Admission, Memory, Mutation, Operation, Outcome, PageRequest, Sweep, Touch};
+use tenure::store::{Mutation, Operation, Outcome, PageRequest, Sweep, Touch};
 use tenure::{Actor, EndReason, Ending};
+use tenure::{Realm, SessionId};
 
 use model::{Answer, Model};
 use session::Session;

@@ -4,9 +4,11 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 
 use tenure::EndReason;
 use tenure::event::EventKind;
-use tenure::id::{OperationId, SessionId, UserId};
+use tenure::record::Admission;
 use tenure::record::{NewSession, NewState};
-use tenure::store::{Admission, AtLimit, Authentication, Mutation, Operation, Refusal};
+use tenure::store::{Authentication, Mutation, Operation};
+use tenure::{AtLimit, Refusal};
+use tenure::{OperationId, SessionId, UserId};
 
 use crate::session::{Phase, Session};
 
@@ -195,7 +197,7 @@ impl Model {
                 s.version += 1;
                 s.data.retain(|key, _| !change.remove.contains(key));
                 for (key, value) in &change.set {
-                    s.data.insert(key.clone(), (s.version, value.to_vec()));
+                    s.data.insert(key.clone(), (s.version, value.as_bytes().to_vec()));
                 }
                 Ok((s, EventKind::Changed))
             }

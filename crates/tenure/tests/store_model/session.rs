@@ -2,9 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use tenure::id::{OperationId, Role, UserId};
 use tenure::record::{Record, State};
 use tenure::{EndReason, Level};
+use tenure::{OperationId, Role, UserId};
 
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum Phase {

@@ -4,11 +4,13 @@ use std::collections::BTreeMap;
 
 use proptest::prelude::*;
 use proptest::sample::Index;
-use tenure::id::{OperationId, Realm, SessionId, UserId};
+use tenure::AtLimit;
+use tenure::record::Admission;
 use tenure::record::{Change, NewIdentity, NewSession, NewState};
 use tenure::store::conformance::{Fixture, admission, claim, end, identity, sealed, user};
-use tenure::store::{Admission, AtLimit, Authentication, Mutation, Operation, Proof, Renewal};
+use tenure::store::{Authentication, Mutation, Operation, Proof, Renewal};
 use tenure::{Actor, EndReason, Level};
+use tenure::{OperationId, Realm, SessionId, UserId};
 
 use crate::model::Model;
 use crate::session::{Phase, Session};

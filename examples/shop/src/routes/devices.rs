@@ -70,9 +70,9 @@ fn device(session: &Snapshot, current: bool, now: jiff::Timestamp) -> Device {
     Device {
         session: session.id().to_string(),
         label: device.label.clone(),
-        kind: match device.kind.as_str() {
-            "phone" => DeviceKind::Phone,
-            "tablet" => DeviceKind::Tablet,
+        kind: match device.kind {
+            tenure::DeviceKind::Phone => DeviceKind::Phone,
+            tenure::DeviceKind::Tablet => DeviceKind::Tablet,
             _ => DeviceKind::Desktop,
         },
         ip: device.ip.map(|ip| ip.to_string()).unwrap_or_default(),

@@ -5,10 +5,11 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use tenure::event::Position;
+use tenure::record::Admission;
 use tenure::record::{NewSession, Record};
 use tenure::store::{
-    Admission, Context, EndedSessions, Engine, EventPage, Mutation, Opened, Operation, Page, PageRequest,
-    Replay, Reply, Store, StoreError, StoreInfo, Sweep, Swept, Touch, UserRecord,
+    Context, EndedSessions, Engine, EventPage, Mutation, Opened, Operation, Page, PageRequest, Replay, Reply,
+    Store, StoreError, StoreInfo, Sweep, Swept, Touch, UserRecord,
 };
 use tenure::{Ending, OperationId, Realm, Route, SessionId, UserId};
 

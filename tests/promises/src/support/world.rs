@@ -4,8 +4,8 @@ use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
 use tempfile::TempDir;
+use tenure::GuestPolicy;
 use tenure::clock::TestClock;
-use tenure::policy::GuestPolicy;
 use tenure::store::{Context, Engine, Opened, Store, StoreError};
 use tenure::{Builder, MasterKey, Memory, Policy, Sessions};
 use tenure_embedded::Embedded;

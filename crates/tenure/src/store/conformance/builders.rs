@@ -11,9 +11,10 @@ use crate::id::{OperationId, Realm, Route, SessionId, UserId};
 use crate::level::Level;
 use crate::random;
 use crate::reason::{Actor, EndReason, Ending};
+use crate::record::AtLimit;
 use crate::record::{Change, Claim, Grace, Method, NewIdentity, NewSession, NewState, Successor};
 use crate::seal::SEAL_OVERHEAD;
-use crate::store::{Admission, AtLimit, Authentication, Mutation, Operation, Proof, Renewal, Sweep};
+use crate::store::{Admission, Authentication, Mutation, Operation, Proof, Renewal, Sweep};
 use crate::token::SecretHash;
 
 /// The idle limit of the sessions made here: half an hour.

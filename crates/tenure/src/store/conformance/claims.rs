@@ -8,8 +8,9 @@ use super::tables::{ada, every_mutation_that_goes_on, role};
 use crate::event::EventKind;
 use crate::id::OperationId;
 use crate::reason::{Actor, EndReason, Ending};
+use crate::record::AtLimit;
 use crate::record::{Change, Claim, NewSession, Record, State};
-use crate::store::{Admission, AtLimit, Mutation, Outcome, Refusal};
+use crate::store::{Admission, Mutation, Outcome, Refusal};
 
 async fn guest_with_a_cart(f: &Fixture) -> Record {
     let id = f.begin(f.guest()).await.id;

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use serde_bytes::ByteBuf;
+use crate::seal::Sealed;
 
 use super::builders::{admission, change, sealed, set};
 use super::fixture::Fixture;
@@ -26,8 +26,8 @@ pub(super) async fn a_key_has_1_to_64_bytes(f: Fixture) {
     for bad in [format!("{longest}b"), "c".repeat(MAX_KEY_LEN + 1), String::new()] {
         let with_a_good_one = Change {
             set: BTreeMap::from([
-                (bad, ByteBuf::from(sealed(b""))),
-                ("good".to_owned(), ByteBuf::from(sealed(b""))),
+                (bad, Sealed::from(sealed(b""))),
+                ("good".to_owned(), Sealed::from(sealed(b""))),
             ]),
             ..Change::default()
         };
@@ -82,10 +82,10 @@ pub(super) async fn changes_at_once_do_not_pass_the_limit_together(f: Fixture) {
     assert_eq!(f.record(id).await.data.len(), MAX_KEYS);
 }
 
-fn keys(count: usize) -> BTreeMap<String, ByteBuf> {
+fn keys(count: usize) -> BTreeMap<String, Sealed> {
     (0..count).map(|i| (format!("key {i}"), sealed(b"").into())).collect()
 }
 
-fn set_all(set: BTreeMap<String, ByteBuf>) -> Change {
+fn set_all(set: BTreeMap<String, Sealed>) -> Change {
     Change { generation: Some(1), set, ..Change::default() }
 }

@@ -9,7 +9,8 @@ use super::tables::{ada, authenticate};
 use crate::event::EventKind;
 use crate::id::SessionId;
 use crate::reason::{Actor, EndReason};
-use crate::store::{Admission, AtLimit, MAX_SESSIONS, Outcome, Refusal};
+use crate::record::{AtLimit, MAX_SESSIONS};
+use crate::store::{Admission, Outcome, Refusal};
 
 fn at_most(max_sessions: u32, at_limit: AtLimit) -> Admission {
     Admission { max_sessions, at_limit, ..admission() }

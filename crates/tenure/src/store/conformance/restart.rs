@@ -9,8 +9,9 @@ use super::tables::{ada, every_live_state, every_mutation};
 use crate::event::EventKind;
 use crate::id::Realm;
 use crate::reason::EndReason;
+use crate::record::AtLimit;
 use crate::record::NewSession;
-use crate::store::{Admission, AtLimit, Mutation, Outcome, PageRequest, Refusal, Replay};
+use crate::store::{Admission, Mutation, Outcome, PageRequest, Refusal, Replay};
 
 pub(super) async fn every_live_session_is_as_it_was(f: Fixture) {
     let before = every_live_state(&f).await;

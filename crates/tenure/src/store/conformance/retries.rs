@@ -6,8 +6,9 @@ use super::builders::{admission, change, logout, set, sweep};
 use super::fixture::Fixture;
 use super::tables::{ada, every_mutation_that_applies};
 use crate::event::EventKind;
+use crate::record::AtLimit;
 use crate::store::rules::REMEMBERED;
-use crate::store::{Admission, AtLimit, Mutation, Outcome, Replay, Sweep};
+use crate::store::{Admission, Mutation, Outcome, Replay, Sweep};
 
 pub(super) async fn every_mutation_that_comes_again_changes_and_tells_nothing(f: Fixture) {
     for (before, mutation) in every_mutation_that_applies(&f).await {

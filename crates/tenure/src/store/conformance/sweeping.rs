@@ -160,7 +160,7 @@ pub(super) async fn an_id_that_was_used_up_is_kept_as_long_as_an_ended_one(f: Fi
     let guest = f.begin(f.guest()).await;
     let nobody = Admission {
         max_sessions: 0,
-        at_limit: crate::store::AtLimit::Refuse,
+        at_limit: crate::record::AtLimit::Refuse,
         burn: true,
         ..super::builders::admission()
     };

@@ -6,10 +6,10 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use async_trait::async_trait;
 use tenure_tower::tenure::clock::TestClock;
 use tenure_tower::tenure::event::Position;
-use tenure_tower::tenure::record::{NewSession, Record};
+use tenure_tower::tenure::record::{Admission, NewSession, Record};
 use tenure_tower::tenure::store::{
-    Admission, Context, EndedSessions, Engine, EventPage, Mutation, Opened, Operation, Page, PageRequest,
-    Replay, Reply, Store, StoreError, StoreInfo, Sweep, Swept, Touch, UserRecord,
+    Context, EndedSessions, Engine, EventPage, Mutation, Opened, Operation, Page, PageRequest, Replay, Reply,
+    Store, StoreError, StoreInfo, Sweep, Swept, Touch, UserRecord,
 };
 use tenure_tower::tenure::{Ending, Memory, OperationId, Realm, Route};
 use tenure_tower::{SessionId, Sessions, UserId};
