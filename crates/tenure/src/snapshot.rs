@@ -16,7 +16,7 @@ use crate::id::{Realm, Role, SessionId, UserId};
 use crate::keys::Keys;
 use crate::level::Level;
 use crate::reason::EndReason;
-use crate::record::{MethodUse, Record, SessionState, State, Value};
+use crate::record::{MethodUse, Record, SessionState, State, Value, past_limit};
 use crate::vault;
 
 /// A session as it was read, decrypted. It does not change; read again to see changes.
@@ -180,14 +180,7 @@ impl Snapshot {
         if let Some(reason) = self.end_reason() {
             return Some(reason);
         }
-        let idle = self.front.idle_at();
-        match (now >= idle, now >= self.record.deadline) {
-            (false, false) => None,
-            (true, false) => Some(EndReason::IdleTimeout),
-            (false, true) => Some(EndReason::AbsoluteTimeout),
-            (true, true) if idle < self.record.deadline => Some(EndReason::IdleTimeout),
-            (true, true) => Some(EndReason::AbsoluteTimeout),
-        }
+        past_limit(self.front.idle_at(), self.record.deadline, now)
     }
 
     /// Whether its end is written and not longer ago than this.

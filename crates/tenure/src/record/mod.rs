@@ -18,4 +18,5 @@ pub(crate) use identity::{Method, MethodUse};
 pub(crate) use refusal::Refusal;
 pub use secrets::{Grace, Secrets, Standing, Successor, Superseded};
 pub(crate) use session_state::SessionState;
+pub(crate) use state::past_limit;
 pub use state::{Claim, Ended, NewSession, NewState, Record, State};

@@ -176,6 +176,15 @@ impl NewSession {
     }
 }
 
+/// Which of the two limits a session is past at `now`: the one that came first, and the absolute
+/// one if they came at once. Liveness is decided here and nowhere else.
+pub(crate) fn past_limit(idle: Timestamp, deadline: Timestamp, now: Timestamp) -> Option<EndReason> {
+    (now >= idle.min(deadline)).then_some(match idle < deadline {
+        true => EndReason::IdleTimeout,
+        false => EndReason::AbsoluteTimeout,
+    })
+}
+
 impl Record {
     /// Who is signed in, was, or is about to be.
     pub fn identity(&self) -> Option<&Identity> {
@@ -215,11 +224,7 @@ impl Record {
         if let State::Ended(ended) = &self.state {
             return Some(ended.ending.reason);
         }
-        if now < self.due_at() {
-            return None;
-        }
-        let idle_came_first = self.idle_expires_at() < self.deadline;
-        Some(if idle_came_first { EndReason::IdleTimeout } else { EndReason::AbsoluteTimeout })
+        past_limit(self.idle_expires_at(), self.deadline, now)
     }
 
     /// Whether it counts as a live session of its user at `now`.
