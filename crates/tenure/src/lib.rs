@@ -95,7 +95,7 @@ pub use policy::{
     RotationPolicy, Stricter, UnknownPreset,
 };
 pub use reason::{Actor, EndReason, Ending, MAX_NOTE, Reason};
-pub use record::admission::{AtLimit, MAX_SESSIONS};
+pub use record::admission::AtLimit;
 pub use record::identity::{Method, MethodUse};
 pub use record::refusal::Refusal;
 pub use record::session_state::SessionState;

@@ -5,8 +5,8 @@ use std::fmt::Write;
 use std::fs;
 
 use serde_json::Value;
-use tenure::policy::Policy;
-use tenure::{Preset, record};
+
+use tenure::{Policy, Preset, record};
 use tenure_book::pages::{Page, root};
 use tenure_book::tables::{hold, seconds};
 

@@ -9,8 +9,8 @@ mod secrets;
 pub(crate) mod session_state;
 mod state;
 
-pub use admission::Admission;
-pub(crate) use admission::{AtLimit, MAX_SESSIONS};
+pub(crate) use admission::AtLimit;
+pub use admission::{Admission, MAX_SESSIONS};
 pub use codec::{CorruptRecord, RECORD_FORMAT};
 pub use data::{Change, MAX_DATA, MAX_KEY_LEN, MAX_KEYS, Value};
 pub use identity::{Identity, MAX_METHODS, MAX_ROLES, NewIdentity};
