@@ -9,6 +9,9 @@ use tenure::{Active, Require, SessionId, SignIn, Snapshot, UserId};
 use crate::error::Error;
 use crate::session::Session;
 
+/// What a user must have who only has to be signed in.
+static NOTHING_MORE: Require = Require { level: None, max_auth_age: None, roles: Vec::new() };
+
 /// A signed-in user. Others are sent to the sign-in page, or answered 401.
 ///
 /// Only a check makes one: a handler that takes it has checked.
@@ -119,7 +122,9 @@ impl<S: Sync> FromRequestParts<S> for SignedIn {
     type Rejection = Error;
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Error> {
-        Self::of(Session::of(parts)?, &Require::default()).await
+        // On the heap by itself: with it inside, the future that axum makes of a handler is too
+        // large for what allocators keep at hand.
+        Box::pin(Self::of(Session::of(parts)?, &NOTHING_MORE)).await
     }
 }
 
