@@ -15,7 +15,7 @@ use crate::tally::Tally;
 const ALLOWED: usize = 40;
 
 /// What Tenure is measured beside.
-const OTHER: &str = "tower-sessions = \"0.15\"";
+pub(crate) const OTHER: &str = "tower-sessions = \"0.15\"";
 
 /// Count the crates that Tenure adds to an application of axum.
 ///
@@ -52,7 +52,7 @@ pub(crate) fn check(places: &Places, log: &Log) -> Result<Tally> {
 }
 
 /// The dependency on `tenure-tower` as it is here.
-fn tenure_tower(places: &Places) -> String {
+pub(crate) fn tenure_tower(places: &Places) -> String {
     format!("tenure-tower = {{ path = {:?} }}", places.root.join("crates/tenure-tower"))
 }
 
@@ -66,7 +66,7 @@ fn crates_of(places: &Places, name: &str, dependency: &str) -> Result<BTreeSet<S
 }
 
 /// The folder of an application that depends on axum and on this, and does nothing yet.
-fn application(places: &Places, name: &str, dependency: &str) -> Result<PathBuf> {
+pub(crate) fn application(places: &Places, name: &str, dependency: &str) -> Result<PathBuf> {
     let folder = places.target.join("crates").join(name);
     let write = |file: &str, text: &[u8]| {
         fs::write(folder.join(file), text).with_context(|| format!("cannot write {file} for {name}"))

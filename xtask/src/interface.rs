@@ -139,13 +139,15 @@ fn collect(value: &Value, ids: &mut BTreeSet<u64>) {
     }
 }
 
-/// The crate and the path of an id, unless it is ours or the language's.
+/// The crate and the path of an id, unless it is ours or the language's, or a part of a macro's
+/// output that nobody else can name.
 fn of_others(described: &Described, id: u64) -> Option<(String, String)> {
     let named = described.paths.get(&id.to_string())?;
     let name = &described.external_crates.get(&named.crate_id.to_string())?.name;
     let ours = name == "tenure" || name.starts_with("tenure_");
     let known = ours || matches!(name.as_str(), "std" | "core" | "alloc");
-    (!known).then(|| (name.clone(), named.path.join("::")))
+    let hidden = named.path.iter().any(|part| part == "__private");
+    (!known && !hidden).then(|| (name.clone(), named.path.join("::")))
 }
 
 #[cfg(test)]
@@ -163,15 +165,18 @@ mod tests {
                     "is_synthetic": false, "blanket_impl": path(11), "trait": { "path": "Into", "id": 11 } } } },
                 "3": { "crate_id": 0, "name": null, "inner": { "use": { "source": "y::Y", "id": 12 } } },
                 "4": { "crate_id": 0, "name": "g", "inner": { "function": { "sig": { "output": path(13) } } } },
+                "5": { "crate_id": 0, "name": null, "inner": { "impl": { "generics": path(14) } } },
             },
             "paths": {
                 "10": { "crate_id": 5, "path": ["http", "Request"] },
                 "11": { "crate_id": 6, "path": ["blanket", "B"] },
                 "12": { "crate_id": 7, "path": ["y", "Y"] },
                 "13": { "crate_id": 8, "path": ["tenure", "Session"] },
+                "14": { "crate_id": 9, "path": ["pin", "__private", "P"] },
             },
             "external_crates": {
                 "5": { "name": "http" }, "6": { "name": "blanket" }, "7": { "name": "y" }, "8": { "name": "tenure" },
+                "9": { "name": "pin" },
             },
         }))
         .unwrap()

@@ -1,5 +1,6 @@
 //! `cargo xtask bench`: what Tenure costs, beside what it cannot cost less than.
 
+mod building;
 mod check;
 mod http;
 mod instructions;

@@ -6,7 +6,7 @@ use clap::{Args, ValueEnum};
 use super::page::Page;
 use super::section::{self, Section};
 use super::setting::Setting;
-use super::{check, http, instructions};
+use super::{building, check, http, instructions};
 
 /// Measure, and write docs/benchmarks.md.
 ///
@@ -27,6 +27,8 @@ pub(crate) struct Options {
     instructions: instructions::Options,
     #[command(flatten)]
     http: http::Options,
+    #[command(flatten)]
+    building: building::Options,
 }
 
 /// A part of the page.
@@ -40,6 +42,8 @@ enum Part {
     Http,
     /// Requests a second that count durably
     Durable,
+    /// What a clean build takes
+    Build,
 }
 
 impl Part {
@@ -54,6 +58,7 @@ impl Part {
             Self::Instructions => instructions::measure(setting, &options.instructions),
             Self::Http => http::measure(setting, &options.http),
             Self::Durable => http::measure_durable(setting, &options.http),
+            Self::Build => building::measure(&options.building),
         }
     }
 }
@@ -62,7 +67,10 @@ impl Part {
 pub(crate) fn run(options: &Options) -> Result<bool> {
     let asked = |part: &Part| options.parts.is_empty() || options.parts.contains(part);
     let setting = Setting::find()?;
-    setting.build("bench")?;
+    // What measures whole builds needs nothing built.
+    if Part::value_variants().iter().any(|part| asked(part) && *part != Part::Build) {
+        setting.build("bench")?;
+    }
     let mut all_met = true;
     for part in Part::value_variants().iter().filter(|part| asked(part)) {
         println!("{}", part.name());
