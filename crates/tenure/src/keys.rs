@@ -70,6 +70,7 @@ pub(crate) struct Keys {
     pub(crate) successor: [u8; 32],
     pub(crate) data: [u8; 32],
     pub(crate) receipt: [u8; 32],
+    application: [u8; 32],
 }
 
 /// The number of the tag key that new tokens are made under.
@@ -86,6 +87,7 @@ impl Keys {
             successor: master.derive("successor"),
             data: master.derive("data/1"),
             receipt: master.derive("receipt"),
+            application: master.derive("application"),
         }
     }
 
@@ -94,6 +96,11 @@ impl Keys {
         let mut tag = [0; TAG_LEN];
         tag.copy_from_slice(&mac(&self.tag, parts)[..TAG_LEN]);
         tag
+    }
+
+    /// A key for something of the application's in `realm`.
+    pub(crate) fn application(&self, realm: &Realm, purpose: &str) -> [u8; 32] {
+        mac(&keyed(&self.application), &[realm.as_str().as_bytes(), purpose.as_bytes()])
     }
 
     pub(crate) fn route(&self, realm: &Realm, user: &UserId) -> Route {

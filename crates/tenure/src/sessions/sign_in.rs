@@ -65,6 +65,11 @@ impl SignIn {
         }
     }
 
+    /// Who it is.
+    pub fn user(&self) -> &UserId {
+        &self.user
+    }
+
     /// What the user may do.
     #[must_use]
     pub fn roles(mut self, roles: impl IntoIterator<Item = Role>) -> Self {
