@@ -49,7 +49,12 @@ pub(crate) fn complete(handle: &Handle, asked: &Asked, finished: Finished, answe
         Err(error) => error.into_response(),
     };
     if finished.looked_at {
-        add_headers(answer.headers_mut(), handle.settings.sessions.cookie(), finished.cookie.as_ref());
+        let ours = handle.settings.sessions.cookie();
+        add_headers(answer.headers_mut(), ours, finished.cookie.as_ref());
+        if let Some(adopt) = handle.settings.adopt.as_ref().filter(|_| finished.clear_foreign) {
+            drop_cookies_of(answer.headers_mut(), adopt.name());
+            adopt.clear(answer.headers_mut(), ours);
+        }
     }
     redirected(handle, asked, answer)
 }

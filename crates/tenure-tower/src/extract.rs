@@ -73,7 +73,7 @@ impl SignedIn {
         let active = self.current().await?;
         let ended = self.session.handle().settings.sessions.end_own(&active, id).await?;
         if id == self.snapshot().id() {
-            self.session.handle().look().await?.forget(tenure::EndReason::Logout.into());
+            self.session.handle().look().await?.forget(tenure::EndReason::Logout.into()).await;
         }
         Ok(ended)
     }
@@ -94,7 +94,7 @@ impl SignedIn {
     pub async fn sign_out_everywhere(&self) -> Result<u64, Error> {
         let active = self.current().await?;
         let ended = self.session.handle().settings.sessions.sign_out_everywhere(&active).await?;
-        self.session.handle().look().await?.forget(tenure::EndReason::Logout.into());
+        self.session.handle().look().await?.forget(tenure::EndReason::Logout.into()).await;
         Ok(ended)
     }
 

@@ -16,6 +16,7 @@ use tenure::Sessions;
 use tower_layer::Layer;
 use tower_service::Service;
 
+use crate::adopt::Adopt;
 use crate::answer::{self, Asked};
 use crate::handle::Handle;
 use crate::settings::Settings;
@@ -55,6 +56,7 @@ impl SessionLayer {
             home_at: None,
             passive: Arc::new(|parts| parts.headers.contains_key(&PASSIVE)),
             client_ip: Arc::new(|_| None),
+            adopt: None,
         };
         Self { settings: Arc::new(settings) }
     }
@@ -89,6 +91,12 @@ impl SessionLayer {
     #[must_use]
     pub fn client_ip(self, of: impl Fn(&Parts) -> Option<IpAddr> + Send + Sync + 'static) -> Self {
         self.with(|settings| settings.client_ip = Arc::new(of))
+    }
+
+    /// Takes visitors over from another session system without signing them out.
+    #[must_use]
+    pub fn adopt(self, adopt: Adopt) -> Self {
+        self.with(|settings| settings.adopt = Some(adopt))
     }
 
     fn with(self, set: impl FnOnce(&mut Settings)) -> Self {

@@ -122,6 +122,7 @@
 //! The book in `docs/` of the repository says the rest: how sessions live and end, every field of
 //! a policy, operating, and what stays your part.
 
+mod adopt;
 mod answer;
 mod error;
 mod extract;
@@ -131,6 +132,7 @@ mod layer;
 mod session;
 mod settings;
 
+pub use adopt::{Adopt, Foreign};
 pub use error::{Error, Failure, Remedy};
 pub use extract::{Guest, SignedIn};
 pub use guard::{Guard, Guarded};
@@ -139,8 +141,9 @@ pub use session::Session;
 
 pub use tenure;
 pub use tenure::{
-    Actor, Changes, CookieSettings, Device, EndReason, Inactive, Key, Level, Memory, Method, Policy, Preset,
-    Realm, Reason, Refusal, Require, Role, SessionId, SessionState, Sessions, SignIn, Snapshot, UserId,
+    Actor, Adoption, Changes, CookieSettings, Device, EndReason, Inactive, Key, Level, Memory, Method,
+    Policy, Preset, Realm, Reason, Refusal, Require, Role, SessionId, SessionState, Sessions, SignIn,
+    Snapshot, UserId,
 };
 
 /// The README's example compiles.

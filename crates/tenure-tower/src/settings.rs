@@ -6,6 +6,8 @@ use std::sync::Arc;
 use http::request::Parts;
 use tenure::Sessions;
 
+use crate::adopt::Adopt;
+
 type ClientIp = dyn Fn(&Parts) -> Option<IpAddr> + Send + Sync;
 
 #[derive(Clone)]
@@ -15,4 +17,5 @@ pub(crate) struct Settings {
     pub(crate) home_at: Option<String>,
     pub(crate) passive: Arc<dyn Fn(&Parts) -> bool + Send + Sync>,
     pub(crate) client_ip: Arc<ClientIp>,
+    pub(crate) adopt: Option<Adopt>,
 }

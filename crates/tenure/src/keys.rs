@@ -100,7 +100,7 @@ impl Keys {
 
     /// A key for something of the application's in `realm`.
     pub(crate) fn application(&self, realm: &Realm, purpose: &str) -> [u8; 32] {
-        mac(&keyed(&self.application), &[realm.as_str().as_bytes(), purpose.as_bytes()])
+        mac_of(&self.application, &[realm.as_str().as_bytes(), purpose.as_bytes()])
     }
 
     pub(crate) fn route(&self, realm: &Realm, user: &UserId) -> Route {
@@ -122,6 +122,11 @@ fn expand(from: &Hkdf<Sha256>, info: &[&[u8]], into: &mut [u8; 32]) {
 
 fn keyed(key: &[u8; 32]) -> Hmac<Sha256> {
     Hmac::new_from_slice(key).expect("HMAC takes a key of any length")
+}
+
+/// HMAC-SHA256 over `parts`, each with its length.
+pub(crate) fn mac_of(key: &[u8; 32], parts: &[&[u8]]) -> [u8; 32] {
+    mac(&keyed(key), parts)
 }
 
 fn mac(key: &Hmac<Sha256>, parts: &[&[u8]]) -> [u8; 32] {

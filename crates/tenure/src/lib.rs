@@ -95,8 +95,8 @@ pub use reason::{Actor, EndReason, Ending, MAX_NOTE, Reason};
 pub use record::{Method, MethodUse, Refusal, SessionState};
 pub use seal::SEAL_OVERHEAD;
 pub use sessions::{
-    Active, Builder, Changes, Check, IdempotencyKey, Inactive, InvalidIdempotencyKey, Issued, Maintained,
-    NewGuest, Require, SessionPage, Sessions, SignIn, Verdict,
+    Active, Adoption, Builder, Changes, Check, IdempotencyKey, Inactive, InvalidIdempotencyKey, Issued,
+    Maintained, NewGuest, Require, SessionPage, Sessions, SignIn, Verdict,
 };
 pub use snapshot::Snapshot;
 pub use store::Memory;
