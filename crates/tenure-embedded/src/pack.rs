@@ -93,6 +93,7 @@ mod tests {
             roles: Vec::new(),
             level: Level::One,
             methods: vec![Method::password()],
+            at: None,
         };
         let new = NewSession {
             id: SessionId::from_bytes(id),

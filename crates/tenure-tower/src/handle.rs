@@ -14,6 +14,7 @@ use tenure::{
 use tokio::sync::{Mutex, MutexGuard};
 
 use crate::adopt::Foreign;
+use crate::area::Handles;
 use crate::error::Error;
 use crate::settings::Settings;
 
@@ -32,6 +33,8 @@ pub(crate) struct Handle {
     ip: Option<IpAddr>,
     /// A cookie of another system that visitors are taken over from.
     foreign: Option<Foreign>,
+    /// Whether the request goes through a layer further outside too.
+    pub(crate) has_outer: bool,
     brought_foreign: bool,
     state: Mutex<State>,
 }
@@ -64,6 +67,8 @@ enum Cookie {
 pub(crate) struct Finished {
     /// Whether the answer depends on the session.
     pub(crate) looked_at: bool,
+    /// Whether a user is signed in.
+    pub(crate) signed_in: bool,
     /// The cookie to set.
     pub(crate) cookie: Option<SetCookie>,
     /// Whether to delete the cookie of the other system.
@@ -79,6 +84,7 @@ impl State {
         let nothing_to_set = self.verdict.is_none() || (self.cookie.is_none() && !self.foreign_is_over);
         (nothing_to_set && self.changes.is_empty()).then_some(Finished {
             looked_at: self.looked_at,
+            signed_in: self.verdict.as_ref().is_some_and(is_signed_in),
             cookie: None,
             clear_foreign: false,
             saved: Ok(()),
@@ -96,6 +102,7 @@ impl Handle {
             cookie: cookies.next(),
             more_cookies: cookies.collect(),
             foreign,
+            has_outer: parts.extensions.get::<Handles>().is_some(),
             brought_foreign,
             passive: (settings.passive)(parts),
             arrived_at: settings.sessions.now(),
@@ -172,9 +179,9 @@ impl Handle {
         if let Some(finished) = self.lock().await.finished_already() {
             return finished;
         }
-        let saved = match self.look().await {
-            Ok(mut look) => look.save().await,
-            Err(error) => Err(error),
+        let (saved, signed_in) = match self.look().await {
+            Ok(mut look) => (look.save().await, look.signed_in().is_ok()),
+            Err(error) => (Err(error), false),
         };
         let (cookie, is_over) = {
             let state = self.lock().await;
@@ -183,7 +190,7 @@ impl Handle {
         let cookie = self.to_set(cookie).await;
         // Whoever has a cookie of ours, or has none any more, is to come without the old one.
         let clear_foreign = self.brought_foreign && (cookie.is_some() || is_over);
-        Finished { looked_at: true, cookie, clear_foreign, saved }
+        Finished { looked_at: true, signed_in, cookie, clear_foreign, saved }
     }
 
     /// The header for `cookie`, unless its token was replaced while the handler was at work: a
@@ -213,6 +220,10 @@ impl Handle {
         let user_agent = self.user_agent.as_ref().map(|value| String::from_utf8_lossy(value.as_bytes()));
         Device::from_request(user_agent.as_deref(), self.ip)
     }
+}
+
+fn is_signed_in(verdict: &Verdict) -> bool {
+    verdict.active().is_some_and(|active| active.session().is_signed_in())
 }
 
 /// A session that was looked at, held for as long as something is done with it.

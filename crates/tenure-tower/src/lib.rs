@@ -124,6 +124,7 @@
 
 mod adopt;
 mod answer;
+mod area;
 mod error;
 mod extract;
 mod guard;
@@ -133,6 +134,7 @@ mod session;
 mod settings;
 
 pub use adopt::{Adopt, Foreign};
+pub use area::In;
 pub use error::{Error, Failure, Remedy};
 pub use extract::{Guest, SignedIn};
 pub use guard::{Guard, Guarded};

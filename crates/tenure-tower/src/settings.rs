@@ -1,5 +1,6 @@
 //! What a layer was told.
 
+use std::any::TypeId;
 use std::net::IpAddr;
 use std::sync::Arc;
 
@@ -18,4 +19,5 @@ pub(crate) struct Settings {
     pub(crate) passive: Arc<dyn Fn(&Parts) -> bool + Send + Sync>,
     pub(crate) client_ip: Arc<ClientIp>,
     pub(crate) adopt: Option<Adopt>,
+    pub(crate) area: Option<TypeId>,
 }

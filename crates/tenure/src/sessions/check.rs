@@ -289,10 +289,8 @@ impl Sessions {
         }
         let write = check.touch && self.record_activity(&snapshot, now);
         let cache_for = snapshot.idle_expires_at().since(now).min(BOUND);
-        let chores = Chores {
-            write,
-            renew: check.can_set_cookie && !in_grace && self.may_rotate(&snapshot, now),
-        };
+        let chores =
+            Chores { write, renew: check.can_set_cookie && !in_grace && self.may_rotate(&snapshot, now) };
         let Presented { generation, secret, .. } = presented;
         let binding = self.realm.binding.name();
         let active =
