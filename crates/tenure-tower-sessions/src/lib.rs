@@ -70,3 +70,8 @@ mod handle;
 mod store;
 
 pub use store::TenureStore;
+
+/// The recipes compile.
+#[cfg(doctest)]
+#[doc = include_str!("../../../docs/coming-from.md")]
+pub struct ComingFrom;

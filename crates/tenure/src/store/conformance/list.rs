@@ -209,7 +209,6 @@ macro_rules! store_conformance {
                 disabling_a_user_ends_every_session_and_tells_each
                 a_disabled_user_begins_no_session
                 an_enabled_user_may_sign_in_but_not_with_a_sign_in_from_before
-                the_epoch_counts_what_signs_a_user_out
                 disabling_and_enabling_are_told_once_with_their_actor
                 disabling_again_changes_nothing
                 disabling_retried_after_enabling_changes_nothing

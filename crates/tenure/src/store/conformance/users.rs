@@ -118,16 +118,6 @@ pub(super) async fn an_enabled_user_may_sign_in_but_not_with_a_sign_in_from_befo
     assert_eq!(reply.outcome, Outcome::Applied);
 }
 
-pub(super) async fn the_epoch_counts_what_signs_a_user_out(f: Fixture) {
-    assert_eq!(f.user(&ada()).await.epoch, 0);
-    set_disabled(&f, &ada(), true).await;
-    assert_eq!(f.user(&ada()).await.epoch, 1);
-    set_disabled(&f, &ada(), false).await;
-    assert_eq!(f.user(&ada()).await.epoch, 1, "to be enabled signs nobody out");
-    f.end_sessions_of(&ada(), None, super::builders::revoked()).await;
-    assert_eq!(f.user(&ada()).await.epoch, 2);
-}
-
 pub(super) async fn disabling_and_enabling_are_told_once_with_their_actor(f: Fixture) {
     for disabled in [false, true, true, false, false] {
         set_disabled(&f, &ada(), disabled).await;
