@@ -20,6 +20,7 @@ const LEVELS: &[(&str, u8)] = &[
     ("tenure", 0),
     ("tenure-embedded", 1),
     ("tenure-tower", 1),
+    ("tenure-tower-sessions", 1),
     ("tenure-server", 2),
     ("tenure-shop", 2),
     ("tenure-examples", 2),

@@ -13,7 +13,7 @@ use crate::packages::Places;
 use crate::tally::Tally;
 
 /// The libraries that applications hold.
-const LIBRARIES: [&str; 3] = ["tenure", "tenure-tower", "tenure-embedded"];
+const LIBRARIES: [&str; 4] = ["tenure", "tenure-tower", "tenure-tower-sessions", "tenure-embedded"];
 
 /// The heading in ARCHITECTURE.md under which a table says what may be there.
 const HEADING: &str = "## Types of others";

@@ -89,7 +89,7 @@ pub(crate) fn end_sessions_of(
 ) -> Result<EndedSessions> {
     once(txn, operation, (realm, user), |txn| {
         let mut known = log::user(txn.conn, realm, user)?;
-        known.epoch += 1;
+        known.signed_out(txn.now);
         log::put_user(txn.conn, realm, user, &known)?;
         end_all(txn, realm, user, except, ending)
     })
@@ -108,7 +108,9 @@ pub(crate) fn set_disabled(
         if known.disabled_at.is_some() == disabled {
             return Ok(Vec::new());
         }
-        known.epoch += u64::from(disabled);
+        if disabled {
+            known.signed_out(txn.now);
+        }
         known.disabled_at = disabled.then_some(txn.now);
         log::put_user(txn.conn, realm, user, &known)?;
         let kind = if disabled { EventKind::UserDisabled } else { EventKind::UserEnabled };

@@ -94,6 +94,7 @@ mod tests {
             roles: Vec::new(),
             level: Level::One,
             methods: vec![Method::password()],
+            at: None,
         };
         let new = NewSession {
             id: SessionId::from_bytes(id),
@@ -106,6 +107,7 @@ mod tests {
             hash: SecretHash::from_bytes([7; 32]),
             device: vec![0xff; 60],
             data: BTreeMap::from([("cart".into(), vec![0xff; 336].into())]),
+            adopted: false,
         };
         let mut record = new.record(Timestamp::from_millis(now)).unwrap();
         record.secrets.superseded = Some(Superseded {

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use rusqlite::Connection;
-use tenure::store::{Sweep, Swept};
+use tenure::store::{Sweep, Swept, rules};
 use tenure::{Actor, EndReason, Ending};
 
 use crate::error::Result;
@@ -41,7 +41,7 @@ pub(crate) fn sessions(txn: &mut Txn<'_>, sweep: &Sweep) -> Result<Swept> {
         let record = &stored.record;
         match (record.ended().map(|ended| ended.at), record.dead(judged)) {
             (Some(at), _) => {
-                let until = at.plus(Duration::from_millis(sweep.keep_ended_ms));
+                let until = rules::kept_until(record, at, sweep.keep_ended_ms);
                 if now < until {
                     rows::reschedule(txn.conn, &mut stored, until)?;
                 } else {

@@ -49,10 +49,19 @@ pub(crate) fn complete(handle: &Handle, asked: &Asked, finished: Finished, answe
         Err(error) => error.into_response(),
     };
     if finished.looked_at {
-        add_headers(answer.headers_mut(), handle.settings.sessions.cookie(), finished.cookie.as_ref());
+        let ours = handle.settings.sessions.cookie();
+        add_headers(answer.headers_mut(), ours, finished.cookie.as_ref());
+        if let Some(adopt) = handle.settings.adopt.as_ref().filter(|_| finished.clear_foreign) {
+            drop_cookies_of(answer.headers_mut(), adopt.name());
+            adopt.clear(answer.headers_mut(), ours);
+        }
     }
-    redirected(handle, asked, answer)
+    redirected(handle, (finished.looked_at, finished.signed_in), asked, answer)
 }
+
+/// A layer further inside has seen to the failure.
+#[derive(Clone)]
+struct SeenTo;
 
 fn add_headers(headers: &mut HeaderMap, ours: &CookieSettings, cookie: Option<&SetCookie>) {
     if !varies_by_cookie(headers) {
@@ -97,10 +106,21 @@ fn drop_cookies_of(headers: &mut HeaderMap, name: &str) {
 }
 
 /// Sends people to the sign-in page, or away from it.
-fn redirected(handle: &Handle, asked: &Asked, mut answer: Response) -> Response {
-    let Some(failure) = answer.extensions().get::<Failure>() else {
+fn redirected(
+    handle: &Handle,
+    (looked_at, signed_in): (bool, bool),
+    asked: &Asked,
+    mut answer: Response,
+) -> Response {
+    let Some(failure) = answer.extensions().get::<Failure>().cloned() else {
         return answer;
     };
+    // Of several layers the failure is for the one whose session was asked and found wanting.
+    let is_ours = looked_at && !(signed_in && failure.code == "not_signed_in");
+    if answer.extensions().get::<SeenTo>().is_some() || (handle.has_outer && !is_ours) {
+        return answer;
+    }
+    answer.extensions_mut().insert(SeenTo);
     let settings = &handle.settings;
     let to = match failure.remedy {
         Remedy::SignIn => {

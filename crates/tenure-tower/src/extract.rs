@@ -10,7 +10,7 @@ use crate::error::Error;
 use crate::session::Session;
 
 /// What a user must have who only has to be signed in.
-static NOTHING_MORE: Require = Require { level: None, max_auth_age: None, roles: Vec::new() };
+static NOTHING_MORE: Require = Require::signed_in();
 
 /// A signed-in user. Others are sent to the sign-in page, or answered 401.
 ///
@@ -76,7 +76,7 @@ impl SignedIn {
         let active = self.current().await?;
         let ended = self.session.handle().settings.sessions.end_own(&active, id).await?;
         if id == self.snapshot().id() {
-            self.session.handle().look().await?.forget(tenure::EndReason::Logout.into());
+            self.session.handle().look().await?.forget(tenure::EndReason::Logout.into()).await;
         }
         Ok(ended)
     }
@@ -97,7 +97,7 @@ impl SignedIn {
     pub async fn sign_out_everywhere(&self) -> Result<u64, Error> {
         let active = self.current().await?;
         let ended = self.session.handle().settings.sessions.sign_out_everywhere(&active).await?;
-        self.session.handle().look().await?.forget(tenure::EndReason::Logout.into());
+        self.session.handle().look().await?.forget(tenure::EndReason::Logout.into()).await;
         Ok(ended)
     }
 

@@ -1,5 +1,6 @@
 //! A guard around routes: what the user must have, said once.
 
+use std::any::TypeId;
 use std::convert::Infallible;
 use std::future::Future;
 use std::pin::Pin;
@@ -33,6 +34,7 @@ use crate::session::Session;
 #[derive(Clone, Debug, Default)]
 pub struct Guard {
     require: Arc<Require>,
+    area: Option<TypeId>,
 }
 
 impl Guard {
@@ -59,8 +61,14 @@ impl Guard {
         self.with(|require| require.max_auth_age(age))
     }
 
+    /// Asks for the session of an [area](crate::In).
+    #[must_use]
+    pub fn area<A: 'static>(self) -> Self {
+        Self { area: Some(TypeId::of::<A>()), ..self }
+    }
+
     fn with(self, add: impl FnOnce(Require) -> Require) -> Self {
-        Self { require: Arc::new(add(Arc::unwrap_or_clone(self.require))) }
+        Self { require: Arc::new(add(Arc::unwrap_or_clone(self.require))), ..self }
     }
 }
 
@@ -68,7 +76,7 @@ impl<S> Layer<S> for Guard {
     type Service = Guarded<S>;
 
     fn layer(&self, inner: S) -> Guarded<S> {
-        Guarded { inner, require: Arc::clone(&self.require) }
+        Guarded { inner, guard: self.clone() }
     }
 }
 
@@ -76,7 +84,7 @@ impl<S> Layer<S> for Guard {
 #[derive(Clone, Debug)]
 pub struct Guarded<S> {
     inner: S,
-    require: Arc<Require>,
+    guard: Guard,
 }
 
 impl<S, B> Service<Request<B>> for Guarded<S>
@@ -97,11 +105,11 @@ where
     fn call(&mut self, request: Request<B>) -> Self::Future {
         let ready = self.inner.clone();
         let mut inner = std::mem::replace(&mut self.inner, ready);
-        let require = Arc::clone(&self.require);
+        let guard = self.guard.clone();
         Box::pin(async move {
             let (parts, body) = request.into_parts();
-            let checked = match Session::of(&parts) {
-                Ok(session) => SignedIn::of(session, &require).await,
+            let checked = match Session::in_area(&parts, guard.area) {
+                Ok(session) => SignedIn::of(session, &guard.require).await,
                 Err(error) => Err(error),
             };
             match checked {

@@ -13,6 +13,8 @@ use tenure::{
 };
 use tokio::sync::{Mutex, MutexGuard};
 
+use crate::adopt::Foreign;
+use crate::area::Handles;
 use crate::error::Error;
 use crate::settings::Settings;
 
@@ -29,6 +31,11 @@ pub(crate) struct Handle {
     arrived_at: Timestamp,
     user_agent: Option<HeaderValue>,
     ip: Option<IpAddr>,
+    /// A cookie of another system that visitors are taken over from.
+    foreign: Option<Foreign>,
+    /// Whether the request goes through a layer further outside too.
+    pub(crate) has_outer: bool,
+    brought_foreign: bool,
     state: Mutex<State>,
 }
 
@@ -41,6 +48,8 @@ pub(crate) struct State {
     pub(crate) changes: Changes,
     /// The cookie to set.
     cookie: Option<Cookie>,
+    /// What the cookie of the other system named is over.
+    foreign_is_over: bool,
     /// Somebody looked at the session.
     looked_at: bool,
 }
@@ -58,8 +67,12 @@ enum Cookie {
 pub(crate) struct Finished {
     /// Whether the answer depends on the session.
     pub(crate) looked_at: bool,
+    /// Whether a user is signed in.
+    pub(crate) signed_in: bool,
     /// The cookie to set.
     pub(crate) cookie: Option<SetCookie>,
+    /// Whether to delete the cookie of the other system.
+    pub(crate) clear_foreign: bool,
     /// Whether everything was written.
     pub(crate) saved: Result<(), Error>,
 }
@@ -68,10 +81,12 @@ impl State {
     /// What is left to do, when nothing is to be written or set.
     fn finished_already(&self) -> Option<Finished> {
         // Whoever looked in vain has answered so.
-        let nothing_to_set = self.verdict.is_none() || self.cookie.is_none();
+        let nothing_to_set = self.verdict.is_none() || (self.cookie.is_none() && !self.foreign_is_over);
         (nothing_to_set && self.changes.is_empty()).then_some(Finished {
             looked_at: self.looked_at,
+            signed_in: self.verdict.as_ref().is_some_and(is_signed_in),
             cookie: None,
+            clear_foreign: false,
             saved: Ok(()),
         })
     }
@@ -81,9 +96,14 @@ impl Handle {
     pub(crate) fn new(settings: Arc<Settings>, parts: &Parts) -> Self {
         // Headers are shared, not copied: most requests need none of it as text.
         let mut cookies = parts.headers.get_all(http::header::COOKIE).iter().cloned();
+        let found = settings.adopt.as_ref().map(|adopt| adopt.find(parts));
+        let (foreign, brought_foreign) = found.unwrap_or_default();
         Self {
             cookie: cookies.next(),
             more_cookies: cookies.collect(),
+            foreign,
+            has_outer: parts.extensions.get::<Handles>().is_some(),
+            brought_foreign,
             passive: (settings.passive)(parts),
             arrived_at: settings.sessions.now(),
             user_agent: parts.headers.get(http::header::USER_AGENT).cloned(),
@@ -98,7 +118,12 @@ impl Handle {
         let mut state = self.lock().await;
         state.looked_at = true;
         if state.verdict.is_none() {
-            let verdict = self.check().await?;
+            let verdict = match self.check().await? {
+                Verdict::Inactive(inactive) if !inactive.keeps_cookie() => {
+                    self.taken_over(inactive, &mut state).await?
+                }
+                verdict => verdict,
+            };
             if let Some(issued) = verdict.active().and_then(Active::renewed) {
                 state.cookie = Some(Cookie::Token(Box::new(issued.clone())));
             }
@@ -110,11 +135,36 @@ impl Handle {
         Ok(Look { handle: self, state })
     }
 
+    fn demands(&self) -> Check {
+        Check::any().touch(!self.passive).can_set_cookie(true).arrived_at(self.arrived_at).ip(self.ip)
+    }
+
     async fn check(&self) -> Result<Verdict, Error> {
-        let check =
-            Check::any().touch(!self.passive).can_set_cookie(true).arrived_at(self.arrived_at).ip(self.ip);
         let headers = self.cookie.iter().chain(&self.more_cookies).map(HeaderValue::as_bytes);
-        Ok(self.settings.sessions.check_cookie(headers, &check).await?)
+        Ok(self.settings.sessions.check_cookie(headers, &self.demands()).await?)
+    }
+
+    /// What a cookie of another system is good for, if there is one and it leads anywhere.
+    async fn taken_over(&self, inactive: Inactive, state: &mut State) -> Result<Verdict, Error> {
+        let (Some(adopt), Some(foreign)) = (&self.settings.adopt, &self.foreign) else {
+            return Ok(Verdict::Inactive(inactive));
+        };
+        let Some(adoption) = adopt.whose(foreign.clone()).await? else {
+            return Ok(Verdict::Inactive(inactive));
+        };
+        let adoption = adoption.device(self.device());
+        match self.settings.sessions.adopt(adopt.name(), adoption, &self.demands()).await? {
+            Verdict::Inactive(over) => {
+                state.foreign_is_over = over.forget;
+                // Without a cookie of ours there is none to forget.
+                let mut inactive = inactive;
+                if !inactive.forget {
+                    inactive.reason = over.reason;
+                }
+                Ok(Verdict::Inactive(inactive))
+            }
+            verdict => Ok(verdict),
+        }
     }
 
     /// What is left to do, when nothing is to be written or set and no part of the handler is still
@@ -129,12 +179,18 @@ impl Handle {
         if let Some(finished) = self.lock().await.finished_already() {
             return finished;
         }
-        let saved = match self.look().await {
-            Ok(mut look) => look.save().await,
-            Err(error) => Err(error),
+        let (saved, signed_in) = match self.look().await {
+            Ok(mut look) => (look.save().await, look.signed_in().is_ok()),
+            Err(error) => (Err(error), false),
         };
-        let cookie = self.lock().await.cookie.clone();
-        Finished { looked_at: true, cookie: self.to_set(cookie).await, saved }
+        let (cookie, is_over) = {
+            let state = self.lock().await;
+            (state.cookie.clone(), state.foreign_is_over)
+        };
+        let cookie = self.to_set(cookie).await;
+        // Whoever has a cookie of ours, or has none any more, is to come without the old one.
+        let clear_foreign = self.brought_foreign && (cookie.is_some() || is_over);
+        Finished { looked_at: true, signed_in, cookie, clear_foreign, saved }
     }
 
     /// The header for `cookie`, unless its token was replaced while the handler was at work: a
@@ -165,6 +221,10 @@ impl Handle {
         let user_agent = self.user_agent.as_ref().map(|value| String::from_utf8_lossy(value.as_bytes()));
         Device::from_request(user_agent.as_deref(), self.ip)
     }
+}
+
+fn is_signed_in(verdict: &Verdict) -> bool {
+    verdict.active().is_some_and(|active| active.session().is_signed_in())
 }
 
 /// A session that was looked at, held for as long as something is done with it.
@@ -271,11 +331,18 @@ impl Look<'_> {
         if let Some(active) = self.active_or_nobody()? {
             self.handle.settings.sessions.sign_out(active).await?;
         }
-        self.forget(tenure::EndReason::Logout.into());
+        self.forget(tenure::EndReason::Logout.into()).await;
         Ok(())
     }
 
-    pub(crate) fn forget(&mut self, reason: tenure::Reason) {
+    /// The session is over, here and where it came from.
+    pub(crate) async fn forget(&mut self, reason: tenure::Reason) {
+        let Handle { settings, .. } = self.handle;
+        if let Some(adopt) = settings.adopt.as_ref().filter(|adopt| adopt.forgets())
+            && let Some(old_id) = self.session().and_then(|session| settings.sessions.adopted_from(session))
+        {
+            adopt.forgotten(old_id).await;
+        }
         self.state.verdict = Some(Verdict::Inactive(Inactive::new(reason)));
         self.state.cookie = Some(Cookie::Forget { signed_out: true });
         self.state.changes = Changes::default();

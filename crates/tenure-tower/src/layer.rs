@@ -1,5 +1,6 @@
 //! The layer that gives each request its session.
 
+use std::any::TypeId;
 use std::convert::Infallible;
 use std::fmt;
 use std::future::Future;
@@ -16,7 +17,9 @@ use tenure::Sessions;
 use tower_layer::Layer;
 use tower_service::Service;
 
+use crate::adopt::Adopt;
 use crate::answer::{self, Asked};
+use crate::area::Handles;
 use crate::handle::Handle;
 use crate::settings::Settings;
 
@@ -55,6 +58,8 @@ impl SessionLayer {
             home_at: None,
             passive: Arc::new(|parts| parts.headers.contains_key(&PASSIVE)),
             client_ip: Arc::new(|_| None),
+            adopt: None,
+            area: None,
         };
         Self { settings: Arc::new(settings) }
     }
@@ -89,6 +94,20 @@ impl SessionLayer {
     #[must_use]
     pub fn client_ip(self, of: impl Fn(&Parts) -> Option<IpAddr> + Send + Sync + 'static) -> Self {
         self.with(|settings| settings.client_ip = Arc::new(of))
+    }
+
+    /// Takes visitors over from another session system without signing them out.
+    #[must_use]
+    pub fn adopt(self, adopt: Adopt) -> Self {
+        self.with(|settings| settings.adopt = Some(adopt))
+    }
+
+    /// Gives an area of the application sessions of its own: handlers take them by
+    /// [`In`](crate::In), also inside of a layer without an area. Each area needs a cookie name of
+    /// its own, and sessions [in a realm](Sessions::in_realm) of its own.
+    #[must_use]
+    pub fn area<A: 'static>(self) -> Self {
+        self.with(|settings| settings.area = Some(TypeId::of::<A>()))
     }
 
     fn with(self, set: impl FnOnce(&mut Settings)) -> Self {
@@ -142,7 +161,7 @@ where
         let (mut parts, body) = request.into_parts();
         let handle = Arc::new(Handle::new(Arc::clone(&self.settings), &parts));
         let asked = Asked::of(&parts);
-        parts.extensions.insert(Arc::clone(&handle));
+        parts.extensions.get_or_insert_default::<Handles>().add(self.settings.area, Arc::clone(&handle));
         let inner = self.inner.call(Request::from_parts(parts, body));
         SessionFuture { inner, handle, asked, finishing: None }
     }

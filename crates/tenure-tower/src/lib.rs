@@ -122,7 +122,9 @@
 //! The book in `docs/` of the repository says the rest: how sessions live and end, every field of
 //! a policy, operating, and what stays your part.
 
+mod adopt;
 mod answer;
+mod area;
 mod error;
 mod extract;
 mod guard;
@@ -131,6 +133,8 @@ mod layer;
 mod session;
 mod settings;
 
+pub use adopt::{Adopt, Foreign};
+pub use area::In;
 pub use error::{Error, Failure, Remedy};
 pub use extract::{Guest, SignedIn};
 pub use guard::{Guard, Guarded};
@@ -139,8 +143,9 @@ pub use session::Session;
 
 pub use tenure;
 pub use tenure::{
-    Actor, Changes, CookieSettings, Device, EndReason, Inactive, Key, Level, Memory, Method, Policy, Preset,
-    Realm, Reason, Refusal, Require, Role, SessionId, SessionState, Sessions, SignIn, Snapshot, UserId,
+    Actor, Adoption, Changes, CookieSettings, Device, EndReason, Inactive, Key, Level, Memory, Method,
+    Policy, Preset, Realm, Reason, Refusal, Require, Role, SessionId, SessionState, Sessions, SignIn,
+    Snapshot, UserId,
 };
 
 /// The README's example compiles.

@@ -1,5 +1,6 @@
 //! The session of a request, as a handler has it.
 
+use std::any::TypeId;
 use std::fmt;
 use std::future::Future;
 use std::sync::Arc;
@@ -10,6 +11,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use tenure::{Changes, Inactive, Key, Reason, SessionId, SignIn, Snapshot, UserId};
 
+use crate::area::Handles;
 use crate::error::Error;
 use crate::handle::Handle;
 
@@ -30,8 +32,11 @@ impl fmt::Debug for Session {
 
 impl Session {
     pub(crate) fn of(parts: &Parts) -> Result<Self, Error> {
-        let handle = parts.extensions.get::<Arc<Handle>>().cloned();
-        handle.map(|handle| Self { handle }).ok_or(Error::NoLayer)
+        Self::in_area(parts, None)
+    }
+
+    pub(crate) fn in_area(parts: &Parts, area: Option<TypeId>) -> Result<Self, Error> {
+        Ok(Self { handle: Handles::find(parts, area)? })
     }
 
     pub(crate) fn handle(&self) -> &Arc<Handle> {

@@ -123,6 +123,18 @@ impl CookieSettings {
     /// Finds the cookie in the `Cookie` headers of a request; several headers are read as
     /// one (RFC 9113, 8.2.3).
     pub fn find<'h>(&self, headers: impl IntoIterator<Item = &'h [u8]>) -> Found<'h> {
+        Found::of(&self.name, headers)
+    }
+
+    /// Whether browsers send it over HTTPS only.
+    pub fn is_secure(&self) -> bool {
+        self.secure
+    }
+}
+
+impl<'h> Found<'h> {
+    /// The cookie `name` in the `Cookie` headers of a request.
+    pub fn of(name: &str, headers: impl IntoIterator<Item = &'h [u8]>) -> Self {
         let mut found = Found::Missing;
         for header in headers {
             let mut rest = Some(header);
@@ -130,7 +142,7 @@ impl CookieSettings {
                 let end = memchr::memchr(b';', pairs);
                 rest = end.map(|end| &pairs[end + 1..]);
                 let pair = pairs[..end.unwrap_or(pairs.len())].trim_ascii();
-                let Some(value) = pair.strip_prefix(self.name.as_bytes()).and_then(|p| p.strip_prefix(b"="))
+                let Some(value) = pair.strip_prefix(name.as_bytes()).and_then(|p| p.strip_prefix(b"="))
                 else {
                     continue;
                 };

@@ -19,10 +19,15 @@ pub struct SessionId([u8; 16]);
 
 impl SessionId {
     pub(crate) fn new(at: Timestamp, route: Route, random: &dyn Random) -> Self {
+        Self::of_parts(at, route, random::bytes(random))
+    }
+
+    /// The id with these parts, for one that comes from something else than chance.
+    pub(crate) fn of_parts(at: Timestamp, route: Route, rest: [u8; 8]) -> Self {
         let mut id = [0; 16];
         id[..6].copy_from_slice(&at.as_millis().to_be_bytes()[2..]);
         id[6..8].copy_from_slice(&route.0.to_be_bytes());
-        random.fill(&mut id[8..]);
+        id[8..].copy_from_slice(&rest);
         Self(id)
     }
 

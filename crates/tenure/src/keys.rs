@@ -70,6 +70,7 @@ pub(crate) struct Keys {
     pub(crate) successor: [u8; 32],
     pub(crate) data: [u8; 32],
     pub(crate) receipt: [u8; 32],
+    application: [u8; 32],
 }
 
 /// The number of the tag key that new tokens are made under.
@@ -86,6 +87,7 @@ impl Keys {
             successor: master.derive("successor"),
             data: master.derive("data/1"),
             receipt: master.derive("receipt"),
+            application: master.derive("application"),
         }
     }
 
@@ -94,6 +96,11 @@ impl Keys {
         let mut tag = [0; TAG_LEN];
         tag.copy_from_slice(&mac(&self.tag, parts)[..TAG_LEN]);
         tag
+    }
+
+    /// A key for something of the application's in `realm`.
+    pub(crate) fn application(&self, realm: &Realm, purpose: &str) -> [u8; 32] {
+        mac_of(&self.application, &[realm.as_str().as_bytes(), purpose.as_bytes()])
     }
 
     pub(crate) fn route(&self, realm: &Realm, user: &UserId) -> Route {
@@ -115,6 +122,11 @@ fn expand(from: &Hkdf<Sha256>, info: &[&[u8]], into: &mut [u8; 32]) {
 
 fn keyed(key: &[u8; 32]) -> Hmac<Sha256> {
     Hmac::new_from_slice(key).expect("HMAC takes a key of any length")
+}
+
+/// HMAC-SHA256 over `parts`, each with its length.
+pub(crate) fn mac_of(key: &[u8; 32], parts: &[&[u8]]) -> [u8; 32] {
+    mac(&keyed(key), parts)
 }
 
 fn mac(key: &Hmac<Sha256>, parts: &[&[u8]]) -> [u8; 32] {

@@ -101,8 +101,8 @@ pub use record::refusal::Refusal;
 pub use record::session_state::SessionState;
 pub use seal::{SEAL_OVERHEAD, Sealed};
 pub use sessions::{
-    Active, Builder, Changes, Check, IdempotencyKey, Inactive, InvalidIdempotencyKey, Issued, Maintained,
-    NewGuest, Require, SessionPage, Sessions, SignIn, Verdict,
+    Active, Adoption, Builder, Changes, Check, IdempotencyKey, Inactive, InvalidIdempotencyKey, Issued,
+    Maintained, NewGuest, Require, SessionPage, Sessions, SignIn, Verdict,
 };
 pub use snapshot::Snapshot;
 pub use store::memory::Memory;

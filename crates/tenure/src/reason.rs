@@ -55,7 +55,7 @@ impl fmt::Display for EndReason {
     }
 }
 
-/// Who did something: `system`, `user`, `application`, or `api_key:NAME`.
+/// Who did something: `system`, `user`, `application`, `api_key:NAME`, or `adopted:NAME`.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Actor(String);
@@ -76,17 +76,26 @@ impl Actor {
         Self("application".into())
     }
 
+    /// A session of another system, by the name of its cookie, whose place one of Tenure's took.
+    pub fn adopted(cookie: &str) -> Self {
+        Self(format!("adopted:{}", named(cookie)))
+    }
+
     /// A back end, by the name of its API key. Characters that could forge a log line are
     /// replaced, and the name is cut at 64 characters.
     pub fn api_key(name: &str) -> Self {
-        let clean = name.chars().take(64).map(|c| if c.is_control() { '_' } else { c });
-        Self(format!("api_key:{}", clean.collect::<String>()))
+        Self(format!("api_key:{}", named(name)))
     }
 
     /// The word, as in events.
     pub fn as_str(&self) -> &str {
         &self.0
     }
+}
+
+/// Fit for a log line.
+fn named(name: &str) -> String {
+    name.chars().take(64).map(|c| if c.is_control() { '_' } else { c }).collect()
 }
 
 impl fmt::Display for Actor {

@@ -34,6 +34,7 @@ impl World {
                 roles: Vec::new(),
                 level: Level::One,
                 methods: vec![Method::password()],
+                at: None,
             }),
         };
         let value = vault::seal_value(keys, &SystemRandom, id, "data", &vec![b'1'; data]);
@@ -48,6 +49,7 @@ impl World {
             hash: Secret::new(&SystemRandom).hash(),
             device: vault::seal_device(keys, &SystemRandom, id, &Device::default()),
             data: BTreeMap::from([("data".to_owned(), value.into())]),
+            adopted: false,
         };
         new.record(Timestamp::from_millis(1)).unwrap()
     }

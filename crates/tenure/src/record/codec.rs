@@ -57,6 +57,7 @@ mod tests {
             roles: Vec::new(),
             level: Level::One,
             methods: vec![Method::password()],
+            at: None,
         };
         NewSession {
             id: SessionId::new(Timestamp::from_millis(5), Route(1), &SystemRandom),
@@ -69,6 +70,7 @@ mod tests {
             hash: Secret::new(&SystemRandom).hash(),
             device: vec![0xff; 100],
             data: BTreeMap::from([("cart".into(), vec![0xff; 300].into())]),
+            adopted: false,
         }
         .record(Timestamp::from_millis(7))
         .unwrap()

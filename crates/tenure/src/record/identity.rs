@@ -105,6 +105,9 @@ pub struct NewIdentity {
     pub level: Level,
     /// How it was proved; at least one.
     pub methods: Vec<Method>,
+    /// When, if that was before now: in a session of another system.
+    #[serde(default)]
+    pub at: Option<Timestamp>,
 }
 
 impl NewIdentity {
@@ -118,11 +121,12 @@ impl NewIdentity {
     }
 
     pub(crate) fn at(self, now: Timestamp) -> Identity {
+        let at = self.at.map_or(now, |at| at.min(now));
         let mut roles = self.roles;
         roles.sort();
         roles.dedup();
-        let methods = self.methods.into_iter().map(|method| MethodUse { method, at: now }).collect();
-        Identity { user: self.user, roles, level: self.level, methods, authenticated_at: now }
+        let methods = self.methods.into_iter().map(|method| MethodUse { method, at }).collect();
+        Identity { user: self.user, roles, level: self.level, methods, authenticated_at: at }
     }
 }
 

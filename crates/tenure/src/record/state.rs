@@ -49,6 +49,9 @@ pub struct Record {
     pub revision: u64,
     /// The last operations, so that a retry is recognised.
     pub recent: Vec<u64>,
+    /// Whether it took the place of a session of another system.
+    #[serde(default)]
+    pub adopted: bool,
 }
 
 /// Where a session stands. Each change of state consumes the old one.
@@ -119,6 +122,9 @@ pub struct NewSession {
     pub device: Vec<u8>,
     /// Its first data, sealed.
     pub data: BTreeMap<String, Sealed>,
+    /// Whether it takes the place of a session of another system.
+    #[serde(default)]
+    pub adopted: bool,
 }
 
 /// The states in which a session can begin.
@@ -172,6 +178,7 @@ impl NewSession {
             version,
             revision: 1,
             recent: Vec::new(),
+            adopted: self.adopted,
         })
     }
 }

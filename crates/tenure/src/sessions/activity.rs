@@ -5,14 +5,19 @@ use std::future::Future;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use super::Sessions;
 use super::core::Core;
 use crate::clock::Timestamp;
 use crate::error::Error;
 use crate::id::SessionId;
 use crate::reason::EndReason;
-use crate::record::Record;
+use crate::record::{Record, State};
 use crate::snapshot::Snapshot;
 use crate::store::{StoreError, Touch};
+
+/// Buffered activity is written well within this. A session that is nearer to its idle limit
+/// has its activity written at once.
+const WRITTEN_WITHIN: Duration = Duration::from_secs(10);
 
 /// How many sessions' activity waits to be written at the most; beyond, it is written at once.
 const MAX: usize = 100_000;
@@ -110,6 +115,46 @@ impl Activity {
 
     fn lock(&self) -> MutexGuard<'_, Buffer> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Sessions {
+    /// The session `id` if it is alive, with this moment as activity: for integrations whose
+    /// clients name their session by something else than a token of Tenure's.
+    ///
+    /// # Errors
+    /// As [`check`](Self::check).
+    ///
+    /// # Security
+    /// An id is no credential: the caller has checked one of its own.
+    pub async fn seen(&self, id: SessionId) -> Result<Option<Arc<Snapshot>>, Error> {
+        let now = self.core.clock.read()?;
+        let found = self.core.known(id).await?.filter(|session| session.realm() == self.realm());
+        let Some(session) = found.filter(|session| !matches!(session.record().state, State::Claimed(_)))
+        else {
+            return Ok(None);
+        };
+        if session.dead(now).is_some() {
+            if session.end_reason().is_none() {
+                self.core.end_if_due_soon(id);
+            }
+            return Ok(None);
+        }
+        if self.record_activity(&session, now) {
+            self.core.flush_touches().await.ok();
+        }
+        Ok(Some(session))
+    }
+
+    /// Activity in `snapshot`. Whether it is to be written at once: the sweep reads the store, and
+    /// must not find an idle session there. It does not run while activity cannot be written.
+    pub(super) fn record_activity(&self, snapshot: &Snapshot, now: Timestamp) -> bool {
+        let nearly_due = snapshot.idle_expires_at().since(now) < WRITTEN_WITHIN;
+        if !snapshot.see(now, self.realm.policy.touch_threshold()) {
+            return false;
+        }
+        self.core.touch(snapshot.record(), now);
+        nearly_due
     }
 }
 

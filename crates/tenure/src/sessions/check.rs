@@ -20,10 +20,6 @@ use crate::token::Presented;
 /// How long a check may be relied upon by whom it was made for.
 const BOUND: Duration = Duration::from_secs(1);
 
-/// Buffered activity is written well within this. A session that is nearer to its idle limit
-/// has its activity written at once.
-const WRITTEN_WITHIN: Duration = Duration::from_secs(10);
-
 /// How often a check starts again because the session changed under it.
 const TRIES: u32 = 4;
 
@@ -294,16 +290,10 @@ impl Sessions {
         if !accepted || (lacks.is_some() && !snapshot.is_signed_in()) {
             return (refuse(Reason::NotAccepted, Some(snapshot)), Chores::default());
         }
-        let nearly_due = snapshot.idle_expires_at().since(now) < WRITTEN_WITHIN;
-        let touched = check.touch && snapshot.see(now, self.realm.policy.touch_threshold());
-        if touched {
-            self.core.touch(snapshot.record(), now);
-        }
+        let write = check.touch && self.record_activity(&snapshot, now);
         let cache_for = snapshot.idle_expires_at().since(now).min(BOUND);
-        let chores = Chores {
-            write: touched && nearly_due,
-            renew: check.can_set_cookie && !in_grace && self.may_rotate(&snapshot, now),
-        };
+        let chores =
+            Chores { write, renew: check.can_set_cookie && !in_grace && self.may_rotate(&snapshot, now) };
         let Presented { generation, secret, .. } = presented;
         let binding = self.realm.binding.name();
         let active =
@@ -319,8 +309,6 @@ impl Sessions {
     /// Does what is left to do for an accepted token.
     async fn attend(&self, verdict: &mut Verdict, chores: Chores, now: Timestamp) {
         if chores.write {
-            // The sweep reads the store: it must not find an idle session there. It does not
-            // run while activity cannot be written.
             self.core.flush_touches().await.ok();
         }
         if let Some(active) = verdict.active_mut().filter(|_| chores.renew) {

@@ -153,6 +153,11 @@ impl Check {
 }
 
 impl Require {
+    /// Nothing besides being signed in.
+    pub const fn signed_in() -> Self {
+        Self { level: None, max_auth_age: None, roles: Vec::new() }
+    }
+
     /// This assurance level at least.
     #[must_use]
     pub fn level(mut self, level: Level) -> Self {

@@ -90,7 +90,7 @@ impl Sessions {
         self.issue(&attempt, granted(reply)?, 1).await
     }
 
-    fn admit_guest(&self, ip: Option<IpAddr>) -> Result<(), Error> {
+    pub(super) fn admit_guest(&self, ip: Option<IpAddr>) -> Result<(), Error> {
         let taken = self.realm.guests.take(ip, self.core.clock.running());
         taken.map_err(|retry_after| Error::Throttled { retry_after })
     }
@@ -125,6 +125,7 @@ impl Sessions {
             hash: attempt.secret.hash(),
             device: vault::seal_device(&self.core.keys, &*self.core.random, id, device),
             data: BTreeMap::new(),
+            adopted: false,
         }
     }
 

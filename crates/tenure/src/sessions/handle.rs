@@ -115,6 +115,16 @@ impl Sessions {
         Ok(())
     }
 
+    /// Thirty-two bytes for a purpose of the application's own, the same for as long as the master
+    /// key is: to sign or encrypt what belongs to the sessions of this realm. Realms and purposes
+    /// give independent keys, and none of them leads back to the master key.
+    ///
+    /// # Security
+    /// It is a secret. Keep it in memory only.
+    pub fn key_for(&self, purpose: &str) -> [u8; 32] {
+        self.core.keys.application(self.realm(), purpose)
+    }
+
     /// The store, for tests that look behind the sessions.
     #[cfg(any(test, feature = "testing"))]
     pub fn store(&self) -> &Arc<dyn crate::store::Store> {

@@ -1,6 +1,7 @@
 //! Sessions: the handle that everything goes through.
 
 mod activity;
+mod adopt;
 mod builder;
 mod change;
 mod check;
@@ -20,6 +21,7 @@ mod sign_in;
 mod verdict;
 mod watch;
 
+pub use adopt::Adoption;
 pub use builder::Builder;
 pub use change::Changes;
 pub use check_settings::{Check, Require};

@@ -73,7 +73,7 @@ impl Sessions {
         }
     }
 
-    async fn next_token(&self, active: &Active) -> Result<Issued, Error> {
+    pub(super) async fn next_token(&self, active: &Active) -> Result<Issued, Error> {
         let (session, secret) = match self.prepared(active, active.session.record())? {
             Some(secret) => (Arc::clone(&active.session), secret),
             None => {

@@ -39,6 +39,8 @@ pub struct SignIn {
     device: Device,
     actor: Actor,
     idempotency_key: Option<IdempotencyKey>,
+    /// When it was proved, if that was before: the limits count from then.
+    pub(super) at: Option<Timestamp>,
 }
 
 impl SignIn {
@@ -62,7 +64,13 @@ impl SignIn {
             device: Device::default(),
             actor: Actor::application(),
             idempotency_key: None,
+            at: None,
         }
+    }
+
+    /// Who it is.
+    pub fn user(&self) -> &UserId {
+        &self.user
     }
 
     /// What the user may do.
@@ -146,6 +154,7 @@ impl SignIn {
             roles: self.roles.clone(),
             level,
             methods: self.methods.clone(),
+            at: self.at,
         }
     }
 }
@@ -311,6 +320,15 @@ impl Sessions {
         let now: Timestamp = self.core.clock.read()?;
         let route = self.core.keys.route(self.realm(), &sign_in.user);
         let id = SessionId::new(now, route, &*self.core.random);
+        self.session_of_user_as(id, attempt, sign_in)
+    }
+
+    pub(super) fn session_of_user_as(
+        &self,
+        id: SessionId,
+        attempt: &Attempt,
+        sign_in: &SignIn,
+    ) -> Result<(NewSession, Admission), Error> {
         let admission = self.policy().admission(&sign_in.roles);
         let (limits, persistent) = self.limits_of(sign_in, &sign_in.roles)?;
         let identity = sign_in.identity();
@@ -330,7 +348,8 @@ impl Sessions {
             true => (Limits { idle_seconds: seconds, absolute_seconds: seconds }, false),
             false => self.policy().limits(roles, sign_in.remember),
         };
-        Ok((self.with_stricter(limits, sign_in.stricter)?, persistent))
+        let limits = self.with_stricter(limits, sign_in.stricter)?;
+        Ok((self.what_is_left(limits, sign_in.at)?, persistent))
     }
 
     /// How long ago the session's user last authenticated in full.

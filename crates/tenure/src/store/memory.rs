@@ -292,7 +292,7 @@ impl Store for MemoryStore {
     ) -> Result<EndedSessions, StoreError> {
         let (mut inner, now) = self.lock()?;
         Ok(inner.once(operation, (realm, user), now, |inner| {
-            inner.users.entry((realm.clone(), user.clone())).or_default().epoch += 1;
+            inner.users.entry((realm.clone(), user.clone())).or_default().signed_out(now);
             inner.end_all(realm, user, except, &ending, now)
         }))
     }
@@ -314,7 +314,9 @@ impl Store for MemoryStore {
             if record.disabled_at.is_some() == disabled {
                 return Vec::new();
             }
-            record.epoch += u64::from(disabled);
+            if disabled {
+                record.signed_out(now);
+            }
             record.disabled_at = disabled.then_some(now);
             let kind = if disabled { EventKind::UserDisabled } else { EventKind::UserEnabled };
             let actor = operation.actor.clone();
@@ -355,7 +357,7 @@ impl Store for MemoryStore {
             };
             match (record.ended().map(|ended| ended.at), record.dead(judged)) {
                 (Some(at), _) => {
-                    let until = at.plus(Duration::from_millis(sweep.keep_ended_ms));
+                    let until = rules::kept_until(&record, at, sweep.keep_ended_ms);
                     if now < until {
                         inner.reschedule(id, until);
                     } else {

@@ -194,10 +194,23 @@ pub struct Touch {
 /// What a store knows of a user beside the sessions.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct UserRecord {
-    /// Counts how often the user was signed out everywhere or disabled.
+    /// When the user was last signed out everywhere or disabled, in milliseconds; 0 if never. Each
+    /// time gives another number ([`signed_out`](Self::signed_out)).
     pub epoch: u64,
     /// Since when the user may not sign in.
     pub disabled_at: Option<Timestamp>,
+}
+
+impl UserRecord {
+    /// Moves the epoch on, because the user is signed out everywhere at `now`.
+    pub fn signed_out(&mut self, now: Timestamp) {
+        self.epoch = now.as_millis().max(self.epoch + 1);
+    }
+
+    /// When the user was last signed out everywhere or disabled.
+    pub(crate) fn signed_out_at(&self) -> Timestamp {
+        Timestamp::from_millis(self.epoch)
+    }
 }
 
 /// Asks for a page of sessions.

@@ -247,6 +247,14 @@ pub fn end(record: Record, ending: Ending, next: Option<SessionId>, now: Timesta
     (ended, event)
 }
 
+/// Until when the record of a session that ended at `ended_at` is kept. One that was adopted is
+/// kept to its absolute limit: until then its cookie from elsewhere may come again, and must find
+/// that the session is over.
+pub fn kept_until(record: &Record, ended_at: Timestamp, keep_ended_ms: u64) -> Timestamp {
+    let kept = ended_at.plus(Duration::from_millis(keep_ended_ms));
+    if record.adopted { kept.max(record.deadline) } else { kept }
+}
+
 /// The time of last activity after `touch`, if it moves: forward only, never past `now`,
 /// and only while the session was alive at that moment.
 pub fn touched(record: &Record, touch: &Touch, now: Timestamp) -> Option<Timestamp> {

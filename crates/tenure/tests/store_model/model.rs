@@ -318,7 +318,8 @@ impl Model {
         except: Option<SessionId>,
         why: EndReason,
     ) -> Vec<SessionId> {
-        *self.epochs.entry(user.clone()).or_default() += 1;
+        let epoch = self.epochs.entry(user.clone()).or_default();
+        *epoch = self.now.max(*epoch + 1);
         let mut ids = self.list(user);
         ids.retain(|id| Some(*id) != except);
         for id in &ids {

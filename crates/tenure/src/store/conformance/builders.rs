@@ -57,6 +57,7 @@ impl Fixture {
             hash: self.hash(),
             device: b"a sealed device".to_vec(),
             data: BTreeMap::new(),
+            adopted: false,
         }
     }
 
@@ -143,6 +144,7 @@ pub fn identity(user: &UserId) -> NewIdentity {
         roles: Vec::new(),
         level: Level::One,
         methods: vec![Method::password()],
+        at: None,
     }
 }
 

@@ -209,12 +209,12 @@ macro_rules! store_conformance {
                 disabling_a_user_ends_every_session_and_tells_each
                 a_disabled_user_begins_no_session
                 an_enabled_user_may_sign_in_but_not_with_a_sign_in_from_before
-                the_epoch_counts_what_signs_a_user_out
                 disabling_and_enabling_are_told_once_with_their_actor
                 disabling_again_changes_nothing
                 disabling_retried_after_enabling_changes_nothing
                 ending_all_of_a_user_retried_changes_once_and_gives_the_first_count
                 disabling_tells_a_session_past_its_limit_as_that
+                the_epoch_is_when_a_user_was_last_signed_out
                 a_user_is_disabled_in_one_realm_only
                 of_sign_ins_racing_a_disabling_none_is_left
             }
@@ -235,6 +235,7 @@ macro_rules! store_conformance {
                 touches_racing_a_sweep_leave_it_one_way_or_the_other
                 an_ended_session_is_known_for_its_time_and_then_gone
                 an_id_that_was_used_up_is_kept_as_long_as_an_ended_one
+                an_adopted_session_is_known_to_its_absolute_limit
                 a_sweep_counts_what_it_removes
                 a_sweep_minds_limits_that_moved
             }

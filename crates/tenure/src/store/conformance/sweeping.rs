@@ -156,6 +156,23 @@ pub(super) async fn an_ended_session_is_known_for_its_time_and_then_gone(f: Fixt
     assert_eq!(f.load(live.id).await, Some(live));
 }
 
+pub(super) async fn an_adopted_session_is_known_to_its_absolute_limit(f: Fixture) {
+    let keep = Sweep { keep_ended_ms: 60_000, ..sweep(100) };
+    let adopted = NewSession { adopted: true, absolute_ms: 600_000, ..f.signed_in(&ada()) };
+    let id = f.begin(adopted.clone()).await.id;
+    f.apply(id, logout()).await;
+    for _ in 0..2 {
+        f.sweep_out(&keep).await;
+        f.wait(Duration::from_millis(299_999));
+    }
+    f.sweep_out(&keep).await;
+    let reply = f.create(&f.operation(), adopted, &super::builders::admission()).await;
+    assert_eq!(reply.outcome, Outcome::Replayed);
+    f.wait(Duration::from_millis(2));
+    f.sweep_out(&keep).await;
+    assert_eq!(f.load(id).await, None);
+}
+
 pub(super) async fn an_id_that_was_used_up_is_kept_as_long_as_an_ended_one(f: Fixture) {
     let guest = f.begin(f.guest()).await;
     let nobody = Admission {

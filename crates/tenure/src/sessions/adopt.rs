@@ -1,0 +1,260 @@
+//! Taking the place of a session that another system began, without signing anybody out.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use data_encoding::BASE64URL_NOPAD;
+
+use super::core::detached;
+use super::create::granted;
+use super::issue::Attempt;
+use super::verdict::{Active, Inactive, Verdict};
+use super::{Changes, Check, Sessions, SignIn};
+use crate::clock::Timestamp;
+use crate::device::Device;
+use crate::error::Error;
+use crate::id::{OperationId, Route, SessionId};
+use crate::keys::mac_of;
+use crate::policy::Limits;
+use crate::reason::{Actor, EndReason, Reason};
+use crate::record::{NewSession, NewState};
+use crate::seal;
+use crate::snapshot::Snapshot;
+use crate::store::{Admission, Refusal};
+use crate::token::Secret;
+
+/// How long the name of a session elsewhere is at the most, in bytes.
+const MAX_OLD_ID: usize = 256;
+
+/// The key of a session's data that holds, encrypted, which session elsewhere it came from.
+const ORIGIN: &str = "tenure/adopted";
+
+/// A session of another system, as the application found it, that is to go on as one of Tenure's.
+#[derive(Clone)]
+pub struct Adoption {
+    old_id: String,
+    since: Timestamp,
+    whose: Whose,
+    device: Device,
+}
+
+#[derive(Clone)]
+enum Whose {
+    User(Box<SignIn>),
+    Guest(Changes),
+}
+
+impl fmt::Debug for Adoption {
+    /// Without the id: elsewhere it may be the secret itself.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Adoption").field("since", &self.since).finish_non_exhaustive()
+    }
+}
+
+impl Adoption {
+    /// A signed-in user's.
+    ///
+    /// `old_id` is what the other system calls the session, in one spelling: the same for every
+    /// request with its cookie, however that is written. `since` is when the user authenticated
+    /// there: the limits count from then. It, too, has to be the same each time; where the other
+    /// system does not know it, take a constant, such as the moment of switching over.
+    pub fn of_user(old_id: impl Into<String>, since: Timestamp, sign_in: SignIn) -> Self {
+        Self::new(old_id.into(), since, Whose::User(Box::new(sign_in)))
+    }
+
+    /// A visitor's who is not signed in, with what it holds. As for [`of_user`](Self::of_user),
+    /// `since` being when it began.
+    pub fn of_guest(old_id: impl Into<String>, since: Timestamp, data: Changes) -> Self {
+        Self::new(old_id.into(), since, Whose::Guest(data))
+    }
+
+    fn new(old_id: String, since: Timestamp, whose: Whose) -> Self {
+        Self { old_id, since, whose, device: Device::default() }
+    }
+
+    /// The device, for the list of sessions.
+    #[must_use]
+    pub fn device(mut self, device: Device) -> Self {
+        self.device = device;
+        self
+    }
+}
+
+/// What a session's place here follows from.
+struct Place {
+    id: SessionId,
+    secret: Secret,
+}
+
+impl Sessions {
+    /// Goes on with a session of another system, which its client has shown by the cookie named
+    /// `cookie`. Says what that is good for here, as a check does.
+    ///
+    /// For what follows the old cookie is the first token of the session and the new one its
+    /// successor. So requests that come at once, and those whose answer was lost, meet the same
+    /// session and get the same token; once the new one is in use the old cookie is good for the
+    /// grace time only, and after that its use is theft and ends the session. When the session is
+    /// over, the old cookie begins none again.
+    ///
+    /// A user who is disabled, was signed out everywhere since then, or has no room for a session,
+    /// is not signed in: the verdict is [`Reason::NoToken`], and the old cookie may stay.
+    ///
+    /// # Errors
+    /// As [`check`](Self::check). Nothing can be said then: answer 503 and leave both cookies alone.
+    ///
+    /// # Security
+    /// The application has asked the other system whether the cookie is good.
+    pub async fn adopt(&self, cookie: &str, adoption: Adoption, check: &Check) -> Result<Verdict, Error> {
+        let (sessions, cookie, check) = (self.clone(), cookie.to_owned(), check.clone());
+        detached(async move { sessions.adopted(&cookie, adoption, &check).await }).await
+    }
+
+    async fn adopted(&self, cookie: &str, adoption: Adoption, check: &Check) -> Result<Verdict, Error> {
+        if adoption.old_id.is_empty() || adoption.old_id.len() > MAX_OLD_ID {
+            tracing::warn!("a session elsewhere is not adopted: its id must have 1 to {MAX_OLD_ID} bytes");
+            return Ok(Verdict::Inactive(Inactive::new(Reason::NoToken)));
+        }
+        let place = self.place(cookie, &adoption);
+        if self.core.find(place.id).await?.is_none()
+            && let Err(error) = self.begin_adopted(cookie, &adoption, &place, check).await
+        {
+            return refused(error);
+        }
+        let token = self.realm.binding.token(&self.core.keys, place.id, 1, &place.secret);
+        match self.check(token.expose().as_bytes(), check).await? {
+            Verdict::Ok(active) => Ok(Verdict::Ok(self.with_successor(active).await?)),
+            Verdict::StepUp(active, reason) => {
+                Ok(Verdict::StepUp(self.with_successor(active).await?, reason))
+            }
+            Verdict::Forbidden(active, reason) => {
+                Ok(Verdict::Forbidden(self.with_successor(active).await?, reason))
+            }
+            inactive @ Verdict::Inactive(_) => Ok(inactive),
+        }
+    }
+
+    /// Hands the new token out together with the first use of the old cookie, and with every other
+    /// until the new one came back.
+    async fn with_successor(&self, mut active: Active) -> Result<Active, Error> {
+        if active.renewed.is_none() && !active.in_grace {
+            let issued = self.next_token(&active).await?;
+            active.session = Arc::clone(&issued.session);
+            active.renewed = Some(Box::new(issued));
+        }
+        Ok(active)
+    }
+
+    async fn begin_adopted(
+        &self,
+        cookie: &str,
+        adoption: &Adoption,
+        place: &Place,
+        check: &Check,
+    ) -> Result<(), Error> {
+        let id = OperationId::random(&*self.core.random);
+        let attempt = Attempt { id, key: None, actor: Actor::adopted(cookie), secret: place.secret.clone() };
+        let (new, admission) = match &adoption.whose {
+            Whose::User(sign_in) => self.user_moves_in(adoption, sign_in, place, &attempt).await?,
+            Whose::Guest(data) => {
+                self.admit_guest(check.ip)?;
+                self.guest_moves_in(adoption, data, place, &attempt)?
+            }
+        };
+        let reply = self.core.create(attempt.operation(self, 1), new, admission).await?;
+        granted(reply).map(drop)
+    }
+
+    async fn user_moves_in(
+        &self,
+        adoption: &Adoption,
+        sign_in: &SignIn,
+        place: &Place,
+        attempt: &Attempt,
+    ) -> Result<(NewSession, Admission), Error> {
+        let user = self.core.store.user(self.realm(), sign_in.user()).await?;
+        if user.disabled_at.is_some() {
+            return Err(Refusal::UserDisabled.into());
+        }
+        if adoption.since <= user.signed_out_at() {
+            return Err(Refusal::SignedOut.into());
+        }
+        let mut sign_in = sign_in.clone().device(adoption.device.clone());
+        sign_in.at = Some(adoption.since);
+        let (mut new, admission) = self.session_of_user_as(place.id, attempt, &sign_in)?;
+        self.mark(&mut new, adoption);
+        Ok((new, Admission { epoch: Some(user.epoch), ..admission }))
+    }
+
+    fn guest_moves_in(
+        &self,
+        adoption: &Adoption,
+        data: &Changes,
+        place: &Place,
+        attempt: &Attempt,
+    ) -> Result<(NewSession, Admission), Error> {
+        let guest = self.policy().guest;
+        let limits = Limits { idle_seconds: guest.idle_seconds, absolute_seconds: guest.absolute_seconds };
+        let limits = self.what_is_left(limits, Some(adoption.since))?;
+        let mut new = NewSession {
+            data: self.sealed(place.id, &data.plain()?),
+            ..self.begin(place.id, NewState::Guest, limits, attempt, &adoption.device)
+        };
+        self.mark(&mut new, adoption);
+        Ok((new, self.policy().admission(&[])))
+    }
+
+    fn mark(&self, new: &mut NewSession, adoption: &Adoption) {
+        new.adopted = true;
+        let sealed = seal::seal(&self.key_for(ORIGIN), b"", adoption.old_id.as_bytes(), &*self.core.random);
+        let text = serde_json::Value::from(BASE64URL_NOPAD.encode(&sealed)).to_string();
+        new.data.extend(self.sealed(new.id, &[(ORIGIN.to_owned(), text.into_bytes())].into()));
+    }
+
+    /// What the other system called the session that `session` took the place of, if it did.
+    ///
+    /// # Security
+    /// Elsewhere it may be the secret itself.
+    pub fn adopted_from(&self, session: &Snapshot) -> Option<String> {
+        let text: String = serde_json::from_slice(session.value(ORIGIN)?.0).ok()?;
+        let sealed = BASE64URL_NOPAD.decode(text.as_bytes()).ok()?;
+        String::from_utf8(seal::open(&self.key_for(ORIGIN), b"", &sealed)?).ok()
+    }
+
+    /// Where the session goes: always to the same place, which nobody can find without the keys.
+    fn place(&self, cookie: &str, adoption: &Adoption) -> Place {
+        let key = self.key_for("adoption/1");
+        let of = |what: &[u8]| mac_of(&key, &[what, cookie.as_bytes(), adoption.old_id.as_bytes()]);
+        let [a, b, rest @ ..] = of(b"id");
+        let route = match &adoption.whose {
+            Whose::User(sign_in) => self.core.keys.route(self.realm(), sign_in.user()),
+            Whose::Guest(_) => Route(u16::from_be_bytes([a, b])),
+        };
+        let mut tail = [0; 8];
+        tail.copy_from_slice(&rest[..8]);
+        let id = SessionId::of_parts(adoption.since, route, tail);
+        Place { id, secret: Secret::from_bytes(of(b"secret")) }
+    }
+
+    /// What is left of `limits` when the absolute one counts from `since`.
+    pub(super) fn what_is_left(&self, limits: Limits, since: Option<Timestamp>) -> Result<Limits, Error> {
+        let age = since.map_or(Duration::ZERO, |since| self.core.clock.now().since(since)).as_secs();
+        match limits.absolute_seconds.saturating_sub(age) {
+            0 => Err(Error::Inactive(EndReason::AbsoluteTimeout.into())),
+            left => Ok(Limits { absolute_seconds: left, idle_seconds: limits.idle_seconds.min(left) }),
+        }
+    }
+}
+
+/// Why somebody is not signed in: for good when the time is over, and otherwise for now. Only a
+/// failure is an error: what does not fit must not keep a visitor from every page.
+fn refused(error: Error) -> Result<Verdict, Error> {
+    match error {
+        Error::Store(_) | Error::Clock(_) | Error::Bug(_) => Err(error),
+        Error::Inactive(reason) => Ok(Verdict::Inactive(Inactive::new(reason))),
+        error => {
+            tracing::warn!(%error, code = error.code(), "a session elsewhere is not adopted");
+            Ok(Verdict::Inactive(Inactive::new(Reason::NoToken)))
+        }
+    }
+}
