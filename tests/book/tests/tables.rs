@@ -206,6 +206,23 @@ fn the_page_on_life_has_every_state_every_reason_and_every_event() {
 }
 
 #[test]
+fn the_table_of_routes_is_the_servers() {
+    let document: Value = serde_json::from_str(&tenure_server::openapi_document()).unwrap();
+    let mut table = String::from("| route | what it does | scope |\n|---|---|---|\n");
+    for (path, methods) in document["paths"].as_object().unwrap() {
+        for (method, about) in methods.as_object().unwrap() {
+            let summary = about["summary"].as_str().unwrap().trim_end_matches('.');
+            let scope = match about["tags"][0].as_str().unwrap() {
+                "health" => "none, and no API key".to_owned(),
+                scope => format!("`{scope}`"),
+            };
+            writeln!(table, "| `{} {path}` | {summary} | {scope} |", method.to_uppercase()).unwrap();
+        }
+    }
+    hold(&Page::named("start-http.md"), "routes", &table);
+}
+
+#[test]
 fn the_page_on_stores_has_every_operation_and_every_group_of_the_suite() {
     let first = told(&Page::named("stores.md"), 0);
     let source = fs::read_to_string(root().join("crates/tenure/src/store/mod.rs")).unwrap();
