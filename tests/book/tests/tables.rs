@@ -5,7 +5,6 @@ use std::fmt::Write;
 use std::fs;
 
 use serde_json::Value;
-
 use tenure::{Policy, Preset, record};
 use tenure_book::pages::{Page, root};
 use tenure_book::tables::{hold, seconds};
@@ -122,7 +121,7 @@ fn the_table_of_limits_is_the_codes() {
         ("data of a session, keys included", kib(record::MAX_DATA), "`data_too_large`"),
         ("keys of a session's data", record::MAX_KEYS.to_string(), "`too_many_keys`"),
         ("a key", format!("{} bytes", record::MAX_KEY_LEN), "`key_too_long`"),
-        ("sessions of a user, whatever the policy says", record::MAX_SESSIONS.to_string(), "`session_limit`"),
+        ("sessions of a user, whatever the policy says", "1000".into(), "`session_limit`"),
         ("roles of a user", record::MAX_ROLES.to_string(), "`invalid_request`"),
         ("methods of a sign-in", record::MAX_METHODS.to_string(), "`invalid_request`"),
         ("a user id", "256 bytes".into(), "`invalid_name`"),
@@ -140,6 +139,8 @@ fn the_table_of_limits_is_the_codes() {
         ("requests at once", server.requests.to_string(), "`overloaded`"),
         ("connections at once", server.connections.to_string(), "wait"),
     ];
+    let fits = |max_sessions| Policy { max_sessions, ..Policy::default() }.validate().is_ok();
+    assert!(fits(1_000) && !fits(1_001));
     let longest = |len: usize| tenure::UserId::new("u".repeat(len));
     assert!(longest(256).is_ok() && longest(257).is_err());
     let longest = |len: usize| tenure::Role::new("r".repeat(len));
@@ -203,6 +204,23 @@ fn the_page_on_life_has_every_state_every_reason_and_every_event() {
         }
         assert!(page.text.contains(&format!("`{word}`")), "the event `{word}`");
     }
+}
+
+#[test]
+fn the_table_of_routes_is_the_servers() {
+    let document: Value = serde_json::from_str(&tenure_server::openapi_document()).unwrap();
+    let mut table = String::from("| route | what it does | scope |\n|---|---|---|\n");
+    for (path, methods) in document["paths"].as_object().unwrap() {
+        for (method, about) in methods.as_object().unwrap() {
+            let summary = about["summary"].as_str().unwrap().trim_end_matches('.');
+            let scope = match about["tags"][0].as_str().unwrap() {
+                "health" => "none, and no API key".to_owned(),
+                scope => format!("`{scope}`"),
+            };
+            writeln!(table, "| `{} {path}` | {summary} | {scope} |", method.to_uppercase()).unwrap();
+        }
+    }
+    hold(&Page::named("start-http.md"), "routes", &table);
 }
 
 #[test]

@@ -14,7 +14,7 @@
 //!
 //! # Example: trying the store in memory
 //! ```
-//! use tenure::store::Memory;
+//! use tenure::Memory;
 //! use tenure::store::conformance::Fixture;
 //!
 //! async fn empty() -> Fixture {
