@@ -14,7 +14,6 @@ use tenure::{
 use tokio::sync::{Mutex, MutexGuard};
 
 use crate::adopt::Foreign;
-use crate::area::Handles;
 use crate::error::Error;
 use crate::settings::Settings;
 
@@ -93,7 +92,7 @@ impl State {
 }
 
 impl Handle {
-    pub(crate) fn new(settings: Arc<Settings>, parts: &Parts) -> Self {
+    pub(crate) fn new(settings: Arc<Settings>, parts: &Parts, has_outer: bool) -> Self {
         // Headers are shared, not copied: most requests need none of it as text.
         let mut cookies = parts.headers.get_all(http::header::COOKIE).iter().cloned();
         let found = settings.adopt.as_ref().map(|adopt| adopt.find(parts));
@@ -102,7 +101,7 @@ impl Handle {
             cookie: cookies.next(),
             more_cookies: cookies.collect(),
             foreign,
-            has_outer: parts.extensions.get::<Handles>().is_some(),
+            has_outer,
             brought_foreign,
             passive: (settings.passive)(parts),
             arrived_at: settings.sessions.now(),

@@ -159,7 +159,8 @@ where
 
     fn call(&mut self, request: Request<B>) -> Self::Future {
         let (mut parts, body) = request.into_parts();
-        let handle = Arc::new(Handle::new(Arc::clone(&self.settings), &parts));
+        let has_outer = parts.extensions.get::<Handles>().is_some();
+        let handle = Arc::new(Handle::new(Arc::clone(&self.settings), &parts, has_outer));
         let asked = Asked::of(&parts);
         parts.extensions.get_or_insert_default::<Handles>().add(self.settings.area, Arc::clone(&handle));
         let inner = self.inner.call(Request::from_parts(parts, body));
