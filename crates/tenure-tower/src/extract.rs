@@ -119,7 +119,10 @@ impl<S: Sync> FromRequestParts<S> for SignedIn {
     type Rejection = Error;
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Error> {
-        Self::of(Session::of(parts)?, &Require::default()).await
+        // On the heap by itself: with it inside, the future that axum makes of a handler is too
+        // large for what allocators keep at hand.
+        let session = Session::of(parts)?;
+        Box::pin(async move { Self::of(session, &Require::default()).await }).await
     }
 }
 

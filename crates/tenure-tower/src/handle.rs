@@ -156,7 +156,8 @@ impl Handle {
     async fn lock(&self) -> MutexGuard<'_, State> {
         match self.state.try_lock() {
             Ok(state) => state,
-            Err(_) => self.state.lock().await,
+            // Rare, so on the heap: the futures of handlers stay small.
+            Err(_) => Box::pin(self.state.lock()).await,
         }
     }
 

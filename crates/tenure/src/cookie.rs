@@ -125,8 +125,11 @@ impl CookieSettings {
     pub fn find<'h>(&self, headers: impl IntoIterator<Item = &'h [u8]>) -> Found<'h> {
         let mut found = Found::Missing;
         for header in headers {
-            for pair in header.split(|b| *b == b';') {
-                let pair = pair.trim_ascii();
+            let mut rest = Some(header);
+            while let Some(pairs) = rest {
+                let end = memchr::memchr(b';', pairs);
+                rest = end.map(|end| &pairs[end + 1..]);
+                let pair = pairs[..end.unwrap_or(pairs.len())].trim_ascii();
                 let Some(value) = pair.strip_prefix(self.name.as_bytes()).and_then(|p| p.strip_prefix(b"="))
                 else {
                     continue;

@@ -72,15 +72,18 @@ impl Sessions {
         if let Some(snapshot) = self.core.cache.get(&presented.id) {
             if self.is_plainly_good(&snapshot, &presented, now) {
                 let (mut verdict, chores) = self.accept(snapshot, presented, false, check, now);
+                // What waits for the store is rare: it goes to the heap, so that the future of
+                // every check stays small.
                 if chores.any() {
-                    self.attend(&mut verdict, chores, now).await;
+                    Box::pin(self.attend(&mut verdict, chores, now)).await;
                 }
                 return Ok(verdict);
             }
             if self.is_genuine(&presented, Some(&snapshot)) {
                 match self.weigh(&snapshot, &presented, check, now) {
                     Weight::Accept { in_grace } => {
-                        return Ok(self.accept_whole(snapshot, presented, in_grace, check, now).await);
+                        let accepted = self.accept_whole(snapshot, presented, in_grace, check, now);
+                        return Ok(Box::pin(accepted).await);
                     }
                     // What has ended or was replaced stays so, for as long as the store knows of it.
                     Weight::Refuse(reason)
@@ -92,7 +95,7 @@ impl Sessions {
                 }
             }
         }
-        self.check_in_store(presented, check, now).await
+        Box::pin(self.check_in_store(presented, check, now)).await
     }
 
     /// Says what the session cookie of a request is good for: finds it in the request's `Cookie`
