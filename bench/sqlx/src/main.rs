@@ -1,4 +1,4 @@
-//! `tenure-bench-sqlx FOLDER [CORE]`: the application with tower-sessions on SQLite, as durable
+//! `tenure-bench-sqlx CONNECTIONS FOLDER [CORE]`: the application with tower-sessions on SQLite, as durable
 //! as Tenure's store, until its standard input closes.
 
 use std::path::PathBuf;
@@ -16,9 +16,9 @@ mod serve;
 
 fn main() {
     let mut args = std::env::args().skip(1);
+    let connections = args.next().and_then(|count| count.parse().ok()).expect("how many connections");
     let folder = PathBuf::from(args.next().expect("a folder"));
     let core = args.next().map(|core| core.parse().expect("a core"));
-    let connections = std::env::var("CONNECTIONS").map_or(4, |n| n.parse().expect("a number"));
     serve::serve(core, router(folder, connections));
 }
 

@@ -26,8 +26,11 @@ pub enum App {
     TenureEmbedded,
     /// tower-sessions over its store in memory.
     TowerSessions,
-    /// tower-sessions over SQLite: a program of its own.
+    /// tower-sessions over SQLite: a program of its own. With as many connections as SQLx takes
+    /// if nothing is said.
     TowerSessionsSqlite,
+    /// The same with one connection, so that nobody waits for a lock.
+    TowerSessionsSqliteAlone,
 }
 
 /// What is asked for.
@@ -45,6 +48,7 @@ const APPS: &[(&str, App)] = &[
     ("tenure-embedded", App::TenureEmbedded),
     ("tower-sessions", App::TowerSessions),
     ("tower-sessions-sqlite", App::TowerSessionsSqlite),
+    ("tower-sessions-sqlite-alone", App::TowerSessionsSqliteAlone),
 ];
 
 impl App {
@@ -60,8 +64,8 @@ impl App {
     /// The application, with its files in `folder` if it has any.
     ///
     /// # Panics
-    /// For [`TowerSessionsSqlite`](Self::TowerSessionsSqlite), which is not in this program, and
-    /// when a store does not open.
+    /// For tower-sessions over SQLite, which is not in this program, and when a store does not
+    /// open.
     pub async fn router(self, folder: &Path) -> Router {
         match self {
             Self::Bare => bare::router(),
@@ -73,7 +77,9 @@ impl App {
                 ours::router(store).await
             }
             Self::TowerSessions => theirs::router(MemoryStore::default()),
-            Self::TowerSessionsSqlite => panic!("tower-sessions on SQLite is in bench/sqlx"),
+            Self::TowerSessionsSqlite | Self::TowerSessionsSqliteAlone => {
+                panic!("tower-sessions over SQLite is in bench/sqlx")
+            }
         }
     }
 }

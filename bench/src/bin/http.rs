@@ -42,7 +42,7 @@ const COUNT: Suite = Suite {
 
 const DURABLE: Suite = Suite {
     route: Route::Count,
-    apps: &[App::TenureEmbedded, App::TowerSessionsSqlite],
+    apps: &[App::TenureEmbedded, App::TowerSessionsSqlite, App::TowerSessionsSqliteAlone],
     pinned: false,
     visitors_each: 1,
 };

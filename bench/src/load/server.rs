@@ -11,6 +11,9 @@ use tempfile::TempDir;
 
 use crate::apps::App;
 
+/// How many connections a pool of SQLx has if nothing is said.
+const SQLX_CONNECTIONS: &str = "10";
+
 pub struct Server {
     child: Child,
     address: SocketAddr,
@@ -22,13 +25,13 @@ impl Server {
     pub fn start(app: App, core: Option<usize>) -> Self {
         let programs = programs();
         let folder = TempDir::new_in(&programs).expect("a folder");
-        let mut command = if app == App::TowerSessionsSqlite {
-            Command::new(programs.join("tenure-bench-sqlx"))
-        } else {
-            let mut command = Command::new(programs.join("app"));
-            command.arg(app.name());
-            command
+        let (program, first) = match app {
+            App::TowerSessionsSqlite => ("tenure-bench-sqlx", SQLX_CONNECTIONS),
+            App::TowerSessionsSqliteAlone => ("tenure-bench-sqlx", "1"),
+            app => ("app", app.name()),
         };
+        let mut command = Command::new(programs.join(program));
+        command.arg(first);
         command.arg(folder.path()).args(core.map(|core| core.to_string()));
         let child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn();
         let mut child = child.unwrap_or_else(|error| panic!("{} does not start: {error}", app.name()));

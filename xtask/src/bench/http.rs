@@ -33,7 +33,8 @@ struct Loaded {
     times: HashMap<String, f64>,
 }
 
-const SQLITE: &str = "tower-sessions-sqlite";
+/// With SQLx's usual pool, and with one connection.
+const SQLITE: [&str; 2] = ["tower-sessions-sqlite", "tower-sessions-sqlite-alone"];
 /// A hand-written check is hardly quicker.
 const BESIDE_MINIMAL: Allowed = Allowed::AtLeast(0.97);
 const BESIDE_MEMORY: Allowed = Allowed::AtLeast(1.2);
@@ -85,13 +86,17 @@ pub(crate) fn measure_durable(setting: &Setting, options: &Options) -> Result<Ve
         title: "Counting durably, over HTTP",
         text: format!(
             "Tenure over its store on disk and tower-sessions {} over its store on SQLite, both with a \
-             write-ahead log and `synchronous=FULL`: what is answered is on the disk. 32 connections, each \
+             write-ahead log and `synchronous=FULL`: what is answered is on the disk. SQLx has its usual pool of \
+             ten connections to the database, or one alone, where nobody waits for a lock. 32 connections, each \
              with the one visitor it counts for; every answer is checked to be the next number. Server and \
              load share all cores.",
             setting.version("bench/sqlx", "tower-sessions")?,
         ),
-        table: table(&durable, &[SQLITE]),
-        bounds: vec![bound(&durable, "tenure-embedded", SQLITE, BESIDE_SQLITE)?],
+        table: table(&durable, &SQLITE),
+        bounds: SQLITE
+            .into_iter()
+            .map(|other| bound(&durable, "tenure-embedded", other, BESIDE_SQLITE))
+            .collect::<Result<_>>()?,
         plot: Some(plot("durable", "Counting durably, in requests a second", &durable)),
     }])
 }
