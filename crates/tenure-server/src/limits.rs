@@ -55,21 +55,23 @@ impl Places {
     pub(crate) fn new(limits: Limits) -> Self {
         Self { free: Arc::new(Semaphore::new(limits.requests)), limits }
     }
+
+    /// Works on a request, if there is a place, for as long as it may take.
+    pub(crate) async fn run<T>(&self, work: impl Future<Output = T>) -> Result<T, Problem> {
+        let Ok(_place) = self.free.try_acquire() else {
+            let detail = format!("{} requests are under way, which is the limit", self.limits.requests);
+            return Err(Problem::new(&codes::OVERLOADED, detail));
+        };
+        let within = self.limits.request;
+        tokio::time::timeout(within, work).await.map_err(|_| {
+            let detail = format!("a request has {} s in all", within.as_secs_f32());
+            Problem::new(&codes::REQUEST_TIMEOUT, detail)
+        })
+    }
 }
 
 /// Bounds how many requests there are at once and how long each takes. What a request has
 /// begun to change goes on to its end also when its answer comes too late.
 pub(crate) async fn bound(State(places): State<Places>, request: Request, next: Next) -> Response {
-    let Ok(_place) = places.free.try_acquire() else {
-        let detail = format!("{} requests are under way, which is the limit", places.limits.requests);
-        return Problem::new(&codes::OVERLOADED, detail).into_response();
-    };
-    let within = places.limits.request;
-    match tokio::time::timeout(within, next.run(request)).await {
-        Ok(answer) => answer,
-        Err(_) => {
-            let detail = format!("a request has {} s in all", within.as_secs_f32());
-            Problem::new(&codes::REQUEST_TIMEOUT, detail).into_response()
-        }
-    }
+    places.run(next.run(request)).await.unwrap_or_else(IntoResponse::into_response)
 }
