@@ -64,7 +64,7 @@ impl Bare {
         let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
         let conn = Connection::open_with_flags(copy, flags).expect("the copy opens");
         conn.execute_batch(
-            "PRAGMA trusted_schema = FALSE; PRAGMA cell_size_check = TRUE; PRAGMA synchronous = FULL;
+            "PRAGMA trusted_schema = FALSE; PRAGMA cell_size_check = TRUE; PRAGMA synchronous = FULL; PRAGMA cache_size = -32768;
              PRAGMA secure_delete = FAST; PRAGMA wal_autocheckpoint = 500; PRAGMA journal_size_limit = 8192000;",
         )
         .expect("the settings hold");
