@@ -7,6 +7,7 @@ use std::convert::Infallible;
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::Router;
 use axum::body::Body;
@@ -18,6 +19,8 @@ use hyper::body::{Bytes, Incoming};
 use hyper::service::Service;
 use hyper::{Request, Response};
 use hyper_util::service::TowerToHyperService;
+
+use tokio::time::Instant;
 
 use crate::app::App;
 use crate::keys::Scope;
@@ -68,9 +71,8 @@ impl Service<Request<Incoming>> for Entrance {
 
 impl Inner {
     async fn check(&self, request: Request<Incoming>) -> Answer {
-        let began = self.app.sessions.running();
-        let answer = self.places.run(self.answer(request)).await.and_then(|answer| answer);
-        let mut answer = match answer {
+        let began = headers::began(&self.app);
+        let mut answer = match self.answer(request).await {
             Ok(json) => {
                 let mut answer = Response::new(Either::Left(Full::new(json.into())));
                 answer.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
@@ -83,10 +85,18 @@ impl Inner {
     }
 
     async fn answer(&self, request: Request<Incoming>) -> Result<Vec<u8>, Problem> {
+        let _place = self.places.take()?;
+        let began = Instant::now();
         let (head, body) = request.into_parts();
         auth::must_have(auth::caller(&self.app, &head.headers)?, Scope::Check)?;
-        let asked = body::json(&head.headers, body, self.app.limits.body).await?;
-        let answer = verify::decide(&self.app, asked).await?;
+        // Two times after one another and not one within the other: what need not wait sets no timer.
+        let limits = self.app.limits;
+        let asked = if limits.body < limits.request {
+            body::json(&head.headers, body, limits.body).await?
+        } else {
+            self.places.within(Duration::ZERO, body::json(&head.headers, body, limits.body)).await??
+        };
+        let answer = self.places.within(began.elapsed(), verify::decide(&self.app, asked)).await??;
         let mut json = Vec::with_capacity(ANSWER);
         serde_json::to_writer(&mut json, &answer)
             .map_err(|error| Problem::new(&codes::INTERNAL_ERROR, error.to_string()))?;

@@ -28,7 +28,7 @@ const ALWAYS: [(HeaderName, HeaderValue); 4] = [
 pub(crate) async fn dress(State(app): State<App>, request: Request, next: Next) -> Response {
     let method = request.method().clone();
     let route = request.extensions().get::<MatchedPath>().cloned();
-    let began = app.sessions.running();
+    let began = began(&app);
     let answer = next.run(request).await;
     let mut answer = problem::method_not_allowed(&answer).unwrap_or(answer);
     let route = route.as_ref().map_or("none", MatchedPath::as_str);
@@ -36,16 +36,22 @@ pub(crate) async fn dress(State(app): State<App>, request: Request, next: Next) 
     answer
 }
 
+/// When a request began, if anybody wants to know.
+pub(crate) fn began(app: &App) -> Option<Duration> {
+    tracing::enabled!(tracing::Level::DEBUG).then(|| app.sessions.running())
+}
+
 /// The same for an answer to a request of this method and route, which began then.
 pub(crate) fn finish<B>(
     app: &App,
     answer: &mut Response<B>,
     (method, route): (&Method, &str),
-    began: Duration,
+    began: Option<Duration>,
 ) {
     for (name, value) in ALWAYS {
         answer.headers_mut().insert(name, value);
     }
+    let Some(began) = began else { return };
     let took = app.sessions.running().saturating_sub(began);
     tracing::debug!(
         %method,

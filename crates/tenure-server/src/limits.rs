@@ -6,7 +6,7 @@ use std::time::Duration;
 use axum::extract::{Request, State};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, SemaphorePermit};
 
 use crate::codes;
 use crate::problem::Problem;
@@ -56,15 +56,23 @@ impl Places {
         Self { free: Arc::new(Semaphore::new(limits.requests)), limits }
     }
 
-    /// Works on a request, if there is a place, for as long as it may take.
-    pub(crate) async fn run<T>(&self, work: impl Future<Output = T>) -> Result<T, Problem> {
-        let Ok(_place) = self.free.try_acquire() else {
+    /// A place for a request, if there is one.
+    pub(crate) fn take(&self) -> Result<SemaphorePermit<'_>, Problem> {
+        self.free.try_acquire().map_err(|_| {
             let detail = format!("{} requests are under way, which is the limit", self.limits.requests);
-            return Err(Problem::new(&codes::OVERLOADED, detail));
-        };
-        let within = self.limits.request;
-        tokio::time::timeout(within, work).await.map_err(|_| {
-            let detail = format!("a request has {} s in all", within.as_secs_f32());
+            Problem::new(&codes::OVERLOADED, detail)
+        })
+    }
+
+    /// Works on a request that began so long ago, for as long as it may still take.
+    pub(crate) async fn within<T>(
+        &self,
+        began: Duration,
+        work: impl Future<Output = T>,
+    ) -> Result<T, Problem> {
+        let limit = self.limits.request;
+        tokio::time::timeout(limit.saturating_sub(began), work).await.map_err(|_| {
+            let detail = format!("a request has {} s in all", limit.as_secs_f32());
             Problem::new(&codes::REQUEST_TIMEOUT, detail)
         })
     }
@@ -73,5 +81,9 @@ impl Places {
 /// Bounds how many requests there are at once and how long each takes. What a request has
 /// begun to change goes on to its end also when its answer comes too late.
 pub(crate) async fn bound(State(places): State<Places>, request: Request, next: Next) -> Response {
-    places.run(next.run(request)).await.unwrap_or_else(IntoResponse::into_response)
+    let _place = match places.take() {
+        Ok(place) => place,
+        Err(problem) => return problem.into_response(),
+    };
+    places.within(Duration::ZERO, next.run(request)).await.unwrap_or_else(IntoResponse::into_response)
 }
