@@ -1,6 +1,5 @@
 //! What is encrypted before it goes to a store, and for which place.
 
-use std::borrow::Cow;
 use std::net::IpAddr;
 
 use crate::device::Device;
@@ -46,25 +45,39 @@ pub(crate) fn open_data(keys: &Keys, record: &Record) -> Result<Box<[Vec<u8>]>, 
 pub(crate) fn seal_device(keys: &Keys, random: &dyn Random, id: SessionId, device: &Device) -> Vec<u8> {
     let told = Device::from_request(Some(&device.user_agent), device.ip);
     let plain = if told == *device {
-        serde_json::to_vec(&(device.ip, &device.user_agent))
+        let address = match device.ip {
+            None => Vec::new(),
+            Some(IpAddr::V4(ip)) => ip.octets().to_vec(),
+            Some(IpAddr::V6(ip)) => ip.octets().to_vec(),
+        };
+        // Its length is no character that JSON begins with.
+        let length = u8::try_from(address.len()).unwrap_or(0);
+        [&[length], &*address, device.user_agent.as_bytes()].concat()
     } else {
-        serde_json::to_vec(device)
+        serde_json::to_vec(device).expect("a device has nothing that JSON cannot hold")
     };
-    let plain = plain.expect("a device has nothing that JSON cannot hold");
     seal::seal(&keys.data, &place(id, b'd', ""), &plain, random)
 }
 
 pub(crate) fn open_device(keys: &Keys, record: &Record) -> Result<Device, Error> {
     let plain = seal::open(&keys.data, &place(record.id, b'd', ""), &record.device)
         .ok_or_else(|| damaged(record.id))?;
-    let read = if plain.starts_with(b"[") {
-        serde_json::from_slice(&plain).map(|(ip, user_agent): (Option<IpAddr>, Cow<'_, str>)| {
-            Device::from_request(Some(&user_agent), ip)
-        })
-    } else {
-        serde_json::from_slice(&plain)
+    let read =
+        if plain.starts_with(b"{") { serde_json::from_slice(&plain).ok() } else { told_device(&plain) };
+    read.ok_or_else(|| damaged(record.id))
+}
+
+/// A device by what its requests told: how long the address is, the address, the user agent.
+fn told_device(plain: &[u8]) -> Option<Device> {
+    let (length, rest) = plain.split_first()?;
+    let (address, user_agent) = rest.split_at_checked(usize::from(*length))?;
+    let ip = match address.len() {
+        0 => None,
+        4 => Some(IpAddr::from(<[u8; 4]>::try_from(address).ok()?)),
+        16 => Some(IpAddr::from(<[u8; 16]>::try_from(address).ok()?)),
+        _ => return None,
     };
-    read.map_err(|_| damaged(record.id))
+    Some(Device::from_request(Some(std::str::from_utf8(user_agent).ok()?), ip))
 }
 
 /// Seals the next secret so that it takes the previous one to open it: neither a copy of
@@ -170,8 +183,8 @@ mod tests {
                 let device = Device::from_request(user_agent, ip);
                 let (length, read) = there_and_back(&device);
                 assert_eq!(read, device);
-                let told = device.user_agent.len() + ip.map_or(4, |ip| ip.to_string().len() + 2);
-                assert!(length <= told + seal::SEAL_OVERHEAD + 8, "{length} bytes for {told}");
+                let address = ip.map_or(0, |ip| if ip.is_ipv4() { 4 } else { 16 });
+                assert_eq!(length, 1 + address + device.user_agent.len() + seal::SEAL_OVERHEAD);
             }
         }
         let named = Device { label: "the till".into(), ..Device::from_request(Some(FIREFOX), None) };
