@@ -121,7 +121,7 @@ impl Checker<'_> {
     async fn check_until(&self, stop: &AtomicBool) -> Vec<u32> {
         let mut took = Vec::with_capacity(4 << 20);
         // The sweep is all that the store is to write.
-        let check = Check { touch: false, ..Check::default() };
+        let check = Check::signed_in().touch(false);
         let mut state = 0x9e37_79b9_7f4a_7c15_u64.wrapping_mul(self.seed + 1);
         while !stop.load(Ordering::Relaxed) {
             state ^= state << 13;

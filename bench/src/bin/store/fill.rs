@@ -3,9 +3,8 @@
 use std::time::Duration;
 
 use serde_json::json;
-use tenure::policy::Stricter;
 use tenure::store::Store;
-use tenure::{Changes, Device, SessionId, SignIn, TOKEN_LEN, UserId};
+use tenure::{Changes, Device, SessionId, SignIn, Stricter, TOKEN_LEN, UserId};
 use tenure_bench::progress::Progress;
 use tokio::task::JoinSet;
 

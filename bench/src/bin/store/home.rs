@@ -7,10 +7,9 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use tenure::clock::{Clock, SystemClock, Timestamp};
-use tenure::policy::{Limits, Policy};
 use tenure::random::SystemRandom;
 use tenure::store::{Context, Engine, Opened, StoreError};
-use tenure::{MasterKey, Sessions};
+use tenure::{Limits, MasterKey, Policy, Sessions};
 use tenure_embedded::{Embedded, EmbeddedStore};
 
 /// A folder for a store and one for its key, and the clock it lives by.
