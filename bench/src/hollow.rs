@@ -5,10 +5,13 @@ use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
 use tenure::event::Position;
+use tenure::record::Admission;
 use tenure::record::{NewSession, Record};
 use tenure::store::rules::{self, Step};
-use tenure::store::{Context, EndedSessions, Engine, EventPage, Mutation, Opened, Operation, Outcome, Page, PageRequest, Replay, Reply, Store, StoreError, StoreInfo, Sweep, Swept, Touch, UserRecord};
-use tenure::record::Admission;
+use tenure::store::{
+    Context, EndedSessions, Engine, EventPage, Mutation, Opened, Operation, Outcome, Page, PageRequest,
+    Replay, Reply, Store, StoreError, StoreInfo, Sweep, Swept, Touch, UserRecord,
+};
 use tenure::{Ending, MasterKey, OperationId, Realm, Route, SessionId, UserId};
 
 /// Opens a [`Hollow`] store.

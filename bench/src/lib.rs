@@ -3,6 +3,8 @@
 pub mod apps;
 pub mod hollow;
 pub mod load;
+pub mod place;
+pub mod progress;
 pub mod rounds;
 pub mod serve;
 pub mod sharded;

@@ -165,7 +165,17 @@ impl Program {
 
     /// What the program prints on its standard output, if it can be run and succeeds.
     pub(crate) fn output(&self) -> Option<String> {
-        let output = self.command().stdin(Stdio::null()).output().ok()?;
+        Self::printed(self.command().stdin(Stdio::null()))
+    }
+
+    /// The same of a program that takes long: what it says of its progress and of what went wrong
+    /// is shown as it comes.
+    pub(crate) fn output_of_long(&self) -> Option<String> {
+        Self::printed(self.command().stdin(Stdio::null()).stderr(Stdio::inherit()))
+    }
+
+    fn printed(command: &mut Command) -> Option<String> {
+        let output = command.output().ok()?;
         output.status.success().then(|| String::from_utf8_lossy(&output.stdout).trim().to_owned())
     }
 

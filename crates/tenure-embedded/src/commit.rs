@@ -73,6 +73,11 @@ impl Committer {
         }
     }
 
+    /// Time since some fixed moment.
+    pub(crate) fn running(&self) -> Duration {
+        self.context.clock.running()
+    }
+
     /// The count of commits, for others to read.
     pub(crate) fn commits(&self) -> Arc<AtomicU64> {
         Arc::clone(&self.commits)

@@ -10,6 +10,12 @@ use tenure::record::{Identity, Record, State};
 /// Where the id is looked for in the encoded record, which begins with it.
 const NEAR: usize = 16;
 
+/// What follows the id in most records: the default realm, and that the user is signed in.
+const COMMON: &[u8] = b"\xa7default\x81\xa8SignedIn";
+
+/// Says in the first byte that this was cut out too.
+const WITHOUT_COMMON: u8 = 0x80;
+
 /// The record as bytes. It is the same afterwards.
 pub(crate) fn pack(record: &mut Record) -> Vec<u8> {
     let id = *record.id.as_bytes();
@@ -22,21 +28,26 @@ pub(crate) fn pack(record: &mut Record) -> Vec<u8> {
     // The first byte says where the id was cut out; 0 that it is still there.
     let at = bytes.windows(id.len()).take(NEAR).position(|part| part == id);
     let at = at.unwrap_or(0);
+    let mut first = u8::try_from(at).unwrap_or(0);
     if at > 0 {
-        bytes.drain(at..at + id.len());
+        let is_common = bytes[at + id.len()..].starts_with(COMMON);
+        let cut = id.len() + if is_common { COMMON.len() } else { 0 };
+        bytes.drain(at..at + cut);
+        first |= if is_common { WITHOUT_COMMON } else { 0 };
     }
-    bytes.insert(0, u8::try_from(at).unwrap_or(0));
+    bytes.insert(0, first);
     bytes
 }
 
 /// Reads what [`pack`] wrote; none when it is something else.
 pub(crate) fn unpack(bytes: &[u8], id: SessionId, seen: Timestamp) -> Option<Record> {
-    let (at, bytes) = bytes.split_first()?;
-    let (before, after) = bytes.split_at_checked(usize::from(*at))?;
+    let (first, bytes) = bytes.split_first()?;
+    let (before, after) = bytes.split_at_checked(usize::from(first & !WITHOUT_COMMON))?;
+    let common = if first & WITHOUT_COMMON > 0 { COMMON } else { &[] };
     let mut record = if before.is_empty() {
         Record::decode(after).ok()?
     } else {
-        Record::decode(&[before, id.as_bytes(), after].concat()).ok()?
+        Record::decode(&[before, id.as_bytes(), common, after].concat()).ok()?
     };
     let base = base(id);
     shift(&mut record, |at| at.wrapping_add(base));
@@ -123,9 +134,11 @@ mod tests {
         for id in [[0; 16], [1; 16], [0xc4; 16], [0xff; 16]] {
             for now in [0, 1_767_225_600_000, u64::MAX / 2, u64::MAX] {
                 let alive = record(id, now);
+                let mut elsewhere = alive.clone();
+                elsewhere.realm = Realm::new("elsewhere").unwrap();
                 let ending = Ending::new(EndReason::Logout, Actor::user());
                 let (ended, _) = rules::end(alive.clone(), ending, None, Timestamp::from_millis(now));
-                for whole in [alive, ended] {
+                for whole in [alive, ended, elsewhere] {
                     let mut packed = whole.clone();
                     let bytes = pack(&mut packed);
                     assert_eq!(packed, whole);
@@ -151,6 +164,6 @@ mod tests {
     fn packing_saves_what_the_row_says_already() {
         let mut whole = record([3; 16], 1_767_225_600_000);
         whole.id = SessionId::from_bytes([1, 0x9b, 0x76, 0xda, 0xa8, 0, 7, 7, 1, 2, 3, 4, 5, 6, 7, 8]);
-        assert!(pack(&mut whole).len() + 45 < whole.encode().len());
+        assert!(pack(&mut whole).len() + 63 < whole.encode().len());
     }
 }

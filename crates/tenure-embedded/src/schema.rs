@@ -29,6 +29,12 @@ const MIGRATIONS: &[Migration] = &[Migration { to: 1, readable_by: 1, sql: inclu
 /// commit.
 const PAGE: u32 = 8192;
 
+/// How much of a database each connection keeps in memory at the most, in KiB. A commit is not to
+/// spill into the log before it is complete, and the upper pages of the trees of millions of
+/// sessions are to stay.
+const WRITER_CACHE: i64 = 32 * 1024;
+const READER_CACHE: i64 = 8 * 1024;
+
 /// How many pages the write-ahead log holds before they go into the database.
 const LOG_PAGES: u32 = 500;
 
@@ -101,6 +107,7 @@ pub(crate) fn open_writer(path: &Path) -> Result<Connection> {
     conn.pragma_update(None, "synchronous", "FULL")?;
     // What was removed is overwritten, where that costs no further write.
     conn.pragma_update_and_check(None, "secure_delete", "FAST", |_| Ok(()))?;
+    conn.pragma_update(None, "cache_size", -WRITER_CACHE)?;
     conn.pragma_update(None, "wal_autocheckpoint", LOG_PAGES)?;
     let log_bytes = 2 * i64::from(LOG_PAGES) * i64::from(PAGE);
     conn.pragma_update_and_check(None, "journal_size_limit", log_bytes, |_| Ok(()))?;
@@ -115,6 +122,7 @@ pub(crate) fn open_reader(path: &Path) -> std::result::Result<Connection, StoreE
             OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX,
         )?;
         common(&conn)?;
+        conn.pragma_update(None, "cache_size", -READER_CACHE)?;
         Ok(conn)
     };
     open().map_err(StoreError::from)

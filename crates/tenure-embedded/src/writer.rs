@@ -5,6 +5,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, mpsc};
 use std::thread::JoinHandle;
+use std::time::Duration;
 
 use tenure::store::StoreError;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
@@ -18,6 +19,10 @@ use crate::txn::Txn;
 const WAITING: usize = 1024;
 /// How many operations share a commit at the most.
 const BATCH: usize = 256;
+/// How long a commit is put off, at the most, for those who had their answers a moment ago and
+/// will ask again: this part of what the last one took, and never longer than that.
+const PATIENCE: u32 = 4;
+const PATIENCE_AT_MOST: Duration = Duration::from_millis(2);
 
 /// The thread that writes.
 pub(crate) struct Writer {
@@ -32,16 +37,13 @@ impl Writer {
     pub(crate) fn start(committer: Committer) -> std::result::Result<Self, StoreError> {
         let (queue, jobs) = mpsc::channel();
         let commits = committer.commits();
+        let room = Arc::new(Semaphore::new(WAITING));
+        let taken = Arc::clone(&room);
         let thread = std::thread::Builder::new()
             .name("tenure-write".into())
-            .spawn(move || serve(committer, &jobs))
+            .spawn(move || serve(committer, &jobs, &taken))
             .map_err(|e| StoreError::Unavailable(format!("no thread to write with: {e}")))?;
-        Ok(Self {
-            queue: Mutex::new(Some(queue)),
-            room: Arc::new(Semaphore::new(WAITING)),
-            thread: Mutex::new(Some(thread)),
-            commits,
-        })
+        Ok(Self { queue: Mutex::new(Some(queue)), room, thread: Mutex::new(Some(thread)), commits })
     }
 
     /// How many durable commits the store has made in its life.
@@ -124,7 +126,8 @@ where
     }
 }
 
-fn serve(mut committer: Committer, jobs: &mpsc::Receiver<Box<dyn Job>>) {
+fn serve(mut committer: Committer, jobs: &mpsc::Receiver<Box<dyn Job>>, room: &Semaphore) {
+    let (mut at_once, mut took) = (0, Duration::ZERO);
     loop {
         let first = match committer.tick() {
             None => jobs.recv().map_err(mpsc::RecvTimeoutError::from),
@@ -133,12 +136,11 @@ fn serve(mut committer: Committer, jobs: &mpsc::Receiver<Box<dyn Job>>) {
         match first {
             Ok(first) => {
                 let mut batch = vec![first];
-                while batch.len() < BATCH
-                    && let Ok(next) = jobs.try_recv()
-                {
-                    batch.push(next);
-                }
+                gather(&committer, &mut batch, jobs, at_once, took);
+                let began = committer.running();
                 committer.commit(&mut batch);
+                took = committer.running().saturating_sub(began);
+                at_once = WAITING.saturating_sub(room.available_permits());
                 for job in batch {
                     job.answer();
                 }
@@ -149,6 +151,30 @@ fn serve(mut committer: Committer, jobs: &mpsc::Receiver<Box<dyn Job>>) {
         }
     }
     committer.finish();
+}
+
+/// Takes what is queued, and waits a little while there is less than there was `at_once` before:
+/// those who had their answers are about to ask again, and a commit costs as much for few as for
+/// many. Whoever writes alone never waits.
+fn gather(
+    committer: &Committer,
+    batch: &mut Vec<Box<dyn Job>>,
+    jobs: &mpsc::Receiver<Box<dyn Job>>,
+    at_once: usize,
+    took: Duration,
+) {
+    let until = committer.running() + (took / PATIENCE).min(PATIENCE_AT_MOST);
+    while batch.len() < BATCH {
+        let next = jobs.try_recv().ok().or_else(|| {
+            let left = until.saturating_sub(committer.running());
+            let waits = batch.len() < at_once && !left.is_zero();
+            waits.then(|| jobs.recv_timeout(left).ok()).flatten()
+        });
+        match next {
+            Some(next) => batch.push(next),
+            None => return,
+        }
+    }
 }
 
 #[cfg(test)]

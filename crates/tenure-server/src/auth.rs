@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use axum::extract::{FromRequestParts, Request, State};
+use axum::http::HeaderMap;
 use axum::http::header::AUTHORIZATION;
 use axum::http::request::Parts;
 use axum::middleware::Next;
@@ -27,17 +28,18 @@ impl Caller {
 
 /// Lets a request through that shows a key of the realm, whatever it may do.
 pub(crate) async fn authenticate(State(app): State<App>, mut request: Request, next: Next) -> Response {
-    match caller(&app, &request) {
-        Ok(caller) => {
-            request.extensions_mut().insert(caller);
+    match caller(&app, request.headers()) {
+        Ok(known) => {
+            request.extensions_mut().insert(Caller(Arc::new(known.clone())));
             next.run(request).await
         }
         Err(problem) => problem.into_response(),
     }
 }
 
-fn caller(app: &App, request: &Request) -> Result<Caller, Problem> {
-    let mut shown = request.headers().get_all(AUTHORIZATION).iter();
+/// The key of the realm that a request shows.
+pub(crate) fn caller<'a>(app: &'a App, headers: &HeaderMap) -> Result<&'a KnownKey, Problem> {
+    let mut shown = headers.get_all(AUTHORIZATION).iter();
     let (Some(header), None) = (shown.next(), shown.next()) else {
         return Err(refused("send one header `Authorization: Bearer <API key>`"));
     };
@@ -48,8 +50,17 @@ fn caller(app: &App, request: &Request) -> Result<Caller, Problem> {
         .map(|(_, key)| key.trim_ascii())
         .ok_or_else(|| refused("the API key is sent as `Authorization: Bearer <API key>`"))?;
     let found = app.keys.find(app.sessions.realm(), key);
-    let known = found.ok_or_else(|| refused("the API key is none of this server's"))?;
-    Ok(Caller(Arc::new(known.clone())))
+    found.ok_or_else(|| refused("the API key is none of this server's"))
+}
+
+/// Refuses a key that lacks a scope.
+pub(crate) fn must_have(known: &KnownKey, scope: Scope) -> Result<(), Problem> {
+    if known.may(scope) {
+        return Ok(());
+    }
+    tracing::info!(key = known.name, scope = scope.as_str(), "an API key lacks a scope");
+    let detail = format!("this takes an API key with the scope `{}`", scope.as_str());
+    Err(Problem::new(&codes::INSUFFICIENT_SCOPE, detail))
 }
 
 fn refused(detail: &'static str) -> Problem {
@@ -77,11 +88,7 @@ impl<const SCOPE: u8, S: Sync> FromRequestParts<S> for May<SCOPE> {
             .into_iter()
             .find(|scope| *scope as u8 == SCOPE)
             .unwrap_or(Scope::Admin);
-        if caller.0.may(scope) {
-            return Ok(Self(caller));
-        }
-        tracing::info!(key = caller.0.name, scope = scope.as_str(), "an API key lacks a scope");
-        let detail = format!("this takes an API key with the scope `{}`", scope.as_str());
-        Err(Problem::new(&codes::INSUFFICIENT_SCOPE, detail))
+        must_have(&caller.0, scope)?;
+        Ok(Self(caller))
     }
 }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use axum::body::Body;
+use axum::body::{Bytes, HttpBody};
 use axum::extract::rejection::{PathRejection, QueryRejection};
 use axum::extract::{FromRequest, FromRequestParts, Path, Query, Request};
 use axum::http::header::CONTENT_TYPE;
@@ -28,18 +28,28 @@ impl<T: DeserializeOwned> FromRequest<App> for Json<T> {
     type Rejection = Problem;
 
     async fn from_request(request: Request, app: &App) -> Result<Self, Problem> {
-        if !is_json(request.headers()) {
-            return Err(Problem::new(
-                &codes::UNSUPPORTED_MEDIA_TYPE,
-                "send the body as `Content-Type: application/json`",
-            ));
-        }
-        let body = read(request, app.limits.body).await?;
-        serde_json::from_slice(&body).map(Self).map_err(|error| {
-            let code = if error.is_data() { &codes::INVALID_REQUEST } else { &codes::INVALID_JSON };
-            Problem::new(code, told(&error))
-        })
+        let (head, body) = request.into_parts();
+        json(&head.headers, body, app.limits.body).await.map(Self)
     }
+}
+
+/// Reads a JSON body, which is to arrive within a time.
+pub(crate) async fn json<T, B>(headers: &HeaderMap, body: B, within: Duration) -> Result<T, Problem>
+where
+    T: DeserializeOwned,
+    B: HttpBody<Data = Bytes> + Unpin,
+{
+    if !is_json(headers) {
+        return Err(Problem::new(
+            &codes::UNSUPPORTED_MEDIA_TYPE,
+            "send the body as `Content-Type: application/json`",
+        ));
+    }
+    let body = read(body, within).await?;
+    serde_json::from_slice(&body).map_err(|error| {
+        let code = if error.is_data() { &codes::INVALID_REQUEST } else { &codes::INVALID_JSON };
+        Problem::new(code, told(&error))
+    })
 }
 
 /// What serde says, without the values it quotes: they may be secrets.
@@ -68,8 +78,11 @@ fn is_json(headers: &HeaderMap) -> bool {
     kind.eq_ignore_ascii_case("application/json")
 }
 
-async fn read(request: Request, within: Duration) -> Result<Zeroizing<Vec<u8>>, Problem> {
-    match tokio::time::timeout(within, read_all(request.into_body())).await {
+async fn read<B>(body: B, within: Duration) -> Result<Zeroizing<Vec<u8>>, Problem>
+where
+    B: HttpBody<Data = Bytes> + Unpin,
+{
+    match tokio::time::timeout(within, read_all(body)).await {
         Ok(read) => read,
         Err(_) => Err(Problem::new(
             &codes::BODY_TIMEOUT,
@@ -80,8 +93,12 @@ async fn read(request: Request, within: Duration) -> Result<Zeroizing<Vec<u8>>, 
 
 /// Reads the body. Of one that is too large the rest is read and thrown away, within reason:
 /// who is still sending would otherwise see the connection break instead of the answer.
-async fn read_all(mut body: Body) -> Result<Zeroizing<Vec<u8>>, Problem> {
-    let (mut kept, mut size) = (Zeroizing::new(Vec::new()), 0);
+async fn read_all<B>(mut body: B) -> Result<Zeroizing<Vec<u8>>, Problem>
+where
+    B: HttpBody<Data = Bytes> + Unpin,
+{
+    let expected = usize::try_from(body.size_hint().lower()).unwrap_or(MAX_BODY).min(MAX_BODY);
+    let (mut kept, mut size) = (Zeroizing::new(Vec::with_capacity(expected)), 0);
     while let Some(frame) = body.frame().await {
         let frame = frame.map_err(|_| Problem::new(&codes::INVALID_JSON, "the body broke off"))?;
         let data = frame.into_data().unwrap_or_default();

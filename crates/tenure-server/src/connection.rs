@@ -1,5 +1,7 @@
 //! Connections: taking them in, bounding them, and letting them finish.
 
+use std::convert::Infallible;
+use std::error::Error;
 use std::future::Future;
 use std::io;
 use std::pin::pin;
@@ -7,7 +9,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
+use hyper::body::{Body, Incoming};
 use hyper::server::conn::http1;
+use hyper::service::Service;
+use hyper::{Request, Response};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
 use tokio::net::{TcpListener, TcpStream};
@@ -31,6 +36,21 @@ pub async fn serve(
     limits: Limits,
     shutdown: impl Future<Output = ()>,
 ) -> io::Result<()> {
+    serve_by(listener, TowerToHyperService::new(router), limits, shutdown).await
+}
+
+/// The same by any service.
+pub(crate) async fn serve_by<S, B>(
+    listener: TcpListener,
+    service: S,
+    limits: Limits,
+    shutdown: impl Future<Output = ()>,
+) -> io::Result<()>
+where
+    S: Service<Request<Incoming>, Response = Response<B>, Error = Infallible> + Clone + Send + 'static,
+    S::Future: Send,
+    B: Body<Error: Into<Box<dyn Error + Send + Sync>>, Data: Send> + Send + 'static,
+{
     let places = Arc::new(Semaphore::new(limits.connections));
     let (stop, stopping) = watch::channel(());
     let mut open = JoinSet::new();
@@ -47,9 +67,9 @@ pub async fn serve(
         };
         match accepted {
             Ok((stream, _)) => {
-                let (router, stopping) = (router.clone(), stopping.clone());
+                let (service, stopping) = (service.clone(), stopping.clone());
                 open.spawn(async move {
-                    converse(stream, router, limits, stopping).await;
+                    converse(stream, service, limits, stopping).await;
                     drop(place);
                 });
             }
@@ -68,12 +88,16 @@ pub async fn serve(
     Ok(())
 }
 
-async fn converse(stream: TcpStream, router: Router, limits: Limits, mut stopping: watch::Receiver<()>) {
+async fn converse<S, B>(stream: TcpStream, service: S, limits: Limits, mut stopping: watch::Receiver<()>)
+where
+    S: Service<Request<Incoming>, Response = Response<B>, Error = Infallible>,
+    B: Body<Error: Into<Box<dyn Error + Send + Sync>>> + 'static,
+{
     stream.set_nodelay(true).ok();
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(limits.head)
-        .serve_connection(TokioIo::new(stream), TowerToHyperService::new(router));
+        .serve_connection(TokioIo::new(stream), service);
     let mut connection = pin!(connection);
     let ended = tokio::select! {
         ended = connection.as_mut() => ended,

@@ -1,10 +1,12 @@
 //! What every answer carries besides.
 
+use std::time::Duration;
+
 use axum::extract::{MatchedPath, Request, State};
-use axum::http::HeaderValue;
 use axum::http::header::{
     CACHE_CONTROL, CONTENT_SECURITY_POLICY, HeaderName, REFERRER_POLICY, X_CONTENT_TYPE_OPTIONS,
 };
+use axum::http::{HeaderValue, Method};
 use axum::middleware::Next;
 use axum::response::Response;
 
@@ -26,19 +28,36 @@ const ALWAYS: [(HeaderName, HeaderValue); 4] = [
 pub(crate) async fn dress(State(app): State<App>, request: Request, next: Next) -> Response {
     let method = request.method().clone();
     let route = request.extensions().get::<MatchedPath>().cloned();
-    let began = app.sessions.running();
+    let began = began(&app);
     let answer = next.run(request).await;
     let mut answer = problem::method_not_allowed(&answer).unwrap_or(answer);
+    let route = route.as_ref().map_or("none", MatchedPath::as_str);
+    finish(&app, &mut answer, (&method, route), began);
+    answer
+}
+
+/// When a request began, if anybody wants to know.
+pub(crate) fn began(app: &App) -> Option<Duration> {
+    tracing::enabled!(tracing::Level::DEBUG).then(|| app.sessions.running())
+}
+
+/// The same for an answer to a request of this method and route, which began then.
+pub(crate) fn finish<B>(
+    app: &App,
+    answer: &mut Response<B>,
+    (method, route): (&Method, &str),
+    began: Option<Duration>,
+) {
     for (name, value) in ALWAYS {
         answer.headers_mut().insert(name, value);
     }
+    let Some(began) = began else { return };
     let took = app.sessions.running().saturating_sub(began);
     tracing::debug!(
         %method,
-        route = route.as_ref().map_or("none", MatchedPath::as_str),
+        route,
         status = answer.status().as_u16(),
         micros = took.as_micros(),
         "answered"
     );
-    answer
 }

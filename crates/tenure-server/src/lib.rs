@@ -10,6 +10,7 @@ mod codes;
 mod connection;
 mod documents;
 mod end;
+mod entrance;
 mod headers;
 mod health;
 mod issue;

@@ -6,7 +6,7 @@ use std::time::Duration;
 use axum::extract::{Request, State};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, SemaphorePermit};
 
 use crate::codes;
 use crate::problem::Problem;
@@ -55,21 +55,35 @@ impl Places {
     pub(crate) fn new(limits: Limits) -> Self {
         Self { free: Arc::new(Semaphore::new(limits.requests)), limits }
     }
+
+    /// A place for a request, if there is one.
+    pub(crate) fn take(&self) -> Result<SemaphorePermit<'_>, Problem> {
+        self.free.try_acquire().map_err(|_| {
+            let detail = format!("{} requests are under way, which is the limit", self.limits.requests);
+            Problem::new(&codes::OVERLOADED, detail)
+        })
+    }
+
+    /// Works on a request that began so long ago, for as long as it may still take.
+    pub(crate) async fn within<T>(
+        &self,
+        began: Duration,
+        work: impl Future<Output = T>,
+    ) -> Result<T, Problem> {
+        let limit = self.limits.request;
+        tokio::time::timeout(limit.saturating_sub(began), work).await.map_err(|_| {
+            let detail = format!("a request has {} s in all", limit.as_secs_f32());
+            Problem::new(&codes::REQUEST_TIMEOUT, detail)
+        })
+    }
 }
 
 /// Bounds how many requests there are at once and how long each takes. What a request has
 /// begun to change goes on to its end also when its answer comes too late.
 pub(crate) async fn bound(State(places): State<Places>, request: Request, next: Next) -> Response {
-    let Ok(_place) = places.free.try_acquire() else {
-        let detail = format!("{} requests are under way, which is the limit", places.limits.requests);
-        return Problem::new(&codes::OVERLOADED, detail).into_response();
+    let _place = match places.take() {
+        Ok(place) => place,
+        Err(problem) => return problem.into_response(),
     };
-    let within = places.limits.request;
-    match tokio::time::timeout(within, next.run(request)).await {
-        Ok(answer) => answer,
-        Err(_) => {
-            let detail = format!("a request has {} s in all", within.as_secs_f32());
-            Problem::new(&codes::REQUEST_TIMEOUT, detail).into_response()
-        }
-    }
+    places.within(Duration::ZERO, next.run(request)).await.unwrap_or_else(IntoResponse::into_response)
 }

@@ -11,9 +11,12 @@ use tenure::Sessions;
 use tokio::net::TcpListener;
 
 use crate::app::App;
+use crate::entrance::Entrance;
 use crate::keys::ApiKeys;
 use crate::limits::{Limits, Places, bound};
-use crate::{auth, connection, documents, end, headers, health, issue, problem, sessions, users, verify};
+use crate::{
+    auth, connection, documents, end, entrance, headers, health, issue, problem, sessions, users, verify,
+};
 
 /// Settings of a [`Server`].
 #[derive(Clone, Debug, Default)]
@@ -57,10 +60,13 @@ impl Server {
     /// The routes, to be served by whoever likes to. The bounds on connections are
     /// [`run`](Self::run)'s.
     pub fn router(&self) -> Router {
-        let places = Places::new(self.app.limits);
+        self.routes(Places::new(self.app.limits))
+    }
+
+    fn routes(&self, places: Places) -> Router {
         let api = Router::new()
             .route("/v1/sessions", post(issue::create).get(sessions::list))
-            .route("/v1/sessions/verify", post(verify::verify))
+            .route(entrance::CHECK, post(verify::verify))
             .route("/v1/sessions/sign-in", post(issue::sign_in))
             .route("/v1/sessions/rotate", post(issue::rotate))
             .route("/v1/sessions/end", post(end::end))
@@ -85,6 +91,8 @@ impl Server {
     /// # Errors
     /// When the listener fails for good.
     pub async fn run(&self, listener: TcpListener, shutdown: impl Future<Output = ()>) -> io::Result<()> {
-        connection::serve(listener, self.router(), self.app.limits, shutdown).await
+        let places = Places::new(self.app.limits);
+        let entrance = Entrance::new(self.app.clone(), places.clone(), self.routes(places));
+        connection::serve_by(listener, entrance, self.app.limits, shutdown).await
     }
 }

@@ -114,6 +114,11 @@ pub(crate) async fn verify(
     _: MayCheck,
     Json(asked): Json<Asked>,
 ) -> Result<axum::Json<Answer>, Problem> {
+    decide(&app, asked).await.map(axum::Json)
+}
+
+/// Says what a token is good for.
+pub(crate) async fn decide(app: &App, asked: Asked) -> Result<Answer, Problem> {
     let can_set_cookie = asked.can_set_cookie;
     let mut check = Check::signed_in()
         .touch(asked.touch)
@@ -135,7 +140,7 @@ pub(crate) async fn verify(
             return Err(Problem::new(&codes::INVALID_REQUEST, detail));
         }
     };
-    Ok(axum::Json(answer(sessions, verdict, can_set_cookie)))
+    Ok(answer(sessions, verdict, can_set_cookie))
 }
 
 impl From<Required> for Require {

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use serde::ser::SerializeMap;
 use serde::{Serialize, Serializer};
+use serde_json::value::RawValue;
 
 use crate::clock::Timestamp;
 use crate::device::Device;
@@ -21,7 +22,7 @@ use crate::vault;
 
 /// A session as it was read, decrypted. It does not change; read again to see changes.
 ///
-/// Serialises as the `session` of the HTTP API. Holds no token and no secret.
+/// Serialises to JSON, as the `session` of the HTTP API. Holds no token and no secret.
 #[repr(C)] // The front stays in front.
 pub struct Snapshot {
     front: Front,
@@ -277,15 +278,15 @@ struct EndedView<'a> {
     next: Option<SessionId>,
 }
 
-/// Values are JSON texts already.
+/// Values are JSON texts already, and are passed on as they are.
 struct Data<'a>(&'a Snapshot);
 
 impl Serialize for Data<'_> {
     fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
         let mut map = to.serialize_map(Some(self.0.data.len()))?;
         for (key, _, text) in self.0.values() {
-            let value: serde_json::Value = serde_json::from_slice(text).map_err(serde::ser::Error::custom)?;
-            map.serialize_entry(key, &value)?;
+            let value: &RawValue = serde_json::from_slice(text).map_err(serde::ser::Error::custom)?;
+            map.serialize_entry(key, value)?;
         }
         map.end()
     }

@@ -1,5 +1,7 @@
 //! What is encrypted before it goes to a store, and for which place.
 
+use std::net::IpAddr;
+
 use crate::device::Device;
 use crate::error::Error;
 use crate::id::{OperationId, SessionId};
@@ -39,15 +41,43 @@ pub(crate) fn open_data(keys: &Keys, record: &Record) -> Result<Box<[Vec<u8>]>, 
     record.data.iter().map(open).collect()
 }
 
+/// Seals a device. One that is what its requests told is kept as that: the rest follows from it.
 pub(crate) fn seal_device(keys: &Keys, random: &dyn Random, id: SessionId, device: &Device) -> Vec<u8> {
-    let plain = serde_json::to_vec(device).expect("a device has nothing that JSON cannot hold");
+    let told = Device::from_request(Some(&device.user_agent), device.ip);
+    let plain = if told == *device {
+        let address = match device.ip {
+            None => Vec::new(),
+            Some(IpAddr::V4(ip)) => ip.octets().to_vec(),
+            Some(IpAddr::V6(ip)) => ip.octets().to_vec(),
+        };
+        // Its length is no character that JSON begins with.
+        let length = u8::try_from(address.len()).unwrap_or(0);
+        [&[length], &*address, device.user_agent.as_bytes()].concat()
+    } else {
+        serde_json::to_vec(device).expect("a device has nothing that JSON cannot hold")
+    };
     seal::seal(&keys.data, &place(id, b'd', ""), &plain, random)
 }
 
 pub(crate) fn open_device(keys: &Keys, record: &Record) -> Result<Device, Error> {
     let plain = seal::open(&keys.data, &place(record.id, b'd', ""), &record.device)
         .ok_or_else(|| damaged(record.id))?;
-    serde_json::from_slice(&plain).map_err(|_| damaged(record.id))
+    let read =
+        if plain.starts_with(b"{") { serde_json::from_slice(&plain).ok() } else { told_device(&plain) };
+    read.ok_or_else(|| damaged(record.id))
+}
+
+/// A device by what its requests told: how long the address is, the address, the user agent.
+fn told_device(plain: &[u8]) -> Option<Device> {
+    let (length, rest) = plain.split_first()?;
+    let (address, user_agent) = rest.split_at_checked(usize::from(*length))?;
+    let ip = match address.len() {
+        0 => None,
+        4 => Some(IpAddr::from(<[u8; 4]>::try_from(address).ok()?)),
+        16 => Some(IpAddr::from(<[u8; 16]>::try_from(address).ok()?)),
+        _ => return None,
+    };
+    Some(Device::from_request(Some(std::str::from_utf8(user_agent).ok()?), ip))
 }
 
 /// Seals the next secret so that it takes the previous one to open it: neither a copy of
@@ -111,4 +141,54 @@ fn place(id: SessionId, what: u8, key: &str) -> Vec<u8> {
     place.push(what);
     place.extend(key.as_bytes());
     place
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use super::*;
+    use crate::MasterKey;
+    use crate::id::{Realm, Route};
+    use crate::random::SystemRandom;
+    use crate::record::{NewSession, NewState};
+    use crate::token::Secret;
+
+    fn there_and_back(device: &Device) -> (usize, Device) {
+        let keys = Keys::derive(&MasterKey::generate(&SystemRandom));
+        let id = SessionId::new(crate::clock::Timestamp::from_millis(5), Route(1), &SystemRandom);
+        let sealed = seal_device(&keys, &SystemRandom, id, device);
+        let length = sealed.len();
+        let new = NewSession {
+            id,
+            realm: Realm::default(),
+            state: NewState::Guest,
+            previous: None,
+            idle_ms: 1,
+            absolute_ms: 2,
+            persistent: false,
+            hash: Secret::new(&SystemRandom).hash(),
+            device: sealed,
+            data: BTreeMap::new(),
+        };
+        let record = new.record(crate::clock::Timestamp::from_millis(7)).unwrap();
+        (length, open_device(&keys, &record).unwrap())
+    }
+
+    #[test]
+    fn a_device_reads_back_and_one_told_by_its_requests_takes_what_they_told() {
+        const FIREFOX: &str = "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) \"Gecko\"\n/20100101 Firefox/140.0";
+        for user_agent in [None, Some(FIREFOX)] {
+            for ip in [None, "203.0.113.7".parse().ok(), "2001:db8::1".parse().ok()] {
+                let device = Device::from_request(user_agent, ip);
+                let (length, read) = there_and_back(&device);
+                assert_eq!(read, device);
+                let address = ip.map_or(0, |ip| if ip.is_ipv4() { 4 } else { 16 });
+                assert_eq!(length, 1 + address + device.user_agent.len() + seal::SEAL_OVERHEAD);
+            }
+        }
+        let named = Device { label: "the till".into(), ..Device::from_request(Some(FIREFOX), None) };
+        assert_eq!(there_and_back(&named).1, named);
+        assert_eq!(there_and_back(&Device::default()).1, Device::default());
+    }
 }

@@ -8,5 +8,7 @@ mod page;
 mod run;
 mod section;
 mod setting;
+mod store;
+mod verify;
 
 pub(crate) use run::{Options, run};

@@ -46,9 +46,23 @@ impl Setting {
 
     /// Runs one of the programs, and reads each line that it prints as JSON.
     pub(crate) fn lines<T: DeserializeOwned>(&self, name: &str, args: &[String]) -> Result<Vec<T>> {
-        let output = Program::new(self.program(name)).args(args).answer()?.stdout;
+        Self::read(name, &Program::new(self.program(name)).args(args).answer()?.stdout)
+    }
+
+    /// The same of a program that takes long: what it says of its progress is shown as it comes.
+    pub(crate) fn lines_of_long<T: DeserializeOwned>(&self, name: &str, args: &[String]) -> Result<Vec<T>> {
+        let output = Program::new(self.program(name)).args(args).output_of_long();
+        Self::read(name, &output.with_context(|| format!("{name} {} failed", args.join(" ")))?)
+    }
+
+    fn read<T: DeserializeOwned>(name: &str, output: &str) -> Result<Vec<T>> {
         let read = |line| serde_json::from_str(line).with_context(|| format!("{name} printed {line}"));
         output.lines().map(read).collect()
+    }
+
+    /// A folder on the disk that the project lies on, for what is measured there.
+    pub(crate) fn folder(&self) -> String {
+        self.root.join("bench/target").to_string_lossy().into_owned()
     }
 
     pub(crate) fn docs(&self) -> PathBuf {
