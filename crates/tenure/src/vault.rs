@@ -170,6 +170,7 @@ mod tests {
             hash: Secret::new(&SystemRandom).hash(),
             device: sealed,
             data: BTreeMap::new(),
+            adopted: false,
         };
         let record = new.record(crate::clock::Timestamp::from_millis(7)).unwrap();
         (length, open_device(&keys, &record).unwrap())
