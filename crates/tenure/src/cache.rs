@@ -106,9 +106,9 @@ impl Cache {
     /// Takes a session out of the cache and keeps it out until the change is over.
     pub(crate) fn begin(self: &Arc<Self>, id: SessionId) -> Changing {
         let mut shard = self.write(&id);
-        shard.remove(&id);
+        let before = shard.remove(&id);
         shard.changing.entry(id).or_default().count += 1;
-        Changing { cache: Arc::clone(self), id, settled: false }
+        Changing { cache: Arc::clone(self), id, before, settled: false }
     }
 
     /// Takes out a session that was changed together with another.
@@ -164,18 +164,16 @@ fn is_guest(snapshot: &Snapshot) -> bool {
 
 impl Shard {
     /// Takes `id` out, voids the tickets and what changes under way will answer.
-    fn remove(&mut self, id: &SessionId) {
+    fn remove(&mut self, id: &SessionId) -> Option<Arc<Snapshot>> {
         self.epoch += 1;
         if let Some(under_way) = self.changing.get_mut(id) {
             under_way.disturbed = true;
         }
-        self.take(id);
+        self.take(id)
     }
 
-    fn take(&mut self, id: &SessionId) {
-        let Some(snapshot) = self.entries.remove(id) else {
-            return;
-        };
+    fn take(&mut self, id: &SessionId) -> Option<Arc<Snapshot>> {
+        let snapshot = self.entries.remove(id)?;
         let ring = if is_guest(&snapshot) { &mut self.guests } else { &mut self.users };
         ring.bytes -= snapshot.footprint();
         // Its place in the order is left behind and passed over later; keep that bounded.
@@ -184,6 +182,7 @@ impl Shard {
             let mut seen = std::collections::HashSet::new();
             ring.order.retain(|id| entries.contains_key(id) && seen.insert(*id));
         }
+        Some(snapshot)
     }
 
     /// The order of a class.
@@ -212,10 +211,16 @@ impl Shard {
 pub(crate) struct Changing {
     cache: Arc<Cache>,
     id: SessionId,
+    before: Option<Arc<Snapshot>>,
     settled: bool,
 }
 
 impl Changing {
+    /// The session as memory had it before the change.
+    pub(crate) fn before(&self) -> Option<&Snapshot> {
+        self.before.as_deref()
+    }
+
     /// The change is over, and this is the session now.
     pub(crate) fn finish(mut self, snapshot: Option<Arc<Snapshot>>) {
         self.settled = true;

@@ -89,6 +89,13 @@ impl Front {
         self.genuine.get_or_init(|| witness);
     }
 
+    /// Remembers what another front does of the same current token.
+    pub(crate) fn inherit(&self, before: &Self) {
+        if let Some(witness) = before.genuine.get() {
+            self.remember(*witness);
+        }
+    }
+
     /// Notes a look-up, writing only where that changes something.
     pub(crate) fn use_now(&self) {
         if !self.used.load(Ordering::Relaxed) {

@@ -29,14 +29,36 @@ pub struct Snapshot {
     record: Record,
     /// The values of the record in clear, in the order of their keys.
     data: Box<[Vec<u8>]>,
-    device: Device,
+    device: Arc<Device>,
 }
 
 impl Snapshot {
-    pub(crate) fn open(keys: &Keys, record: Record) -> Result<Arc<Self>, Error> {
-        let data = vault::open_data(keys, &record)?;
-        let device = vault::open_device(keys, &record)?;
-        Ok(Arc::new(Self { front: Front::of(&record), record, data, device }))
+    /// Opens `record`. What is sealed in it as it was `before` is taken from there.
+    pub(crate) fn open(keys: &Keys, record: Record, before: Option<&Self>) -> Result<Arc<Self>, Error> {
+        let before = before.filter(|before| before.id() == record.id);
+        let mut known = before.into_iter().flat_map(|before| before.record.data.iter().zip(&before.data));
+        let mut next = known.next();
+        let open = |(key, value): (&String, &Value)| {
+            while next.is_some_and(|((other, _), _)| other < key) {
+                next = known.next();
+            }
+            match next {
+                Some(((other, as_it_was), text)) if other == key && as_it_was.sealed == value.sealed => {
+                    Ok(text.clone())
+                }
+                _ => vault::open_value(keys, record.id, key, value),
+            }
+        };
+        let data = record.data.iter().map(open).collect::<Result<_, Error>>()?;
+        let device = match before.filter(|before| before.record.device == record.device) {
+            Some(before) => Arc::clone(&before.device),
+            None => Arc::new(vault::open_device(keys, &record)?),
+        };
+        let front = Front::of(&record);
+        if let Some(before) = before.filter(|before| before.record.secrets.is_same_token(&record.secrets)) {
+            front.inherit(&before.front);
+        }
+        Ok(Arc::new(Self { front, record, data, device }))
     }
 
     pub(crate) fn front(&self) -> &Front {
@@ -203,7 +225,7 @@ impl Snapshot {
         let values = record.data.iter().map(|(key, value)| key.len() + value.sealed.len() + 2 * EACH);
         let sealed = values.sum::<usize>() + record.data.len().div_ceil(5) * NODE;
         let clear = self.data.iter().map(|text| size_of::<Vec<u8>>() + text.capacity() + EACH).sum::<usize>();
-        let Device { label, browser, os, kind: _, user_agent, ip: _ } = &self.device;
+        let Device { label, browser, os, kind: _, user_agent, ip: _ } = &*self.device;
         let texts = [label, browser, os, user_agent].map(|text| text.capacity() + EACH);
         let device = texts.iter().sum::<usize>() + record.device.capacity() + EACH;
         let identity = record.identity().map_or(0, |identity| {

@@ -7,7 +7,7 @@ use crate::error::Error;
 use crate::id::{OperationId, SessionId};
 use crate::keys::{Keys, joint_key};
 use crate::random::Random;
-use crate::record::Record;
+use crate::record::{Record, Value};
 use crate::seal;
 use crate::store::StoreError;
 use crate::token::Secret;
@@ -32,13 +32,9 @@ pub(crate) fn seal_value(
     seal::seal(&keys.data, &place(id, b'v', key), value, random)
 }
 
-/// Opens all values of a record.
-/// The values in clear, in the order of their keys.
-pub(crate) fn open_data(keys: &Keys, record: &Record) -> Result<Box<[Vec<u8>]>, Error> {
-    let open = |(key, value): (&String, &crate::record::Value)| {
-        seal::open(&keys.data, &place(record.id, b'v', key), &value.sealed).ok_or_else(|| damaged(record.id))
-    };
-    record.data.iter().map(open).collect()
+/// Opens a value.
+pub(crate) fn open_value(keys: &Keys, id: SessionId, key: &str, value: &Value) -> Result<Vec<u8>, Error> {
+    seal::open(&keys.data, &place(id, b'v', key), &value.sealed).ok_or_else(|| damaged(id))
 }
 
 /// Seals a device. One that is what its requests told is kept as that: the rest follows from it.

@@ -20,6 +20,7 @@ on_each_engine! {
     p9_tokens_of_other_realms_and_cookies_cost_no_store_call;
     p9_a_dead_token_sent_again_and_again_costs_a_bounded_number_of_loads;
     p9_a_visitor_without_a_session_costs_nothing;
+    p9_after_a_change_memory_has_the_session_as_it_is;
 }
 
 async fn p9_a_request_that_changes_nothing_costs_no_store_call(world: World) {
@@ -221,4 +222,29 @@ async fn p9_a_visitor_without_a_session_costs_nothing(world: World) {
     let before = world.faults.total();
     active(&sessions, guest.token.expose()).await;
     assert_eq!(world.faults.total(), before);
+}
+
+async fn p9_after_a_change_memory_has_the_session_as_it_is(world: World) {
+    const SEEN: tenure::Key<u32> = tenure::Key::new("seen");
+    const NAME: tenure::Key<String> = tenure::Key::new("name");
+    let sessions = world.open().await;
+    let issued = sign_in(&sessions, "ann").await;
+    let before = active(&sessions, issued.token.expose()).await;
+    sessions.update(&before, NAME, |name| *name = "Ann".into()).await.unwrap();
+    let loads = world.faults.count(Call::Load);
+    for count in 1..=5 {
+        let now = active(&sessions, issued.token.expose()).await;
+        let (_, changed) = sessions.update(&now, SEEN, |seen| *seen += 1).await.unwrap();
+        // What was left alone is still there, what was changed is new.
+        assert_eq!(SEEN.read(&changed).unwrap(), Some(count));
+        assert_eq!(NAME.read(&changed).unwrap().as_deref(), Some("Ann"));
+        let read = active(&sessions, issued.token.expose()).await;
+        assert_eq!(SEEN.read(read.session()).unwrap(), Some(count));
+    }
+    assert_eq!(world.faults.count(Call::Load), loads);
+    let now = active(&sessions, issued.token.expose()).await;
+    sessions.change(&now, tenure::Changes::default().remove("name")).await.unwrap();
+    let read = active(&sessions, issued.token.expose()).await;
+    assert_eq!(NAME.read(read.session()).unwrap(), None);
+    assert_eq!(SEEN.read(read.session()).unwrap(), Some(5));
 }

@@ -55,7 +55,7 @@ impl World {
     }
 
     fn at_revision(&self, revision: u64) -> Arc<Snapshot> {
-        Snapshot::open(&self.keys, Record { revision, ..self.record.clone() }).unwrap()
+        Snapshot::open(&self.keys, Record { revision, ..self.record.clone() }, None).unwrap()
     }
 }
 
@@ -192,7 +192,8 @@ fn changes_of_unknown_outcome_do_not_fill_the_memory() {
     assert!(remembered.unwrap() <= MAX_UNKNOWN);
     let cached = |id| {
         let ticket = cache.ticket(&id);
-        cache.insert(&Snapshot::open(&keys, World::record(&keys, id, Some("u_1"), 10)).unwrap(), ticket);
+        cache
+            .insert(&Snapshot::open(&keys, World::record(&keys, id, Some("u_1"), 10), None).unwrap(), ticket);
         cache.get(&id).is_some()
     };
     assert!(!cached(first), "its change may still have happened");
@@ -206,7 +207,7 @@ fn fill(cache: &Cache, keys: &Keys, user: Option<&str>, count: u64) -> Vec<Sessi
     let new = |n| {
         let id = SessionId::new(Timestamp::from_millis(n), Route(1), &random);
         let ticket = cache.ticket(&id);
-        cache.insert(&Snapshot::open(keys, World::record(keys, id, user, 100)).unwrap(), ticket);
+        cache.insert(&Snapshot::open(keys, World::record(keys, id, user, 100), None).unwrap(), ticket);
         id
     };
     (0..count).map(new).collect()
@@ -242,7 +243,7 @@ fn held(user: Option<&str>, data: usize, sessions: usize, bound: usize) -> f64 {
             let id = SessionId::new(Timestamp::from_millis(n as u64), Route(1), &SystemRandom);
             let record = World::record(&keys, id, user, data);
             let ticket = kept.ticket(&id);
-            kept.insert(&Snapshot::open(&keys, record).unwrap(), ticket);
+            kept.insert(&Snapshot::open(&keys, record, None).unwrap(), ticket);
         }
         cache = Some(kept);
     });
@@ -265,4 +266,34 @@ fn what_the_cache_holds_stays_within_its_bound_in_bytes() {
         assert!(held <= room, "{held:.2} of the bound, of {room}, for {user:?} with {data} bytes");
         assert!(held >= 0.6 * room, "{held:.2} of the bound: room is wasted, {user:?}, {data} bytes");
     }
+}
+
+#[test]
+fn what_was_shown_for_one_token_is_not_taken_for_another() {
+    let world = World::new(Some("u_1"), 10);
+    let known = world.at_revision(1);
+    let digest = |text: &str| {
+        let presented = crate::token::Presented::parse(text.as_bytes()).unwrap();
+        presented.witness(crate::token::Binding::new(Realm::default(), "__Host-sid").name())
+    };
+    let witness = digest(&format!("tn1_{}", "A".repeat(92)));
+    known.front().remember(witness);
+
+    let changed = Record { revision: 2, version: 1, ..world.record.clone() };
+    let changed = Snapshot::open(&world.keys, changed, Some(&known)).unwrap();
+    assert!(changed.front().knows(&witness), "the same token after a change");
+
+    let mut rotated = world.record.clone();
+    rotated.secrets.generation += 1;
+    let next = Snapshot::open(&world.keys, rotated.clone(), Some(&known)).unwrap();
+    assert!(!next.front().knows(&witness), "another generation");
+    rotated.secrets = Record { ..world.record.clone() }.secrets;
+    rotated.secrets.hash = Secret::new(&SystemRandom).hash();
+    let next = Snapshot::open(&world.keys, rotated, Some(&known)).unwrap();
+    assert!(!next.front().knows(&witness), "another secret");
+    let other = World::new(Some("u_1"), 10);
+    let mut record = other.record.clone();
+    record.secrets = world.record.secrets.clone();
+    let other = Snapshot::open(&other.keys, record, Some(&known)).unwrap();
+    assert!(!other.front().knows(&witness), "another session");
 }

@@ -93,6 +93,11 @@ impl Secrets {
         }
     }
 
+    /// Whether the current token of both is one.
+    pub(crate) fn is_same_token(&self, other: &Self) -> bool {
+        self.generation == other.generation && self.hash == other.hash
+    }
+
     /// What the token of `generation` with this secret is worth.
     pub fn standing(&self, generation: u32, hash: &SecretHash, grace: Grace, now: Timestamp) -> Standing {
         if generation == self.generation {

@@ -191,8 +191,17 @@ impl Core {
 
     /// Opens a record and adds activity that is not written yet.
     pub(super) fn snapshot(&self, record: Record) -> Result<Arc<Snapshot>, Error> {
+        self.snapshot_after(None, record)
+    }
+
+    /// The same for a session that was so `before`.
+    pub(super) fn snapshot_after(
+        &self,
+        before: Option<&Snapshot>,
+        record: Record,
+    ) -> Result<Arc<Snapshot>, Error> {
         let pending = self.activity.last(&record.id);
-        let snapshot = Snapshot::open(&self.keys, record)?;
+        let snapshot = Snapshot::open(&self.keys, record, before)?;
         if let Some(at) = pending {
             snapshot.seen_at_least(at);
         }

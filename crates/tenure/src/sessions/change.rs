@@ -186,12 +186,12 @@ impl Sessions {
             if_version: changes.if_version,
         };
         let operation = self.core.operation(actor);
-        let reply = self.core.mutate(operation, id, Mutation::Change { change }).await?;
+        let change = Mutation::Change { change };
+        let (reply, now) = self.core.mutate_and_read(operation, id, change).await?;
         if let Outcome::Refused(refusal) = reply.outcome {
-            let now = reply.record.map(|record| self.core.snapshot(record)).transpose()?;
-            return Ok(Err((refusal, now)));
+            return Ok(Err((refusal, now?)));
         }
-        let record = granted(reply)?.record.ok_or(Refusal::Missing)?;
-        Ok(Ok(self.core.snapshot(record)?))
+        granted(reply)?;
+        Ok(Ok(now?.ok_or(Refusal::Missing)?))
     }
 }

@@ -16,6 +16,7 @@ use crate::limiter::Limiter;
 use crate::random::Random;
 use crate::reason::{Actor, EndReason};
 use crate::record::NewSession;
+use crate::snapshot::Snapshot;
 use crate::store::{
     Admission, Context, Mutation, Opened, Operation, Outcome, Refusal, Reply, Store, StoreError,
 };
@@ -71,6 +72,16 @@ impl Core {
         id: SessionId,
         mutation: Mutation,
     ) -> Result<Reply, Error> {
+        Ok(self.mutate_and_read(operation, id, mutation).await?.0)
+    }
+
+    /// The same, with the session as it is then, if that can be read.
+    pub(super) async fn mutate_and_read(
+        self: &Arc<Self>,
+        operation: Operation,
+        id: SessionId,
+        mutation: Mutation,
+    ) -> Result<(Reply, Result<Option<Arc<Snapshot>>, Error>), Error> {
         let core = Arc::clone(self);
         detached(async move {
             core.catch_up().await;
@@ -91,10 +102,11 @@ impl Core {
             }
             match reply {
                 Ok(reply) => {
-                    let snapshot = reply.record.clone().map(|record| core.snapshot(record)).transpose();
-                    changing.finish(snapshot.ok().flatten());
+                    let open = |record| core.snapshot_after(changing.before(), record);
+                    let opened = reply.record.clone().map(open).transpose();
+                    changing.finish(opened.as_ref().ok().cloned().flatten());
                     core.settle(&reply);
-                    Ok(reply)
+                    Ok((reply, opened))
                 }
                 Err(error) => {
                     if matches!(error, StoreError::Unknown(_)) {

@@ -8,7 +8,7 @@ use super::verdict::Active;
 use super::{Sessions, SignIn};
 use crate::error::Error;
 use crate::reason::{Actor, EndReason, Ending};
-use crate::record::{Claim, NewSession, Record, State};
+use crate::record::{Claim, NewSession, Record, State, Value};
 use crate::seal::Sealed;
 use crate::store::rules::CLAIM_LIFETIME_MS;
 use crate::store::{Admission, Mutation, Operation, Outcome, Refusal};
@@ -99,11 +99,12 @@ impl Sessions {
             self.core.automatic(claimed.id, Mutation::End { ending: moved(), next }).await?;
             return Err(Refusal::SignedOut.into());
         }
-        let values = vault::open_data(&self.core.keys, &claimed)?;
-        let mut data: BTreeMap<String, Vec<u8>> = claimed.data.keys().cloned().zip(values).collect();
-        if let Some(carry) = &claim.carry {
-            data.retain(|key, _| carry.contains(key));
-        }
+        let comes_along = |key: &String| claim.carry.as_ref().is_none_or(|carry| carry.contains(key));
+        let open = |(key, value): (&String, &Value)| {
+            Ok((key.clone(), vault::open_value(&self.core.keys, claimed.id, key, value)?))
+        };
+        let carried = claimed.data.iter().filter(|(key, _)| comes_along(key)).map(open);
+        let data = carried.collect::<Result<BTreeMap<String, Vec<u8>>, Error>>()?;
         let target = NewSession { data: self.sealed(claim.target.id, &data), ..claim.target.clone() };
         let receipt = claim.receipt.clone().map(Sealed::into_bytes);
         let operation = Operation { id: claim.attempt, actor: Actor::system(), receipt };
