@@ -71,13 +71,20 @@ fn the_table_of_fields_and_presets_is_the_codes() {
 
     let names: Vec<&str> = policies.iter().map(|(name, _)| *name).collect();
     let mut table = format!("| field | {} |\n|---|{}\n", names.join(" | "), "---|".repeat(names.len()));
+    let mut others = String::from("| field | default and all presets |\n|---|---|\n");
     for field in FIELDS {
         let cells: Vec<String> = policies.iter().map(|(_, policy)| cell(policy, field)).collect();
-        let heading = field.replace("remembered.idle_seconds", "remembered");
-        let anchor = heading.replace("remembered.absolute_seconds", "remembered").replace('.', "");
-        writeln!(table, "| [`{field}`](#{anchor}) | {} |", cells.join(" | ")).unwrap();
+        let heading = if field.starts_with("remembered.") { "remembered" } else { field };
+        let link = format!("[`{field}`](#{})", heading.replace('.', ""));
+        if cells.iter().all(|cell| *cell == cells[0]) {
+            writeln!(others, "| {link} | {} |", cells[0]).unwrap();
+        } else {
+            // In narrow columns.
+            writeln!(table, "| {link} | {} |", cells.join(" | ").replace(" (", "<br>(")).unwrap();
+        }
     }
-    hold(&Page::named("policy.md"), "policy", &table);
+    hold(&Page::named("policy.md"), "presets", &table);
+    hold(&Page::named("policy.md"), "others", &others);
 }
 
 #[test]
