@@ -83,8 +83,8 @@ fn the_table_of_fields_and_presets_is_the_codes() {
             writeln!(table, "| {link} | {} |", cells.join(" | ").replace(" (", "<br>(")).unwrap();
         }
     }
-    hold(&Page::named("policy.md"), "presets", &table);
-    hold(&Page::named("policy.md"), "others", &others);
+    hold("policy.md", "presets", &table);
+    hold("policy.md", "others", &others);
 }
 
 #[test]
@@ -159,7 +159,7 @@ fn the_table_of_limits_is_the_codes() {
         assert!(!beyond.starts_with('`') || codes.iter().any(|code| code == beyond), "{beyond}");
         writeln!(table, "| {what} | {most} | {beyond} |").unwrap();
     }
-    hold(&Page::named("policy.md"), "limits", &table);
+    hold("policy.md", "limits", &table);
 }
 
 /// The words that a file of the core gives its variants: `Self::Logout => "logout"`.
@@ -227,7 +227,7 @@ fn the_table_of_routes_is_the_servers() {
             writeln!(table, "| `{} {path}` | {summary} | {scope} |", method.to_uppercase()).unwrap();
         }
     }
-    hold(&Page::named("start-http.md"), "routes", &table);
+    hold("start-http.md", "routes", &table);
 }
 
 #[test]
