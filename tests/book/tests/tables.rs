@@ -71,13 +71,20 @@ fn the_table_of_fields_and_presets_is_the_codes() {
 
     let names: Vec<&str> = policies.iter().map(|(name, _)| *name).collect();
     let mut table = format!("| field | {} |\n|---|{}\n", names.join(" | "), "---|".repeat(names.len()));
+    let mut others = String::from("| field | default and all presets |\n|---|---|\n");
     for field in FIELDS {
         let cells: Vec<String> = policies.iter().map(|(_, policy)| cell(policy, field)).collect();
-        let heading = field.replace("remembered.idle_seconds", "remembered");
-        let anchor = heading.replace("remembered.absolute_seconds", "remembered").replace('.', "");
-        writeln!(table, "| [`{field}`](#{anchor}) | {} |", cells.join(" | ")).unwrap();
+        let heading = if field.starts_with("remembered.") { "remembered" } else { field };
+        let link = format!("[`{field}`](#{})", heading.replace('.', ""));
+        if cells.iter().all(|cell| *cell == cells[0]) {
+            writeln!(others, "| {link} | {} |", cells[0]).unwrap();
+        } else {
+            // In narrow columns.
+            writeln!(table, "| {link} | {} |", cells.join(" | ").replace(" (", "<br>(")).unwrap();
+        }
     }
-    hold(&Page::named("policy.md"), "policy", &table);
+    hold("policy.md", "presets", &table);
+    hold("policy.md", "others", &others);
 }
 
 #[test]
@@ -152,7 +159,7 @@ fn the_table_of_limits_is_the_codes() {
         assert!(!beyond.starts_with('`') || codes.iter().any(|code| code == beyond), "{beyond}");
         writeln!(table, "| {what} | {most} | {beyond} |").unwrap();
     }
-    hold(&Page::named("policy.md"), "limits", &table);
+    hold("policy.md", "limits", &table);
 }
 
 /// The words that a file of the core gives its variants: `Self::Logout => "logout"`.
@@ -220,7 +227,7 @@ fn the_table_of_routes_is_the_servers() {
             writeln!(table, "| `{} {path}` | {summary} | {scope} |", method.to_uppercase()).unwrap();
         }
     }
-    hold(&Page::named("start-http.md"), "routes", &table);
+    hold("start-http.md", "routes", &table);
 }
 
 #[test]
