@@ -8,7 +8,7 @@ use std::fmt;
 use data_encoding::BASE64URL_NOPAD;
 use sha2::{Digest, Sha256};
 use subtle::{Choice, ConstantTimeEq};
-use zeroize::{Zeroize, ZeroizeOnDrop, zeroize_bytes};
+use zeroize::{Zeroizing, zeroize_bytes};
 
 use crate::id::{Realm, SessionId};
 use crate::keys::{Keys, TAG_KEY, TAG_LEN};
@@ -30,8 +30,6 @@ impl Drop for Secret {
         zeroize_bytes(&mut self.0);
     }
 }
-
-impl ZeroizeOnDrop for Secret {}
 
 impl Secret {
     pub(crate) fn new(random: &dyn Random) -> Self {
@@ -95,8 +93,8 @@ fn same_words<const N: usize>(ours: &[u8; N], theirs: &[u8; N]) -> bool {
 ///
 /// # Security
 /// Whoever has it is the session. `Debug` does not show it; [`expose`](Self::expose) does.
-#[derive(Clone, Zeroize, ZeroizeOnDrop)]
-pub struct SessionToken(String);
+#[derive(Clone)]
+pub struct SessionToken(Zeroizing<String>);
 
 impl SessionToken {
     /// The text. Send it to its client and nowhere else.
@@ -219,7 +217,7 @@ impl Binding {
         token.push_str("tn1_");
         BASE64URL_NOPAD.encode_append(&raw, &mut token);
         zeroize_bytes(&mut raw);
-        SessionToken(token)
+        SessionToken(token.into())
     }
 
     fn tag(&self, keys: &Keys, id: SessionId, generation: u32, secret: &Secret) -> [u8; TAG_LEN] {
