@@ -3,10 +3,10 @@
 use std::collections::BTreeSet;
 use std::fmt;
 
+use ctutils::CtEq;
 use data_encoding::{BASE64URL_NOPAD, HEXLOWER};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
-use subtle::{Choice, ConstantTimeEq};
 use tenure::clock::Timestamp;
 use tenure::random::Random;
 use tenure::{Actor, Realm};
@@ -144,8 +144,7 @@ impl ApiKeys {
         let presented = KeyHash::of(presented);
         let mut found = None;
         for key in &self.keys {
-            let same: Choice = key.sha256.0.ct_eq(&presented.0);
-            if bool::from(same) && key.realm == *realm {
+            if key.sha256.0.ct_eq(&presented.0).to_bool() && key.realm == *realm {
                 found = Some(key);
             }
         }
@@ -165,7 +164,7 @@ impl KeyHash {
 
 impl PartialEq for KeyHash {
     fn eq(&self, other: &Self) -> bool {
-        self.0.ct_eq(&other.0).into()
+        self.0.ct_eq(&other.0).to_bool()
     }
 }
 

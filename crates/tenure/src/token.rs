@@ -5,9 +5,9 @@
 
 use std::fmt;
 
+use ctutils::CtEq;
 use data_encoding::BASE64URL_NOPAD;
 use sha2::{Digest, Sha256};
-use subtle::{Choice, ConstantTimeEq};
 use zeroize::{Zeroizing, zeroize_bytes};
 
 use crate::id::{Realm, SessionId};
@@ -68,7 +68,7 @@ impl SecretHash {
 impl PartialEq for SecretHash {
     /// In constant time (ASVS 11.2.4).
     fn eq(&self, other: &Self) -> bool {
-        same_words(&self.0, &other.0)
+        self.0.ct_eq(&other.0).to_bool()
     }
 }
 
@@ -78,15 +78,6 @@ impl fmt::Debug for SecretHash {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("SecretHash(…)")
     }
-}
-
-/// Compares in constant time, and by words: by bytes that takes longer than hashing.
-fn same_words<const N: usize>(ours: &[u8; N], theirs: &[u8; N]) -> bool {
-    const { assert!(N.is_multiple_of(8)) };
-    let same =
-        |(ours, theirs): (&[u8; 8], &[u8; 8])| u64::from_ne_bytes(*ours).ct_eq(&u64::from_ne_bytes(*theirs));
-    let pairs = ours.as_chunks::<8>().0.iter().zip(theirs.as_chunks::<8>().0);
-    pairs.map(same).fold(Choice::from(1), |all, word| all & word).into()
 }
 
 /// A token as text, ready to be handed to its client.
@@ -128,7 +119,7 @@ pub(crate) struct Witness([u8; 16]);
 impl PartialEq for Witness {
     /// In constant time (ASVS 11.2.4).
     fn eq(&self, other: &Self) -> bool {
-        same_words(&self.0, &other.0)
+        self.0.ct_eq(&other.0).to_bool()
     }
 }
 
@@ -172,7 +163,7 @@ impl Presented {
     /// memory: no store is asked, nothing is written, nothing ends.
     pub(crate) fn is_genuine(&self, keys: &Keys, bound_to: &Binding) -> bool {
         let tag = bound_to.tag(keys, self.id, self.generation, &self.secret);
-        self.key == TAG_KEY && bool::from(tag.ct_eq(&self.tag))
+        self.key == TAG_KEY && tag.ct_eq(&self.tag).to_bool()
     }
 }
 
