@@ -14,7 +14,7 @@ use tenure::MasterKey;
 use tenure::Realm;
 use tenure::random::SystemRandom;
 use tenure::record::NewState;
-use tenure::store::{EventPage, Store, StoreError};
+use tenure::store::{EventPage, StoreError};
 use tenure_embedded::{AfterClockGap, AfterRestore, Embedded};
 
 fn says(error: &StoreError, words: &[&str]) {
@@ -263,7 +263,7 @@ async fn restored(reopened_since: bool) -> (Place, tenure::record::Record) {
         drop(store);
         copy(&place, "backup");
     } else {
-        store.backup(&place.folder.path().join("copy.db")).await.unwrap();
+        Embedded::backup(place.store(), place.folder.path().join("copy.db")).unwrap();
         end(&*store, record.id).await.unwrap();
         drop(store);
         fs::create_dir(place.folder.path().join("backup")).unwrap();
@@ -390,9 +390,9 @@ async fn a_backup_is_whole_and_is_never_written_over_a_file() {
     let folder = place.folder.path().join("copy");
     fs::create_dir(&folder).unwrap();
     let copy = folder.join("tenure.db");
-    store.backup(&copy).await.unwrap();
+    Embedded::backup(place.store(), &copy).unwrap();
     assert_eq!(mode(&copy), 0o600);
-    assert!(store.backup(&copy).await.is_err());
+    assert!(Embedded::backup(place.store(), &copy).is_err());
     end(&*store, record.id).await.unwrap();
     let report = Embedded::verify(&folder, |_| {}).unwrap();
     assert!(report.is_clean(), "{report:?}");
