@@ -43,8 +43,10 @@ mod brittle;
 mod faults;
 mod gate;
 mod kit;
+mod orders;
 
 pub use brittle::Brittle;
 pub use faults::{Call, Faults, Passing, Trouble};
 pub use gate::Gate;
 pub use kit::TestKit;
+pub use orders::every_order;
