@@ -136,17 +136,13 @@ impl Store for EmbeddedStore {
         self.inner.readers.run(find).await
     }
 
-    async fn sessions_of(
-        &self,
-        realm: &Realm,
-        user: &UserId,
-    ) -> std::result::Result<Vec<Record>, StoreError> {
+    async fn list(&self, realm: &Realm, user: &UserId) -> std::result::Result<Vec<Record>, StoreError> {
         let (realm, user) = (realm.clone(), user.clone());
         let find = move |conn: &Connection| rows::of_user(conn, &realm, &user);
         self.inner.readers.run(find).await
     }
 
-    async fn end_sessions_of(
+    async fn end_all_of(
         &self,
         operation: &Operation,
         realm: &Realm,
@@ -156,7 +152,7 @@ impl Store for EmbeddedStore {
     ) -> std::result::Result<EndedSessions, StoreError> {
         let (operation, realm, user) = (operation.clone(), realm.clone(), user.clone());
         self.write(Need::Essential, move |txn| {
-            operations::end_sessions_of(txn, &operation, &realm, &user, except, &ending)
+            operations::end_all_of(txn, &operation, &realm, &user, except, &ending)
         })
         .await
     }

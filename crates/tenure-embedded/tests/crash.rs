@@ -129,7 +129,7 @@ async fn users_are_disabled(store: Arc<dyn Store>) {
         let realm = Realm::default();
         let ended = match random() % 2 {
             0 => store.set_disabled(&operation(), &realm, &user(&name), true).await.unwrap(),
-            _ => store.end_sessions_of(&operation(), &realm, &user(&name), None, revoked()).await.unwrap(),
+            _ => store.end_all_of(&operation(), &realm, &user(&name), None, revoked()).await.unwrap(),
         };
         let is_disabled = store.user(&realm, &user(&name)).await.unwrap().disabled_at.is_some();
         if is_disabled {
@@ -317,10 +317,7 @@ async fn check(store: &dyn Store, known: &Known, round: u64) {
             store.user(&realm, name).await.unwrap().disabled_at.is_some(),
             "round {round}: {name} is not disabled"
         );
-        assert!(
-            store.sessions_of(&realm, name).await.unwrap().is_empty(),
-            "round {round}: {name} has sessions"
-        );
+        assert!(store.list(&realm, name).await.unwrap().is_empty(), "round {round}: {name} has sessions");
     }
 }
 

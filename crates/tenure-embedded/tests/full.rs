@@ -45,7 +45,7 @@ async fn still_ends_sessions(store: &dyn Store, records: &[Record]) {
         assert!(store.load(record.id).await.unwrap().unwrap().ended().is_some());
     }
     let (realm, two, three) = (Realm::default(), user("user-2"), user("user-3"));
-    let ended = store.end_sessions_of(&operation(), &realm, &two, None, revoked()).await.unwrap();
+    let ended = store.end_all_of(&operation(), &realm, &two, None, revoked()).await.unwrap();
     assert_eq!(ended.count, 10);
     let ended = store.set_disabled(&operation(), &realm, &three, true).await.unwrap();
     assert_eq!(ended.count, 10);

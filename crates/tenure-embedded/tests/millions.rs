@@ -93,7 +93,7 @@ async fn many_sessions_expire_in_small_steps_while_others_are_checked() {
     }
     for n in (0..count()).step_by(97) {
         let of = |whose: &str| user(&format!("{whose}-{n}"));
-        let list = async |whose| store.sessions_of(&Realm::default(), &of(whose)).await.unwrap().len();
+        let list = async |whose| store.list(&Realm::default(), &of(whose)).await.unwrap().len();
         assert_eq!((list("here").await, list("gone").await), (1, 0), "user {n}");
     }
     store.close().await;

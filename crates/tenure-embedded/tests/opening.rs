@@ -46,7 +46,7 @@ async fn reopening_keeps_everything() {
     assert_eq!(store.load(kept.id).await.unwrap(), Some(kept.clone()));
     assert_eq!(store.load(guest.id).await.unwrap(), Some(guest));
     assert!(store.load(over.id).await.unwrap().unwrap().ended().is_some());
-    let list = store.sessions_of(&Realm::default(), &user("ada")).await.unwrap();
+    let list = store.list(&Realm::default(), &user("ada")).await.unwrap();
     assert_eq!(list, [kept]);
     let eve = store.user(&Realm::default(), &user("eve")).await.unwrap();
     assert!(eve.disabled_at.is_some());
@@ -301,7 +301,7 @@ async fn ending_all_sessions_of_an_older_copy_ends_each_and_says_so() {
     let engine = place.engine().after_restore(AfterRestore::EndAllSessions);
     let store = place.try_open(engine).await.unwrap();
     assert!(store.load(record.id).await.unwrap().unwrap().ended().is_some());
-    assert_eq!(store.sessions_of(&Realm::default(), &user("ada")).await.unwrap(), []);
+    assert_eq!(store.list(&Realm::default(), &user("ada")).await.unwrap(), []);
     assert_eq!(ends_told(&*store, record.id).await, 1);
     drop(store);
     let store = place.open().await;

@@ -64,7 +64,7 @@ const CHANGE: Request = Request {
 };
 
 const LIST: Request = Request {
-    held_at: &[Call::SessionsOf],
+    held_at: &[Call::List],
     run: |sessions, _| {
         Box::pin(async move {
             let list = sessions.list(&user("ann")).await.expect("the store answers");
@@ -84,7 +84,7 @@ const FLUSH: Request = Request {
 };
 
 pub(crate) const END: Request = Request {
-    held_at: &[Call::EndSessionsOf],
+    held_at: &[Call::EndAllOf],
     run: |sessions, _| {
         Box::pin(async move {
             sessions.end_all_of(&user("ann"), None, revoked()).await.expect("the store answers");

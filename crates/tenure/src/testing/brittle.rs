@@ -134,13 +134,13 @@ impl Store for BrittleStore {
         self.ask(Call::Replay, self.real.replay(route, operation)).await
     }
 
-    async fn sessions_of(&self, realm: &Realm, user: &UserId) -> Result<Vec<Record>, StoreError> {
-        let records = self.ask(Call::SessionsOf, self.real.sessions_of(realm, user)).await?;
+    async fn list(&self, realm: &Realm, user: &UserId) -> Result<Vec<Record>, StoreError> {
+        let records = self.ask(Call::List, self.real.list(realm, user)).await?;
         self.were_read(&records);
         Ok(records)
     }
 
-    async fn end_sessions_of(
+    async fn end_all_of(
         &self,
         operation: &Operation,
         realm: &Realm,
@@ -149,8 +149,8 @@ impl Store for BrittleStore {
         ending: Ending,
     ) -> Result<EndedSessions, StoreError> {
         self.faults.passes(Passing::Operation(operation));
-        let real = self.real.end_sessions_of(operation, realm, user, except, ending);
-        self.ask(Call::EndSessionsOf, real).await
+        let real = self.real.end_all_of(operation, realm, user, except, ending);
+        self.ask(Call::EndAllOf, real).await
     }
 
     async fn user(&self, realm: &Realm, user: &UserId) -> Result<UserRecord, StoreError> {
