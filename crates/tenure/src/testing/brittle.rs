@@ -17,6 +17,23 @@ use crate::store::{
 };
 
 /// An engine before whose store faults are put. [`Faults::before`] makes it.
+///
+/// # Example: a store that outlives who serves it
+/// ```
+/// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// use std::sync::Arc;
+/// use tenure::testing::{Brittle, Faults};
+/// use tenure::{Memory, Realm, Sessions, SignIn, UserId};
+///
+/// let engine: Brittle<Memory> = Faults::default().before(Memory).left_open();
+/// let sessions = Sessions::open(engine).await?;
+/// let user = UserId::new("alice")?;
+/// sessions.sign_in(None, SignIn::password(user.clone())).await?;
+/// let store = Arc::clone(sessions.store());
+/// sessions.close().await?;
+/// assert_eq!(store.list(&Realm::default(), &user).await?.len(), 1);
+/// # Ok(()) }
+/// ```
 pub struct Brittle<E> {
     engine: E,
     faults: Faults,

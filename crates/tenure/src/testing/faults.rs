@@ -76,6 +76,38 @@ pub enum Passing<'a> {
 /// What a near cache knows is answered without the store, also while that fails: in a test of an
 /// outage, open the sessions with [`cache_bytes(0)`](crate::Builder::cache_bytes) or ask for
 /// something that has to be written.
+///
+/// # Example: a full disk, a lost answer, and what the store was asked
+/// ```
+/// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// use tenure::testing::{Call, TestKit, Trouble};
+/// use tenure::{Check, Key};
+///
+/// const CART: Key<Vec<String>> = Key::new("cart");
+///
+/// let kit = TestKit::new().await;
+/// let cookie = kit.sign_in_as("alice").await;
+/// let verdict = kit.sessions.check_cookie([cookie.as_bytes()], &Check::signed_in()).await?;
+/// let alice = verdict.into_active().expect("signed in a moment ago");
+/// let add = async || kit.sessions.update(&alice, CART, |cart| cart.push("tea".into())).await;
+///
+/// kit.faults.every_write(&Trouble::full());
+/// assert_eq!(add().await.unwrap_err().code(), "store_full");
+/// kit.faults.heal();
+///
+/// // The answer is lost, so it is asked again, and happens once.
+/// kit.faults.once(Call::Change, Trouble::lost_answer());
+/// let (_, session) = add().await?;
+/// assert_eq!(CART.read(&session)?, Some(vec!["tea".to_owned()]));
+/// assert_eq!(kit.faults.count(Call::Change), 3);
+///
+/// // For longer than anybody tries.
+/// kit.faults.always(Call::Change, Trouble::unavailable());
+/// assert!(add().await.is_err());
+/// assert!(kit.faults.writes() < kit.faults.total());
+/// # kit.faults.times(2, Call::Change, Trouble::Panic);
+/// # Ok(()) }
+/// ```
 #[derive(Clone, Default)]
 pub struct Faults(Arc<Inner>);
 
@@ -199,6 +231,28 @@ impl Faults {
     }
 
     /// Shows `watch` what passes from now on: sessions, what changes in them, and answers.
+    ///
+    /// # Example: the store sees no token
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() {
+    /// use std::sync::{Arc, Mutex};
+    /// use tenure::testing::{Passing, TestKit};
+    ///
+    /// let kit = TestKit::new().await;
+    /// let kept = Arc::new(Mutex::new(Vec::new()));
+    /// let into = Arc::clone(&kept);
+    /// kit.faults.watch(move |passing| {
+    ///     if let Passing::Reply(reply) = passing {
+    ///         into.lock().unwrap().extend(reply.record.iter().flat_map(|record| record.encode()));
+    ///     }
+    /// });
+    /// let cookie = kit.sign_in_as("alice").await;
+    /// let token = cookie.split('=').nth(1).unwrap();
+    /// let kept = kept.lock().unwrap();
+    /// assert!(!kept.is_empty());
+    /// assert!(!kept.windows(token.len()).any(|bytes| bytes == token.as_bytes()));
+    /// # }
+    /// ```
     pub fn watch(&self, watch: impl Fn(Passing<'_>) + Send + Sync + 'static) {
         *held(&self.0.watch) = Some(Arc::new(watch));
     }

@@ -5,6 +5,31 @@ use std::sync::Arc;
 use tokio::sync::Semaphore;
 
 /// A gate: shut at first, and open for good once opened. Clones are the same gate.
+///
+/// # Example: signed out while a request is at the store
+/// ```
+/// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// use tenure::testing::{Call, Gate, TestKit, Trouble};
+/// use tenure::{Actor, Check, EndReason, Ending, UserId};
+///
+/// let kit = TestKit::new().await;
+/// let cookie = kit.sign_in_as("alice").await;
+/// let gate = Gate::shut();
+/// kit.faults.once(Call::Load, Trouble::HeldAfter(gate.clone()));
+/// let check = tokio::spawn({
+///     let (sessions, cookie) = (kit.sessions.clone(), cookie.clone());
+///     async move { sessions.check_cookie([cookie.as_bytes()], &Check::signed_in()).await }
+/// });
+/// gate.somebody_waits().await; // the store has answered that she is signed in
+///
+/// let ending = Ending::new(EndReason::Revoked, Actor::application());
+/// kit.sessions.end_all_of(&UserId::new("alice")?, None, ending).await?;
+/// assert!(!gate.takes_one(), "nobody else waits");
+/// gate.open();
+/// check.await??; // asked before the end, so it may say either; it leaves nothing behind
+/// assert_eq!(kit.user_of(&cookie).await, None);
+/// # Ok(()) }
+/// ```
 #[derive(Clone, Debug)]
 pub struct Gate(Arc<Both>);
 
