@@ -78,11 +78,11 @@ impl Store for Hollow {
         Ok(None)
     }
 
-    async fn sessions_of(&self, _: &Realm, _: &UserId) -> Result<Vec<Record>, StoreError> {
+    async fn list(&self, _: &Realm, _: &UserId) -> Result<Vec<Record>, StoreError> {
         not_here()
     }
 
-    async fn end_sessions_of(
+    async fn end_all_of(
         &self,
         _: &Operation,
         _: &Realm,

@@ -1,8 +1,6 @@
 //! What the writing thread does: commits, and what must happen beside them.
 
 use std::path::PathBuf;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use rusqlite::Connection;
@@ -33,7 +31,6 @@ pub(crate) struct Committer {
     mark_path: PathBuf,
     reserve: Reserve,
     limit: Option<Limit>,
-    commits: Arc<AtomicU64>,
     /// When the mark was written and the reserve tried, by the running clock.
     marked_at: Duration,
     tried_at: Duration,
@@ -55,7 +52,6 @@ impl Committer {
         limit: Option<Limit>,
     ) -> Self {
         let now = context.clock.running();
-        let commits = u64::try_from(mark.head.commits).unwrap_or(0);
         Self {
             conn: Some(conn),
             database: folder.database(),
@@ -64,7 +60,6 @@ impl Committer {
             mark_path,
             reserve,
             limit,
-            commits: Arc::new(AtomicU64::new(commits)),
             marked_at: now,
             tried_at: now,
             marked: true,
@@ -76,11 +71,6 @@ impl Committer {
     /// Time since some fixed moment.
     pub(crate) fn running(&self) -> Duration {
         self.context.clock.running()
-    }
-
-    /// The count of commits, for others to read.
-    pub(crate) fn commits(&self) -> Arc<AtomicU64> {
-        Arc::clone(&self.commits)
     }
 
     /// Runs the jobs and makes them durable. Afterwards each has its result.
@@ -124,7 +114,6 @@ impl Committer {
         };
         if let Some(head) = head {
             self.mark.head = head;
-            self.commits.store(u64::try_from(head.commits).unwrap_or(0), Ordering::Relaxed);
             self.marked = false;
             self.checkpointed = false;
         }

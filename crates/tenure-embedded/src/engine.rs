@@ -39,6 +39,11 @@ pub enum AfterClockGap {
 
 /// Sessions in a folder of this machine: one process, durable.
 ///
+/// What the store acknowledged is on the disk: SQLite with a write-ahead log and
+/// `synchronous=FULL`. Changes that come at the same time share a commit.
+/// [`close`](tenure::store::Store::close) finishes what is queued and lets go of the folder;
+/// dropping the last handle does the same, and blocks for that long.
+///
 /// The master key lives outside the folder. It is taken from the first of these that is
 /// there: [`master_key`](Self::master_key), the variable `TENURE_MASTER_KEY`, the file named
 /// by [`master_key_file`](Self::master_key_file), `master.key` in the
@@ -141,8 +146,11 @@ impl Embedded {
     }
 
     /// Copies the store of this folder to a new file, as it is at this moment. Needs no key, and
-    /// may run while the store is in use. To put it back, see
-    /// [`EmbeddedStore::backup`](crate::EmbeddedStore::backup).
+    /// may run while the store is in use.
+    ///
+    /// To put it back, stop the process, remove `tenure.db`, `tenure.db-wal` and `tenure.db-shm`
+    /// from the store's folder, put the copy there as `tenure.db`, and start with
+    /// [`after_restore`](Self::after_restore) set.
     ///
     /// # Errors
     /// Configuration when there is no store, or the file exists or cannot be made; otherwise as

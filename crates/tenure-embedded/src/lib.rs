@@ -43,5 +43,4 @@ mod verify;
 mod writer;
 
 pub use engine::{AfterClockGap, AfterRestore, Embedded};
-pub use store::EmbeddedStore;
 pub use verify::{Progress, Report};

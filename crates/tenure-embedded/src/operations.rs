@@ -79,7 +79,7 @@ pub(crate) fn touch(txn: &mut Txn<'_>, touches: &[Touch]) -> Result<()> {
 }
 
 /// Ends all sessions of a user but one, and moves the user's epoch on.
-pub(crate) fn end_sessions_of(
+pub(crate) fn end_all_of(
     txn: &mut Txn<'_>,
     operation: &Operation,
     realm: &Realm,

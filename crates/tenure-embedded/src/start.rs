@@ -12,14 +12,7 @@ use crate::open;
 use crate::store::EmbeddedStore;
 
 impl Embedded {
-    /// Opens the store as what it is, for what only this engine can do, such as
-    /// [`EmbeddedStore::backup`].
-    ///
-    /// # Errors
-    /// Configuration when it is open elsewhere, the key is missing, misplaced or another
-    /// one, or the store is of a newer release; Corrupt when it is damaged or gone; Blocked
-    /// when the operator has to decide. Each says what to do.
-    pub async fn start(self, context: Context) -> Result<(Arc<EmbeddedStore>, MasterKey), StoreError> {
+    pub(crate) async fn start(self, context: Context) -> Result<(Arc<EmbeddedStore>, MasterKey), StoreError> {
         let (reply, answer) = oneshot::channel();
         std::thread::Builder::new()
             .name("tenure-open".into())
@@ -36,6 +29,12 @@ impl Embedded {
 
 #[async_trait]
 impl Engine for Embedded {
+    /// Opens the store.
+    ///
+    /// # Errors
+    /// Configuration when it is open elsewhere, the key is missing, misplaced or another
+    /// one, or the store is of a newer release; Corrupt when it is damaged or gone; Blocked
+    /// when the operator has to decide. Each says what to do.
     async fn open(self: Box<Self>, context: Context) -> Result<Opened, StoreError> {
         let (store, master_key) = self.start(context).await?;
         Ok(Opened { store, master_key })

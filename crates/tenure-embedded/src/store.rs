@@ -1,7 +1,5 @@
 //! The store that sessions are kept in.
 
-use std::path::Path;
-
 use async_trait::async_trait;
 use rusqlite::Connection;
 use tenure::Ending;
@@ -20,18 +18,10 @@ use crate::job::Need;
 use crate::meta::{self, Head};
 use crate::reader::Readers;
 use crate::writer::Writer;
-use crate::{backup, log, operations, rows, sweep};
+use crate::{log, operations, rows, sweep};
 
-/// An open store in a folder of this machine. [`Embedded`](crate::Embedded) opens it.
-///
-/// # Durability
-/// What it acknowledged is on the disk: SQLite with a write-ahead log and `synchronous=FULL`.
-/// Changes that come at the same time share a commit.
-///
-/// # Dropping
-/// [`close`](Store::close) finishes what is queued and lets go of the folder. Dropping the
-/// last handle does the same, and blocks for that long.
-pub struct EmbeddedStore {
+/// An open store. Dropping the last handle closes it, and blocks for that long.
+pub(crate) struct EmbeddedStore {
     inner: std::sync::Arc<Inner>,
 }
 
@@ -40,12 +30,6 @@ struct Inner {
     writer: Writer,
     readers: Readers,
     epoch: u64,
-}
-
-impl std::fmt::Debug for EmbeddedStore {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("EmbeddedStore").field("commits", &self.commits()).finish_non_exhaustive()
-    }
 }
 
 impl Drop for EmbeddedStore {
@@ -66,29 +50,6 @@ impl EmbeddedStore {
     pub(crate) fn new(writer: Writer, readers: Readers, epoch: u64) -> Self {
         let inner = Inner { writer, readers, epoch };
         Self { inner: std::sync::Arc::new(inner) }
-    }
-
-    /// How many durable commits the store has made in its life. Operations that come at the
-    /// same time share one.
-    pub fn commits(&self) -> u64 {
-        self.inner.writer.commits()
-    }
-
-    /// Copies the store, as it is at this moment and while it goes on serving, to a new file.
-    ///
-    /// To restore it, stop the process, remove `tenure.db`, `tenure.db-wal` and
-    /// `tenure.db-shm` from the store's folder, put the copy there as `tenure.db`, and start
-    /// with [`AfterRestore`](crate::AfterRestore) set.
-    ///
-    /// # Errors
-    /// Configuration when the file exists or cannot be made; otherwise as for any read.
-    ///
-    /// # Security
-    /// The copy holds no token and no key, but it names users. The file is readable by its
-    /// owner only. Keep the master key apart from it.
-    pub async fn backup(&self, to: &Path) -> std::result::Result<(), StoreError> {
-        let to = to.to_owned();
-        self.inner.readers.run(move |conn| backup::copy(conn, &to)).await
     }
 
     pub(crate) async fn write<T, F>(&self, need: Need, work: F) -> std::result::Result<T, StoreError>
@@ -175,17 +136,13 @@ impl Store for EmbeddedStore {
         self.inner.readers.run(find).await
     }
 
-    async fn sessions_of(
-        &self,
-        realm: &Realm,
-        user: &UserId,
-    ) -> std::result::Result<Vec<Record>, StoreError> {
+    async fn list(&self, realm: &Realm, user: &UserId) -> std::result::Result<Vec<Record>, StoreError> {
         let (realm, user) = (realm.clone(), user.clone());
         let find = move |conn: &Connection| rows::of_user(conn, &realm, &user);
         self.inner.readers.run(find).await
     }
 
-    async fn end_sessions_of(
+    async fn end_all_of(
         &self,
         operation: &Operation,
         realm: &Realm,
@@ -195,7 +152,7 @@ impl Store for EmbeddedStore {
     ) -> std::result::Result<EndedSessions, StoreError> {
         let (operation, realm, user) = (operation.clone(), realm.clone(), user.clone());
         self.write(Need::Essential, move |txn| {
-            operations::end_sessions_of(txn, &operation, &realm, &user, except, &ending)
+            operations::end_all_of(txn, &operation, &realm, &user, except, &ending)
         })
         .await
     }

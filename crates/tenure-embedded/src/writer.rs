@@ -2,7 +2,6 @@
 //! in a savepoint of its own, and answers after the commit.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, mpsc};
 use std::thread::JoinHandle;
 use std::time::Duration;
@@ -29,26 +28,19 @@ pub(crate) struct Writer {
     queue: Mutex<Option<mpsc::Sender<Box<dyn Job>>>>,
     room: Arc<Semaphore>,
     thread: Mutex<Option<JoinHandle<()>>>,
-    commits: Arc<AtomicU64>,
 }
 
 impl Writer {
     /// Starts the thread.
     pub(crate) fn start(committer: Committer) -> std::result::Result<Self, StoreError> {
         let (queue, jobs) = mpsc::channel();
-        let commits = committer.commits();
         let room = Arc::new(Semaphore::new(WAITING));
         let taken = Arc::clone(&room);
         let thread = std::thread::Builder::new()
             .name("tenure-write".into())
             .spawn(move || serve(committer, &jobs, &taken))
             .map_err(|e| StoreError::Unavailable(format!("no thread to write with: {e}")))?;
-        Ok(Self { queue: Mutex::new(Some(queue)), room, thread: Mutex::new(Some(thread)), commits })
-    }
-
-    /// How many durable commits the store has made in its life.
-    pub(crate) fn commits(&self) -> u64 {
-        self.commits.load(Ordering::Relaxed)
+        Ok(Self { queue: Mutex::new(Some(queue)), room, thread: Mutex::new(Some(thread)) })
     }
 
     /// Runs `work` in the next transaction, and answers when it is durable.

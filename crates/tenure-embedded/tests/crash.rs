@@ -17,7 +17,7 @@ use tenure::store::conformance::{admission, claim, revoked, sealed, sweep};
 use tenure::store::{Mutation, Operation, Outcome, Store};
 use tenure::{Actor, EndReason, Ending, SecretHash};
 use tenure::{OperationId, Realm, SessionId, UserId};
-use tenure_embedded::{Embedded, EmbeddedStore};
+use tenure_embedded::Embedded;
 
 const FOLDER: &str = "TENURE_TEST_CRASH_FOLDER";
 /// How many tasks of each kind live in the process that is killed.
@@ -63,7 +63,7 @@ async fn child_that_is_killed() {
     tasks.join_all().await;
 }
 
-async fn users_come_and_go(store: Arc<EmbeddedStore>, name: String) {
+async fn users_come_and_go(store: Arc<dyn Store>, name: String) {
     loop {
         let id = begun(&*store, signed_in(&name)).await;
         let mut generation = 1;
@@ -93,7 +93,7 @@ async fn users_come_and_go(store: Arc<EmbeddedStore>, name: String) {
 }
 
 /// The three steps of a guest's sign-in.
-async fn guests_sign_in(store: Arc<EmbeddedStore>, name: String) {
+async fn guests_sign_in(store: Arc<dyn Store>, name: String) {
     loop {
         let id = begun(&*store, session(NewState::Guest, 0)).await;
         let n = random() % 1_000;
@@ -120,7 +120,7 @@ async fn guests_sign_in(store: Arc<EmbeddedStore>, name: String) {
     }
 }
 
-async fn users_are_disabled(store: Arc<EmbeddedStore>) {
+async fn users_are_disabled(store: Arc<dyn Store>) {
     loop {
         let name = format!("user-{}", random());
         for _ in 0..1 + random() % 3 {
@@ -129,7 +129,7 @@ async fn users_are_disabled(store: Arc<EmbeddedStore>) {
         let realm = Realm::default();
         let ended = match random() % 2 {
             0 => store.set_disabled(&operation(), &realm, &user(&name), true).await.unwrap(),
-            _ => store.end_sessions_of(&operation(), &realm, &user(&name), None, revoked()).await.unwrap(),
+            _ => store.end_all_of(&operation(), &realm, &user(&name), None, revoked()).await.unwrap(),
         };
         let is_disabled = store.user(&realm, &user(&name)).await.unwrap().disabled_at.is_some();
         if is_disabled {
@@ -139,7 +139,7 @@ async fn users_are_disabled(store: Arc<EmbeddedStore>) {
     }
 }
 
-async fn idle_sessions_are_swept(store: Arc<EmbeddedStore>, place: Place) {
+async fn idle_sessions_are_swept(store: Arc<dyn Store>, place: Place) {
     loop {
         for _ in 0..random() % 4 {
             begun(&*store, NewSession { idle_ms: 1, ..signed_in("idle") }).await;
@@ -275,7 +275,7 @@ async fn nothing_acknowledged_is_lost_and_nothing_ended_is_alive_after_kill_9() 
         let report = Embedded::verify(place.store(), |_| {}).unwrap();
         assert!(report.is_clean(), "round {round}: {report:?}");
         let store = place.open().await;
-        check(&store, &known, round).await;
+        check(&*store, &known, round).await;
     }
     eprintln!("{rounds} rounds, {heard} acknowledgements and more heard, {} sessions", known.sessions.len());
     assert!(heard > rounds * 10);
@@ -293,7 +293,7 @@ async fn a_store_whose_making_was_killed_opens_or_is_made_anew() {
     }
 }
 
-async fn check(store: &EmbeddedStore, known: &Known, round: u64) {
+async fn check(store: &dyn Store, known: &Known, round: u64) {
     let mut ends: BTreeMap<SessionId, u32> = BTreeMap::new();
     for event in events(store).await {
         if let (EventKind::Ended, Some(id)) = (event.body.kind, event.body.session) {
@@ -317,10 +317,7 @@ async fn check(store: &EmbeddedStore, known: &Known, round: u64) {
             store.user(&realm, name).await.unwrap().disabled_at.is_some(),
             "round {round}: {name} is not disabled"
         );
-        assert!(
-            store.sessions_of(&realm, name).await.unwrap().is_empty(),
-            "round {round}: {name} has sessions"
-        );
+        assert!(store.list(&realm, name).await.unwrap().is_empty(), "round {round}: {name} has sessions");
     }
 }
 

@@ -8,7 +8,7 @@ use std::path::Path;
 use common::{Place, begin, end, operation, session, signed_in, user};
 use tenure::Realm;
 use tenure::record::{NewState, Record};
-use tenure::store::{Store, StoreError};
+use tenure::store::StoreError;
 use tenure_embedded::{AfterRestore, Embedded};
 
 /// A store that was closed, with sessions of every kind, and what it holds.
@@ -146,8 +146,8 @@ async fn a_lost_or_torn_log_does_not_pass_for_the_whole_store() {
         for (mark, path) in &marks {
             fs::write(path, mark).unwrap();
         }
-        match place.try_open(place.engine()).await {
-            Err(StoreError::Blocked(_) | StoreError::Corrupt(_)) => {}
+        match place.refusal(place.engine()).await {
+            StoreError::Blocked(_) | StoreError::Corrupt(_) => {}
             other => panic!("cut at {cut}: {other:?}"),
         }
     }

@@ -14,10 +14,10 @@ use tenure::Realm;
 use tenure::record::{NewState, Record};
 use tenure::store::conformance::{revoked, sweep};
 use tenure::store::{Outcome, Store, StoreError};
-use tenure_embedded::{Embedded, EmbeddedStore};
+use tenure_embedded::Embedded;
 
 /// Begins sessions until there is no room. Gives those that were acknowledged.
-async fn fill(store: &EmbeddedStore, data: usize) -> Vec<Record> {
+async fn fill(store: &dyn Store, data: usize) -> Vec<Record> {
     let mut records = Vec::new();
     loop {
         let name = format!("user-{}", records.len() / 10);
@@ -32,7 +32,7 @@ async fn fill(store: &EmbeddedStore, data: usize) -> Vec<Record> {
 }
 
 /// What holds on a full store: nothing is lost, other writes are refused, ends go on.
-async fn still_ends_sessions(store: &EmbeddedStore, records: &[Record]) {
+async fn still_ends_sessions(store: &dyn Store, records: &[Record]) {
     for record in records {
         assert_eq!(store.load(record.id).await.unwrap().as_ref(), Some(record));
     }
@@ -45,7 +45,7 @@ async fn still_ends_sessions(store: &EmbeddedStore, records: &[Record]) {
         assert!(store.load(record.id).await.unwrap().unwrap().ended().is_some());
     }
     let (realm, two, three) = (Realm::default(), user("user-2"), user("user-3"));
-    let ended = store.end_sessions_of(&operation(), &realm, &two, None, revoked()).await.unwrap();
+    let ended = store.end_all_of(&operation(), &realm, &two, None, revoked()).await.unwrap();
     assert_eq!(ended.count, 10);
     let ended = store.set_disabled(&operation(), &realm, &three, true).await.unwrap();
     assert_eq!(ended.count, 10);
@@ -57,8 +57,8 @@ async fn a_store_at_its_largest_size_still_ends_sessions() {
     let place = Place::default();
     let engine = place.engine().max_bytes(2 << 20);
     let store = place.try_open(engine).await.unwrap();
-    let records = fill(&store, 2000).await;
-    still_ends_sessions(&store, &records).await;
+    let records = fill(&*store, 2000).await;
+    still_ends_sessions(&*store, &records).await;
     assert!(place.database().metadata().unwrap().len() <= 2 << 20);
 
     // Housekeeping makes room again.
@@ -114,9 +114,9 @@ async fn on_a_full_disk_sessions_still_end_and_nothing_acknowledged_is_lost() {
         return skipped();
     };
     let store = place.open().await;
-    let records = fill(&store, 2000).await;
+    let records = fill(&*store, 2000).await;
     assert!(records.len() > 500);
-    still_ends_sessions(&store, &records).await;
+    still_ends_sessions(&*store, &records).await;
 
     // Nobody else may take what the reserve gave up, but if they do, ends are refused too
     // and nothing breaks.
@@ -152,7 +152,7 @@ async fn when_space_is_back_all_writes_are_taken_again_without_a_restart() {
         return skipped();
     };
     let store = place.open().await;
-    let records = fill(&store, 2000).await;
+    let records = fill(&*store, 2000).await;
     assert!(matches!(begin(&*store, signed_in("ada")).await, Err(StoreError::Full(_))));
     let room = Command::new("mount").args(["-o", "remount,size=64m"]).arg(&path).status().unwrap();
     assert!(room.success());

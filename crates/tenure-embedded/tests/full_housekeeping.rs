@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use common::{Place, begin, session, signed_in};
 use tenure::record::NewState;
-use tenure::store::{Store, StoreError, Touch};
+use tenure::store::{StoreError, Touch};
 use tenure::{Changes, Check, Error, NewGuest, Sessions, SignIn, Verdict};
 
 const HOUR: Duration = Duration::from_secs(3_600);

@@ -7,7 +7,6 @@ use std::sync::Arc;
 use common::{Place, begin, end, put, signed_in};
 use rusqlite::Connection;
 use tenure::clock::{Clock, SystemClock};
-use tenure::store::Store;
 use tenure_embedded::Embedded;
 
 #[tokio::test(flavor = "multi_thread")]
@@ -47,7 +46,7 @@ async fn changes_at_the_same_time_share_a_commit() {
     for n in 0..TASKS {
         sessions.push(begin(&*store, signed_in(&format!("user-{n}"))).await.unwrap().id);
     }
-    let (before, start) = (store.commits(), SystemClock.running());
+    let (before, start) = (place.commits(), SystemClock.running());
     let mut tasks = tokio::task::JoinSet::new();
     for id in sessions {
         let store = Arc::clone(&store);
@@ -58,7 +57,7 @@ async fn changes_at_the_same_time_share_a_commit() {
         });
     }
     tasks.join_all().await;
-    let (commits, took) = (store.commits() - before, SystemClock.running() - start);
+    let (commits, took) = (place.commits() - before, SystemClock.running() - start);
     eprintln!("{} changes in {commits} commits, {took:?}", TASKS * EACH);
     assert!(commits * 8 < TASKS * EACH, "{commits} commits");
 }

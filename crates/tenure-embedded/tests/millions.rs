@@ -12,7 +12,7 @@ use tenure::event::{EventKind, Position};
 use tenure::store::conformance::sweep;
 use tenure::store::{EventPage, Store};
 use tenure::{Realm, SessionId};
-use tenure_embedded::{Embedded, EmbeddedStore};
+use tenure_embedded::Embedded;
 
 const IDLE: Duration = Duration::from_secs(1_800);
 
@@ -21,7 +21,7 @@ fn count() -> u64 {
 }
 
 /// Begins that many sessions, each of a user of its own.
-async fn begin_many(store: &Arc<EmbeddedStore>, whose: &'static str, count: u64) -> Vec<SessionId> {
+async fn begin_many(store: &Arc<dyn Store>, whose: &'static str, count: u64) -> Vec<SessionId> {
     let (mut tasks, mut ids) = (tokio::task::JoinSet::new(), Vec::new());
     for n in 0..count {
         let store = Arc::clone(store);
@@ -35,7 +35,7 @@ async fn begin_many(store: &Arc<EmbeddedStore>, whose: &'static str, count: u64)
 }
 
 /// Reads sessions in turn until told to stop, and says how many. Those in `ids` are alive.
-async fn read_until(store: Arc<EmbeddedStore>, ids: Arc<Vec<SessionId>>, stop: Arc<AtomicBool>) -> u64 {
+async fn read_until(store: Arc<dyn Store>, ids: Arc<Vec<SessionId>>, stop: Arc<AtomicBool>) -> u64 {
     let mut reads = 0;
     while !stop.load(Ordering::Relaxed) {
         let id = ids[usize::try_from(reads * 7_919).unwrap() % ids.len()];
@@ -47,7 +47,7 @@ async fn read_until(store: Arc<EmbeddedStore>, ids: Arc<Vec<SessionId>>, stop: A
 }
 
 /// How many ends the log tells.
-async fn ends_told(store: &EmbeddedStore) -> u64 {
+async fn ends_told(store: &dyn Store) -> u64 {
     let (mut after, mut ends) = (None::<Position>, 0);
     loop {
         let EventPage::Events(page) = store.events(0, after, 10_000).await.unwrap() else {
@@ -73,7 +73,7 @@ async fn many_sessions_expire_in_small_steps_while_others_are_checked() {
     let stop = Arc::new(AtomicBool::new(false));
     let reading = tokio::spawn(read_until(Arc::clone(&store), Arc::clone(&alive), Arc::clone(&stop)));
     let sweep = sweep(500);
-    let (start, commits, ended) = (SystemClock.running(), store.commits(), AtomicU64::new(0));
+    let (start, commits, ended) = (SystemClock.running(), place.commits(), AtomicU64::new(0));
     while {
         let swept = store.sweep(&sweep).await.unwrap();
         ended.fetch_add(swept.ended.len() as u64, Ordering::Relaxed);
@@ -85,15 +85,15 @@ async fn many_sessions_expire_in_small_steps_while_others_are_checked() {
     eprintln!("{} ended in {took:?}, {reads} sessions read meanwhile", count());
 
     assert_eq!(ended.into_inner(), count());
-    assert!(store.commits() - commits >= count() / 500, "in bounded steps");
+    assert!(place.commits() - commits >= count() / 500, "in bounded steps");
     assert!(reads > count() / 500, "{reads} reads: readers wait for no sweep");
-    assert_eq!(ends_told(&store).await, count(), "each end is told once");
+    assert_eq!(ends_told(&*store).await, count(), "each end is told once");
     for id in expired.iter().step_by(97) {
         assert!(store.load(*id).await.unwrap().unwrap().ended().is_some(), "{id}");
     }
     for n in (0..count()).step_by(97) {
         let of = |whose: &str| user(&format!("{whose}-{n}"));
-        let list = async |whose| store.sessions_of(&Realm::default(), &of(whose)).await.unwrap().len();
+        let list = async |whose| store.list(&Realm::default(), &of(whose)).await.unwrap().len();
         assert_eq!((list("here").await, list("gone").await), (1, 0), "user {n}");
     }
     store.close().await;

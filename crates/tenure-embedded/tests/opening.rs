@@ -14,7 +14,7 @@ use tenure::MasterKey;
 use tenure::Realm;
 use tenure::random::SystemRandom;
 use tenure::record::NewState;
-use tenure::store::{EventPage, Store, StoreError};
+use tenure::store::{EventPage, StoreError};
 use tenure_embedded::{AfterClockGap, AfterRestore, Embedded};
 
 fn says(error: &StoreError, words: &[&str]) {
@@ -46,7 +46,7 @@ async fn reopening_keeps_everything() {
     assert_eq!(store.load(kept.id).await.unwrap(), Some(kept.clone()));
     assert_eq!(store.load(guest.id).await.unwrap(), Some(guest));
     assert!(store.load(over.id).await.unwrap().unwrap().ended().is_some());
-    let list = store.sessions_of(&Realm::default(), &user("ada")).await.unwrap();
+    let list = store.list(&Realm::default(), &user("ada")).await.unwrap();
     assert_eq!(list, [kept]);
     let eve = store.user(&Realm::default(), &user("eve")).await.unwrap();
     assert!(eve.disabled_at.is_some());
@@ -263,7 +263,7 @@ async fn restored(reopened_since: bool) -> (Place, tenure::record::Record) {
         drop(store);
         copy(&place, "backup");
     } else {
-        store.backup(&place.folder.path().join("copy.db")).await.unwrap();
+        Embedded::backup(place.store(), place.folder.path().join("copy.db")).unwrap();
         end(&*store, record.id).await.unwrap();
         drop(store);
         fs::create_dir(place.folder.path().join("backup")).unwrap();
@@ -301,7 +301,7 @@ async fn ending_all_sessions_of_an_older_copy_ends_each_and_says_so() {
     let engine = place.engine().after_restore(AfterRestore::EndAllSessions);
     let store = place.try_open(engine).await.unwrap();
     assert!(store.load(record.id).await.unwrap().unwrap().ended().is_some());
-    assert_eq!(store.sessions_of(&Realm::default(), &user("ada")).await.unwrap(), []);
+    assert_eq!(store.list(&Realm::default(), &user("ada")).await.unwrap(), []);
     assert_eq!(ends_told(&*store, record.id).await, 1);
     drop(store);
     let store = place.open().await;
@@ -390,9 +390,9 @@ async fn a_backup_is_whole_and_is_never_written_over_a_file() {
     let folder = place.folder.path().join("copy");
     fs::create_dir(&folder).unwrap();
     let copy = folder.join("tenure.db");
-    store.backup(&copy).await.unwrap();
+    Embedded::backup(place.store(), &copy).unwrap();
     assert_eq!(mode(&copy), 0o600);
-    assert!(store.backup(&copy).await.is_err());
+    assert!(Embedded::backup(place.store(), &copy).is_err());
     end(&*store, record.id).await.unwrap();
     let report = Embedded::verify(&folder, |_| {}).unwrap();
     assert!(report.is_clean(), "{report:?}");

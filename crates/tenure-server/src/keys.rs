@@ -3,14 +3,14 @@
 use std::collections::BTreeSet;
 use std::fmt;
 
+use ctutils::CtEq;
 use data_encoding::{BASE64URL_NOPAD, HEXLOWER};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
-use subtle::{Choice, ConstantTimeEq};
 use tenure::clock::Timestamp;
 use tenure::random::Random;
 use tenure::{Actor, Realm};
-use zeroize::{Zeroize, ZeroizeOnDrop, Zeroizing};
+use zeroize::Zeroizing;
 
 /// What an API key may do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -42,8 +42,8 @@ impl Scope {
 ///
 /// # Security
 /// Whoever has it may do what its scopes say. `Debug` does not show it.
-#[derive(Clone, Zeroize, ZeroizeOnDrop)]
-pub struct ApiKey(String);
+#[derive(Clone)]
+pub struct ApiKey(Zeroizing<String>);
 
 /// The text is no API key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -55,7 +55,7 @@ impl ApiKey {
     pub fn generate(random: &dyn Random) -> Self {
         let mut bytes = Zeroizing::new([0; 32]);
         random.fill(&mut *bytes);
-        Self(format!("tnk_{}", BASE64URL_NOPAD.encode(&*bytes)))
+        Self(format!("tnk_{}", BASE64URL_NOPAD.encode(&*bytes)).into())
     }
 
     /// Takes a key that somebody else made.
@@ -65,7 +65,7 @@ impl ApiKey {
     /// be impossible to guess.
     pub fn new(text: &str) -> Result<Self, InvalidApiKey> {
         let fits = (22..=256).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_graphic());
-        fits.then(|| Self(text.into())).ok_or(InvalidApiKey)
+        fits.then(|| Self(text.to_owned().into())).ok_or(InvalidApiKey)
     }
 
     /// The text. Show it to its owner and nobody else.
@@ -144,8 +144,7 @@ impl ApiKeys {
         let presented = KeyHash::of(presented);
         let mut found = None;
         for key in &self.keys {
-            let same: Choice = key.sha256.0.ct_eq(&presented.0);
-            if bool::from(same) && key.realm == *realm {
+            if key.sha256.0.ct_eq(&presented.0).to_bool() && key.realm == *realm {
                 found = Some(key);
             }
         }
@@ -165,7 +164,7 @@ impl KeyHash {
 
 impl PartialEq for KeyHash {
     fn eq(&self, other: &Self) -> bool {
-        self.0.ct_eq(&other.0).into()
+        self.0.ct_eq(&other.0).to_bool()
     }
 }
 

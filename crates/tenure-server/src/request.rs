@@ -6,12 +6,12 @@ use std::net::IpAddr;
 use serde::Deserialize;
 use tenure::{Changes, Device};
 use utoipa::ToSchema;
-use zeroize::{Zeroize, ZeroizeOnDrop};
+use zeroize::Zeroizing;
 
 /// A session token as a back end passes it on. Nothing about it is believed yet.
-#[derive(Deserialize, Zeroize, ZeroizeOnDrop)]
+#[derive(Deserialize)]
 #[serde(transparent)]
-pub(crate) struct Presented(String);
+pub(crate) struct Presented(Zeroizing<String>);
 
 impl Presented {
     pub(crate) fn as_bytes(&self) -> &[u8] {

@@ -131,6 +131,9 @@ impl<S: Sync> FromRequestParts<S> for SignedIn {
 /// A visitor who is not signed in, with their guest session if they have one: for sign-in and
 /// registration pages. Signed-in users are sent home, or answered 403.
 ///
+/// Who owes a second factor is not signed in either: a pending session gets in too, for the page that
+/// asks for that factor. [The crate's first page](crate#what-a-handler-takes) has a table of who gets what.
+///
 /// A sign-in page at which people also confirm that it is still them takes [`Session`] instead:
 /// those are signed in.
 #[derive(Clone, Debug)]

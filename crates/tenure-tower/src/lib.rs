@@ -98,11 +98,44 @@
 //!
 //! # What a handler takes
 //!
-//! | argument | who gets in |
-//! |---|---|
-//! | [`Session`] | everybody; the session is read when something is asked of it |
-//! | [`SignedIn`] | users; others are sent to the sign-in page, programs are answered 401 |
-//! | [`Guest`] | those who are not signed in |
+//! | the visitor has | [`Session`] | [`SignedIn`] | [`Guest`] |
+//! |---|---|---|---|
+//! | no session, or one that is over | nothing yet; a guest session begins with what is kept first | 401 | nothing yet |
+//! | a **guest** session | its data, no user | 401 | its data |
+//! | a **pending** session: a user who owes a second factor | its data, no user | 401 | its data |
+//! | a session of a **signed-in** user | its data and the user | the user | 403 |
+//! | a token that a sign-in replaced | nothing; what would begin a session is 401 | 401 | nothing |
+//! | a token that only the store knows, and it is away | 503 when something is asked of it | 503 | 503 |
+//!
+//! Instead of 401 people are sent to the sign-in page, and instead of 403 home, if the layer knows
+//! them. [`Session`] itself costs nothing: it is read when something is asked of it.
+//!
+//! A guest session belongs to nobody: it is a cart before the sign-in. A pending one
+//! ([`SignIn::pending`]) is of somebody who has shown the password and not the code. [`Guest`] lets
+//! both in, for neither is signed in, and [`Session::user`] is none in both. What tells them apart is
+//! the snapshot: its [`state`](Snapshot::state), and whose it will be. So a page for the second factor
+//! takes [`Guest`]:
+//!
+//! ```
+//! # use axum::{extract::Form, response::Redirect};
+//! # use tenure_tower::{Error, Guest, Method, SessionState, SignIn, UserId};
+//! # #[derive(serde::Deserialize)]
+//! # struct Code { code: String }
+//! # fn is_right(user: &UserId, code: &str) -> bool { true }
+//! # fn totp() -> Method { Method::new("totp").expect("a method's name") }
+//! async fn second_factor(visitor: Guest, Form(form): Form<Code>) -> Result<Redirect, Error> {
+//!     let session = visitor.session().snapshot().await?;
+//!     let pending = session.filter(|session| session.state() == SessionState::Pending);
+//!     let Some(user) = pending.and_then(|session| session.user().cloned()) else {
+//!         return Ok(Redirect::to("/sign-in")); // the password first
+//!     };
+//!     if is_right(&user, &form.code) {
+//!         // Everything that was shown, and the roles: this is the whole sign-in.
+//!         visitor.session().sign_in(SignIn::with(user, [Method::password(), totp()])).await?;
+//!     }
+//!     Ok(Redirect::to("/account"))
+//! }
+//! ```
 //!
 //! [`Guard`] asks for more around a whole group of routes: a role, a [`Level`], a recent
 //! authentication. What is wrong with a request is a [`Failure`] in the extensions of its answer,
@@ -116,8 +149,8 @@
 //!
 //! # Tests
 //!
-//! With the feature `testing`, `tenure::testing::TestKit` signs in with one line and moves the
-//! clock instead of waiting.
+//! With the feature `testing`, `tenure::testing::TestKit` signs in with one line, moves the clock
+//! instead of waiting, and lets the store fail.
 //!
 //! The book in `docs/` of the repository says the rest: how sessions live and end, every field of
 //! a policy, operating, and what stays your part.

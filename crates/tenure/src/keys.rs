@@ -6,7 +6,7 @@ use data_encoding::{HEXLOWER, HEXLOWER_PERMISSIVE};
 use hkdf::Hkdf;
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
-use zeroize::{Zeroize, ZeroizeOnDrop};
+use zeroize::Zeroizing;
 
 use crate::id::{Realm, Route, UserId};
 use crate::random::{self, Random};
@@ -16,8 +16,8 @@ use crate::random::{self, Random};
 /// # Security
 /// Keep it away from the store: whoever holds both can decrypt what the store keeps.
 /// Without it, a copy of the store is useless (promise P3).
-#[derive(Clone, Zeroize, ZeroizeOnDrop)]
-pub struct MasterKey([u8; 32]);
+#[derive(Clone)]
+pub struct MasterKey(Zeroizing<[u8; 32]>);
 
 impl fmt::Debug for MasterKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -36,9 +36,9 @@ impl MasterKey {
     /// # Errors
     /// [`InvalidMasterKey`] for anything else.
     pub fn from_hex(digits: &str) -> Result<Self, InvalidMasterKey> {
-        let mut key = [0; 32];
+        let mut key = Zeroizing::new([0; 32]);
         let digits = digits.trim().as_bytes();
-        if digits.len() != 64 || HEXLOWER_PERMISSIVE.decode_mut(digits, &mut key).is_err() {
+        if digits.len() != 64 || HEXLOWER_PERMISSIVE.decode_mut(digits, &mut *key).is_err() {
             return Err(InvalidMasterKey);
         }
         Ok(Self(key))
@@ -46,19 +46,19 @@ impl MasterKey {
 
     /// A new key.
     pub fn generate(random: &dyn Random) -> Self {
-        Self(random::bytes(random))
+        Self(random::bytes(random).into())
     }
 
     /// The 64 hexadecimal digits, for the file that keeps the key.
     pub fn to_hex(&self) -> String {
-        HEXLOWER.encode(&self.0)
+        HEXLOWER.encode(&*self.0)
     }
 
     /// Thirty-two bytes for one purpose. Different purposes give independent keys, and
     /// none of them leads back to the master key (HKDF-SHA256, RFC 5869).
     pub fn derive(&self, purpose: &str) -> [u8; 32] {
         let mut key = [0; 32];
-        expand(&Hkdf::<Sha256>::new(None, &self.0), &[b"tenure/1/", purpose.as_bytes()], &mut key);
+        expand(&Hkdf::<Sha256>::new(None, &*self.0), &[b"tenure/1/", purpose.as_bytes()], &mut key);
         key
     }
 }

@@ -79,7 +79,8 @@ impl Snapshot {
         &self.record.realm
     }
 
-    /// Whom it belongs to; none for a guest.
+    /// Whom it belongs to; none for a guest. One who owes a factor is not signed in: see
+    /// [`is_signed_in`](Self::is_signed_in).
     pub fn user(&self) -> Option<&UserId> {
         self.record.user()
     }

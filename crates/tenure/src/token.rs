@@ -5,10 +5,10 @@
 
 use std::fmt;
 
+use ctutils::CtEq;
 use data_encoding::BASE64URL_NOPAD;
 use sha2::{Digest, Sha256};
-use subtle::{Choice, ConstantTimeEq};
-use zeroize::{Zeroize, ZeroizeOnDrop, zeroize_bytes};
+use zeroize::{Zeroizing, zeroize_bytes};
 
 use crate::id::{Realm, SessionId};
 use crate::keys::{Keys, TAG_KEY, TAG_LEN};
@@ -30,8 +30,6 @@ impl Drop for Secret {
         zeroize_bytes(&mut self.0);
     }
 }
-
-impl ZeroizeOnDrop for Secret {}
 
 impl Secret {
     pub(crate) fn new(random: &dyn Random) -> Self {
@@ -70,7 +68,7 @@ impl SecretHash {
 impl PartialEq for SecretHash {
     /// In constant time (ASVS 11.2.4).
     fn eq(&self, other: &Self) -> bool {
-        same_words(&self.0, &other.0)
+        self.0.ct_eq(&other.0).to_bool()
     }
 }
 
@@ -82,21 +80,12 @@ impl fmt::Debug for SecretHash {
     }
 }
 
-/// Compares in constant time, and by words: by bytes that takes longer than hashing.
-fn same_words<const N: usize>(ours: &[u8; N], theirs: &[u8; N]) -> bool {
-    const { assert!(N.is_multiple_of(8)) };
-    let same =
-        |(ours, theirs): (&[u8; 8], &[u8; 8])| u64::from_ne_bytes(*ours).ct_eq(&u64::from_ne_bytes(*theirs));
-    let pairs = ours.as_chunks::<8>().0.iter().zip(theirs.as_chunks::<8>().0);
-    pairs.map(same).fold(Choice::from(1), |all, word| all & word).into()
-}
-
 /// A token as text, ready to be handed to its client.
 ///
 /// # Security
 /// Whoever has it is the session. `Debug` does not show it; [`expose`](Self::expose) does.
-#[derive(Clone, Zeroize, ZeroizeOnDrop)]
-pub struct SessionToken(String);
+#[derive(Clone)]
+pub struct SessionToken(Zeroizing<String>);
 
 impl SessionToken {
     /// The text. Send it to its client and nowhere else.
@@ -130,7 +119,7 @@ pub(crate) struct Witness([u8; 16]);
 impl PartialEq for Witness {
     /// In constant time (ASVS 11.2.4).
     fn eq(&self, other: &Self) -> bool {
-        same_words(&self.0, &other.0)
+        self.0.ct_eq(&other.0).to_bool()
     }
 }
 
@@ -174,7 +163,7 @@ impl Presented {
     /// memory: no store is asked, nothing is written, nothing ends.
     pub(crate) fn is_genuine(&self, keys: &Keys, bound_to: &Binding) -> bool {
         let tag = bound_to.tag(keys, self.id, self.generation, &self.secret);
-        self.key == TAG_KEY && bool::from(tag.ct_eq(&self.tag))
+        self.key == TAG_KEY && tag.ct_eq(&self.tag).to_bool()
     }
 }
 
@@ -219,7 +208,7 @@ impl Binding {
         token.push_str("tn1_");
         BASE64URL_NOPAD.encode_append(&raw, &mut token);
         zeroize_bytes(&mut raw);
-        SessionToken(token)
+        SessionToken(token.into())
     }
 
     fn tag(&self, keys: &Keys, id: SessionId, generation: u32, secret: &Secret) -> [u8; TAG_LEN] {

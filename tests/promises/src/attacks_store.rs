@@ -219,7 +219,7 @@ async fn p5_a_lost_answer_and_then_an_error_is_never_told_as_not_done(world: Wor
         Call::Authenticate,
         Call::SetRoles,
         Call::End,
-        Call::EndSessionsOf,
+        Call::EndAllOf,
         Call::SetDisabled,
     ];
     for trouble in [Trouble::full(), Trouble::unavailable()] {
@@ -240,7 +240,7 @@ async fn p5_a_lost_answer_and_then_an_error_is_never_told_as_not_done(world: Wor
                     sessions.set_roles(&ann, &[role("editor")], Actor::application()).await.map(drop)
                 }
                 Call::End => sessions.end(issued.session.id(), revoked()).await.map(drop),
-                Call::EndSessionsOf => sessions.end_all_of(&ann, None, revoked()).await.map(drop),
+                Call::EndAllOf => sessions.end_all_of(&ann, None, revoked()).await.map(drop),
                 _ => sessions.disable(&ann, Actor::application()).await.map(drop),
             };
             assert_unknown(&done.unwrap_err(), &format!("{call:?}"));

@@ -104,7 +104,7 @@ async fn p1_signing_out_everywhere_also_ends_what_a_sign_in_has_just_begun(world
 
 async fn p1_a_lost_answer_leaves_no_ended_session_in_memory(world: World) {
     let sessions = world.open().await;
-    for call in [Call::EndSessionsOf, Call::SetDisabled] {
+    for call in [Call::EndAllOf, Call::SetDisabled] {
         let issued = sign_in(&sessions, "ann").await;
         assert_eq!(said(&sessions, issued.token.expose()).await, "ok");
         world.faults.once(call, Trouble::lost_answer());

@@ -11,7 +11,8 @@ use tenure::{Actor, Changes, Check, Device, IdempotencyKey, MasterKey, NewGuest,
 use tenure_embedded::{AfterRestore, Embedded};
 
 use crate::support::{
-    HOUR, MINUTE, Parts, World, active, hash, look, master_key, on_each_engine, revoked, said, user, visit,
+    HOUR, MINUTE, Parts, Seen, World, active, hash, look, master_key, on_each_engine, revoked, said, user,
+    visit,
 };
 
 on_each_engine! {
@@ -124,18 +125,18 @@ fn copy_of(folder: &Path, to: &Path) {
 }
 
 async fn p3_cs_sm_3_nothing_secret_or_personal_passes_to_the_store_in_clear(world: World) {
-    world.faults.watch();
+    let seen = Seen::from_now(&world.faults);
     let sessions = world.open().await;
     let tokens = busy_day(&world, &sessions).await;
     assert!(tokens.len() >= 6);
     let needles = needles(&tokens);
-    let seen = world.faults.seen();
-    assert!(seen.len() > 20);
-    for bytes in &seen {
+    let passed = seen.all();
+    assert!(passed.len() > 20);
+    for bytes in &passed {
         assert_absent(&needles, bytes, "what passes to the store");
     }
     // The search finds what is there: hashes, and the id.
-    let everything = seen.concat();
+    let everything = passed.concat();
     let known = BTreeMap::from([("hash".to_owned(), hash(&Parts::of(&tokens[1]).secret).to_vec())]);
     let found = std::panic::catch_unwind(|| assert_absent(&known, &everything, "it"));
     assert!(found.is_err(), "the hash is what the store holds");
@@ -159,9 +160,8 @@ async fn p3_cs_sm_3_nothing_secret_or_personal_passes_to_the_store_in_clear(worl
 }
 
 /// All records that passed, as a thief of the store has them: for each token the last.
-fn dump(world: &World) -> Vec<Record> {
-    let mut records: Vec<Record> =
-        world.faults.seen().iter().filter_map(|bytes| Record::decode(bytes).ok()).collect();
+fn dump(seen: &Seen) -> Vec<Record> {
+    let mut records = seen.records();
     records.reverse();
     let mut met = std::collections::HashSet::new();
     records.retain(|r| met.insert((r.id, r.secrets.generation, r.secrets.successor.is_some())));
@@ -197,7 +197,7 @@ fn attempts(records: &[Record], keys: &[MasterKey]) -> Vec<String> {
 }
 
 async fn p3_a_copy_of_the_store_presents_no_session(world: World) {
-    world.faults.watch();
+    let seen = Seen::from_now(&world.faults);
     let sessions = world.open().await;
     let tokens = busy_day(&world, &sessions).await;
     let live = tokens.last().unwrap();
@@ -210,7 +210,7 @@ async fn p3_a_copy_of_the_store_presents_no_session(world: World) {
     // Even somebody who has the master key too gets past the tag only: no hash gives a secret.
     for keys in [vec![own.clone()], vec![master_key()]] {
         let has_key = keys[0].to_hex() == master_key().to_hex();
-        for token in attempts(&dump(&world), &keys) {
+        for token in attempts(&dump(&seen), &keys) {
             let verdict = sessions.check(token.as_bytes(), &Check::any()).await.unwrap();
             let reason = verdict.reason().expect("nothing lets them in").to_string();
             assert!(has_key || reason == "malformed", "{reason}");
@@ -254,7 +254,7 @@ async fn assert_copy_is_useless(
 }
 
 async fn p3_a_copy_of_the_store_follows_no_session_through_its_rotations(world: World) {
-    world.faults.watch();
+    let seen = Seen::from_now(&world.faults);
     let sessions = world.open().await;
     let issued = sessions.sign_in(None, SignIn::password(user("ann"))).await.unwrap();
     let mut token = issued.token.expose().to_owned();
@@ -264,7 +264,7 @@ async fn p3_a_copy_of_the_store_follows_no_session_through_its_rotations(world: 
         let next = holder.renewed().expect("due").token.expose().to_owned();
         // A copy is taken while the successor waits, and the thief tries to open it.
         let prepared: Vec<Record> =
-            dump(&world).into_iter().filter(|record| record.secrets.successor.is_some()).collect();
+            dump(&seen).into_iter().filter(|record| record.secrets.successor.is_some()).collect();
         assert!(!prepared.is_empty());
         let own = [MasterKey::from_hex(&"07".repeat(32)).unwrap()];
         for guess in attempts(&prepared[..1], &own) {

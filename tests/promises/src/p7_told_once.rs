@@ -185,7 +185,7 @@ async fn p7_an_end_whose_answer_was_lost_is_told_once(world: World) {
     the_end(&sessions, one).await;
 
     let many = [sign_in(&sessions, "ann").await, sign_in(&sessions, "ann").await];
-    world.faults.once(Call::EndSessionsOf, Trouble::lost_answer());
+    world.faults.once(Call::EndAllOf, Trouble::lost_answer());
     sessions.end_all_of(&user("ann"), None, revoked()).await.unwrap();
     for issued in many {
         the_end(&sessions, issued.session.id()).await;

@@ -11,7 +11,6 @@ use tenure::record::Change;
 use tenure::store::{Mutation, Operation, Outcome, Store};
 use tenure::{Actor, OperationId, SEAL_OVERHEAD, SessionId};
 use tenure_bench::rounds::{median, time};
-use tenure_embedded::EmbeddedStore;
 use tokio::runtime::Runtime;
 
 use crate::bare::{Bare, Tape};
@@ -28,7 +27,7 @@ pub(crate) fn measure(runtime: &Runtime, home: &Home, copy: &Path, filled: &Fill
     let mut bare = Bare::open(copy);
     let mut tape = Tape::of(&home.database());
     let (mut ours, mut floors, mut ratios) = (Vec::new(), Vec::new(), Vec::new());
-    let commits = open.store.commits();
+    let commits = home.commits();
     for round in 0..=ROUNDS {
         let ids = sample(filled, round);
         let count = ids.len() as f64;
@@ -44,7 +43,7 @@ pub(crate) fn measure(runtime: &Runtime, home: &Home, copy: &Path, filled: &Fill
             ratios.push(our / floor);
         }
     }
-    let commits = open.store.commits() - commits;
+    let commits = home.commits() - commits;
     runtime.block_on(open.store.close());
     let count = ((ROUNDS + 1) * sample(filled, 0).len()) as f64;
     let result = json!({
@@ -73,14 +72,14 @@ fn sample(filled: &Filled, round: usize) -> Vec<SessionId> {
 }
 
 /// Changes the data of each session, by [`WRITERS`] at the same time.
-pub(crate) async fn make(store: &Arc<EmbeddedStore>, ids: Vec<SessionId>) {
+pub(crate) async fn make(store: &Arc<dyn Store>, ids: Vec<SessionId>) {
     let (ids, next) = (Arc::new(ids), Arc::new(AtomicUsize::new(0)));
     let mut writers = tokio::task::JoinSet::new();
     for _ in 0..WRITERS {
         let (store, ids, next) = (Arc::clone(store), Arc::clone(&ids), Arc::clone(&next));
         writers.spawn(async move {
             while let Some(id) = ids.get(next.fetch_add(1, Ordering::Relaxed)) {
-                change(&store, *id).await;
+                change(&*store, *id).await;
             }
         });
     }
@@ -89,7 +88,7 @@ pub(crate) async fn make(store: &Arc<EmbeddedStore>, ids: Vec<SessionId>) {
     }
 }
 
-async fn change(store: &EmbeddedStore, id: SessionId) {
+async fn change(store: &dyn Store, id: SessionId) {
     let operation =
         Operation { id: OperationId::random(&SystemRandom), actor: Actor::application(), receipt: None };
     // As long as what is there, and other bytes.

@@ -5,7 +5,6 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
-use tenure::store::Store;
 use tenure::{Check, Sessions, Verdict};
 use tenure_bench::rounds::median;
 use tokio::runtime::Runtime;

@@ -3,7 +3,6 @@
 use std::time::Duration;
 
 use serde_json::json;
-use tenure::store::Store;
 use tenure::{Changes, Device, SessionId, SignIn, Stricter, TOKEN_LEN, UserId};
 use tenure_bench::progress::Progress;
 use tokio::task::JoinSet;

@@ -6,11 +6,12 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use async_trait::async_trait;
+use rusqlite::{Connection, OpenFlags};
 use tenure::clock::{Clock, SystemClock, Timestamp};
 use tenure::random::SystemRandom;
-use tenure::store::{Context, Engine, Opened, StoreError};
+use tenure::store::{Context, Engine, Opened, Store, StoreError};
 use tenure::{Limits, MasterKey, Policy, Sessions};
-use tenure_embedded::{Embedded, EmbeddedStore};
+use tenure_embedded::Embedded;
 
 /// A folder for a store and one for its key, and the clock it lives by.
 pub(crate) struct Home {
@@ -20,7 +21,7 @@ pub(crate) struct Home {
 
 /// An open store.
 pub(crate) struct Open {
-    pub(crate) store: Arc<EmbeddedStore>,
+    pub(crate) store: Arc<dyn Store>,
     key: MasterKey,
     clock: Shifted,
 }
@@ -43,10 +44,18 @@ impl Home {
         self.folder.join(name)
     }
 
+    /// How many durable commits the store has made in its life.
+    pub(crate) fn commits(&self) -> u64 {
+        let reader = Connection::open_with_flags(self.database(), OpenFlags::SQLITE_OPEN_READ_ONLY);
+        let reader = reader.expect("the database opens");
+        let commits = reader.query_row("SELECT commits FROM head", [], |row| row.get::<_, i64>(0));
+        commits.expect("the store counts its commits") as u64
+    }
+
     pub(crate) async fn open(&self) -> Open {
         let engine = Embedded::at(self.folder.join("store")).config_dir(self.folder.join("config"));
         let context = Context::new(Arc::new(self.clock.clone()), Arc::new(SystemRandom));
-        let (store, key) = engine.start(context).await.expect("the store opens");
+        let Opened { store, master_key: key } = Box::new(engine).open(context).await.expect("the store opens");
         Open { store, key, clock: self.clock.clone() }
     }
 }
@@ -66,7 +75,7 @@ impl Open {
 }
 
 /// A store that is open already.
-struct Kept(Arc<EmbeddedStore>, MasterKey);
+struct Kept(Arc<dyn Store>, MasterKey);
 
 #[async_trait]
 impl Engine for Kept {

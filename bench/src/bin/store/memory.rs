@@ -5,7 +5,6 @@ use std::process::Command;
 
 use serde_json::{Value, json};
 use tenure::SessionId;
-use tenure::store::Store;
 use tenure_bench::rounds::resident;
 
 use crate::changes;

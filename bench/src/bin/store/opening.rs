@@ -1,7 +1,6 @@
 //! Opening the full store beside opening an empty one.
 
 use serde_json::{Value, json};
-use tenure::store::Store;
 use tenure_bench::rounds::{median, time};
 use tokio::runtime::Runtime;
 

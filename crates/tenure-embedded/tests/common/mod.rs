@@ -7,16 +7,17 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use rusqlite::{Connection, OpenFlags};
 use tempfile::TempDir;
 use tenure::clock::TestClock;
 use tenure::event::{Event, EventKind};
 use tenure::random::SystemRandom;
 use tenure::record::{Change, NewSession, NewState, Record};
 use tenure::store::conformance::{admission, identity, logout, sealed};
-use tenure::store::{Context, EventPage, Mutation, Operation, Outcome, Reply, Store, StoreError};
+use tenure::store::{Context, Engine, EventPage, Mutation, Operation, Outcome, Reply, Store, StoreError};
 use tenure::{Actor, SecretHash};
 use tenure::{OperationId, Realm, SessionId, UserId};
-use tenure_embedded::{Embedded, EmbeddedStore};
+use tenure_embedded::Embedded;
 
 /// A folder for a store and one for its key, and the clock it lives by.
 pub(crate) struct Place {
@@ -47,18 +48,25 @@ impl Place {
         Embedded::at(self.store()).config_dir(self.config())
     }
 
-    pub(crate) async fn try_open(&self, engine: Embedded) -> Result<Arc<EmbeddedStore>, StoreError> {
+    pub(crate) async fn try_open(&self, engine: Embedded) -> Result<Arc<dyn Store>, StoreError> {
         let context = Context::new(Arc::new(self.clock.clone()), Arc::new(SystemRandom));
-        engine.start(context).await.map(|(store, _)| store)
+        Box::new(engine).open(context).await.map(|opened| opened.store)
     }
 
-    pub(crate) async fn open(&self) -> Arc<EmbeddedStore> {
+    pub(crate) async fn open(&self) -> Arc<dyn Store> {
         self.try_open(self.engine()).await.unwrap()
+    }
+
+    /// How many durable commits the store has made in its life.
+    pub(crate) fn commits(&self) -> u64 {
+        let reader = Connection::open_with_flags(self.database(), OpenFlags::SQLITE_OPEN_READ_ONLY).unwrap();
+        let commits: i64 = reader.query_row("SELECT commits FROM head", [], |row| row.get(0)).unwrap();
+        u64::try_from(commits).unwrap()
     }
 
     /// Why it does not open.
     pub(crate) async fn refusal(&self, engine: Embedded) -> StoreError {
-        self.try_open(engine).await.unwrap_err()
+        self.try_open(engine).await.err().expect("it does not open")
     }
 }
 

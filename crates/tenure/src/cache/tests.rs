@@ -10,6 +10,7 @@ use crate::keys::{Keys, MasterKey};
 use crate::level::Level;
 use crate::random::{SeededRandom, SystemRandom};
 use crate::record::{Method, NewIdentity, NewSession, NewState, Record};
+use crate::testing::every_order;
 use crate::token::Secret;
 use crate::vault;
 
@@ -120,31 +121,10 @@ fn run(world: &World, actors: &[&[Step]], order: &[usize]) {
     }
 }
 
-/// Calls `then` with every order that keeps each actor's own.
-fn every_order(left: &mut Vec<usize>, order: &mut Vec<usize>, then: &mut impl FnMut(&[usize])) {
-    if left.iter().all(|steps| *steps == 0) {
-        return then(order);
-    }
-    for who in 0..left.len() {
-        if left[who] > 0 {
-            left[who] -= 1;
-            order.push(who);
-            every_order(left, order, then);
-            order.pop();
-            left[who] += 1;
-        }
-    }
-}
-
 fn in_every_order(actors: &[&[Step]]) -> usize {
     let world = World::new(Some("u_1"), 10);
-    let mut left: Vec<usize> = actors.iter().map(|steps| steps.len()).collect();
-    let mut orders = 0;
-    every_order(&mut left, &mut Vec::new(), &mut |order| {
-        orders += 1;
-        run(&world, actors, order);
-    });
-    orders
+    let steps: Vec<usize> = actors.iter().map(|steps| steps.len()).collect();
+    every_order(&steps, |order| run(&world, actors, order))
 }
 
 const LOAD: &[Step] = &[Step::Ticket, Step::Read, Step::Insert];

@@ -86,7 +86,7 @@ impl Sessions {
         detached(async move {
             core.catch_up().await;
             let operation = core.operation(ending.actor.clone());
-            let end = || core.store.end_sessions_of(&operation, &realm, &user, except, ending.clone());
+            let end = || core.store.end_all_of(&operation, &realm, &user, except, ending.clone());
             let (ended, _) = core.repeated(end).await?;
             core.settle_ended(&ended.ids);
             Ok(ended.count)

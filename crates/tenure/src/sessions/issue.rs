@@ -4,7 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use sha2::{Digest, Sha256};
-use zeroize::{Zeroize, ZeroizeOnDrop};
+use zeroize::Zeroizing;
 
 use super::Sessions;
 use crate::cookie::SetCookie;
@@ -45,8 +45,8 @@ impl Issued {
 ///
 /// # Security
 /// It opens the receipt that holds the token, so it is a secret of the caller.
-#[derive(Clone, Zeroize, ZeroizeOnDrop)]
-pub struct IdempotencyKey(String);
+#[derive(Clone)]
+pub struct IdempotencyKey(Zeroizing<String>);
 
 /// The text is no idempotency key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -60,7 +60,7 @@ impl IdempotencyKey {
     /// [`InvalidIdempotencyKey`] otherwise. Randomness cannot be seen; length can.
     pub fn new(text: &str) -> Result<Self, InvalidIdempotencyKey> {
         let fits = (22..=128).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_graphic());
-        if fits { Ok(Self(text.into())) } else { Err(InvalidIdempotencyKey) }
+        if fits { Ok(Self(text.to_owned().into())) } else { Err(InvalidIdempotencyKey) }
     }
 }
 

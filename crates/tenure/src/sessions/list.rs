@@ -36,7 +36,7 @@ impl Sessions {
     /// [`Error::Store`].
     pub async fn list(&self, user: &UserId) -> Result<Vec<Arc<Snapshot>>, Error> {
         let store = &self.core.store;
-        let read = || async { Ok((store.sessions_of(self.realm(), user).await?, ())) };
+        let read = || async { Ok((store.list(self.realm(), user).await?, ())) };
         let (mut sessions, ()) = self.core.read(read).await?;
         let now = self.core.clock.read()?;
         sessions.retain(|session| session.dead(now).is_none());

@@ -24,7 +24,7 @@ impl Sessions {
         let roles = roles.to_vec();
         detached(async move {
             let mut changed = 0;
-            for record in core.store.sessions_of(&realm, &user).await? {
+            for record in core.store.list(&realm, &user).await? {
                 let operation = core.operation(actor.clone());
                 let reply = core.mutate(operation, record.id, Mutation::SetRoles(roles.clone())).await?;
                 changed += u64::from(reply.outcome == Outcome::Applied);

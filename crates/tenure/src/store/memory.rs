@@ -278,11 +278,11 @@ impl Store for MemoryStore {
         Ok(inner.receipts.get(&operation).map(|(_, replay)| replay.clone()))
     }
 
-    async fn sessions_of(&self, realm: &Realm, user: &UserId) -> Result<Vec<Record>, StoreError> {
+    async fn list(&self, realm: &Realm, user: &UserId) -> Result<Vec<Record>, StoreError> {
         Ok(self.lock()?.0.of_user(realm, user))
     }
 
-    async fn end_sessions_of(
+    async fn end_all_of(
         &self,
         operation: &Operation,
         realm: &Realm,

@@ -94,12 +94,12 @@ pub trait Store: Send + Sync + 'static {
     async fn replay(&self, route: Route, operation: OperationId) -> Result<Option<Replay>, StoreError>;
 
     /// The sessions of a user that have not ended, oldest first; some may be past a limit.
-    async fn sessions_of(&self, realm: &Realm, user: &UserId) -> Result<Vec<Record>, StoreError>;
+    async fn list(&self, realm: &Realm, user: &UserId) -> Result<Vec<Record>, StoreError>;
 
     /// Ends all sessions of a user but `except`, and moves the user's epoch on, so that a
     /// sign-in that is under way does not come through. A retry changes nothing and is told
     /// the first count; a store remembers the last few of each user ([`RecentEnds`]) for a day.
-    async fn end_sessions_of(
+    async fn end_all_of(
         &self,
         operation: &Operation,
         realm: &Realm,

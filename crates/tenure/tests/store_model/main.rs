@@ -171,7 +171,7 @@ impl Day {
         let (realm, user) = (Realm::default(), ada_or_bob(user));
         let except = except.and_then(|index| self.session(index));
         let ending = Ending::new(EndReason::Revoked, Actor::system());
-        let ended = self.f.store().end_sessions_of(&self.f.operation(), &realm, &user, except, ending).await;
+        let ended = self.f.store().end_all_of(&self.f.operation(), &realm, &user, except, ending).await;
         let mut ended = ended.expect("the store answers").ids;
         ended.sort();
         assert_eq!(ended, self.model.end_all(&user, except, EndReason::Revoked));
@@ -193,7 +193,7 @@ impl Day {
             assert_eq!(seen.as_ref(), self.model.sessions.get(id), "{id}");
         }
         for user in [false, true].map(ada_or_bob) {
-            let listed = store.sessions_of(&realm, &user).await.expect("the store answers");
+            let listed = store.list(&realm, &user).await.expect("the store answers");
             let listed: Vec<_> = listed.iter().map(|record| record.id).collect();
             assert_eq!(listed, self.model.list(&user));
             let known = store.user(&realm, &user).await.expect("the store answers");

@@ -1,8 +1,9 @@
 //! An outage is not a logout (promise P5): the page says so, and the cookie stays.
 
 use axum::http::StatusCode;
+use tenure_tower::tenure::testing::{Faults, Trouble};
 
-use crate::support::{ALICE, Answer, Brittle, Browser, app};
+use crate::support::{ALICE, Answer, Browser, app, forgetful};
 
 fn assert_says_try_again(answer: &Answer, what: &str) {
     assert_eq!(answer.status, StatusCode::SERVICE_UNAVAILABLE, "{what}");
@@ -17,8 +18,8 @@ fn assert_says_try_again(answer: &Answer, what: &str) {
     assert!(answer.header("content-security-policy").contains("default-src 'none'"));
 }
 
-async fn alice(store: &Brittle) -> Browser {
-    let mut alice = Browser::new(&app(&store.sessions().await));
+async fn alice(faults: &Faults) -> Browser {
+    let mut alice = Browser::new(&app(&forgetful(faults).await));
     alice.add("kettle").await;
     alice.sign_in(ALICE).await;
     alice
@@ -26,11 +27,11 @@ async fn alice(store: &Brittle) -> Browser {
 
 #[tokio::test]
 async fn p5_an_outage_is_told_and_signs_nobody_out() {
-    let store = Brittle::default();
-    let mut alice = alice(&store).await;
+    let faults = Faults::default();
+    let mut alice = alice(&faults).await;
     let cookie = alice.cookie.clone();
 
-    store.set_down(true);
+    faults.everything(Trouble::unavailable());
     for path in ["/", "/cart", "/account", "/devices", "/appearance", "/sign-in", "/nowhere"] {
         let answer = alice.get(path).await;
         assert_says_try_again(&answer, path);
@@ -38,7 +39,7 @@ async fn p5_an_outage_is_told_and_signs_nobody_out() {
     }
     assert_eq!(alice.cookie, cookie);
 
-    store.set_down(false);
+    faults.heal();
     let cart = alice.get("/cart").await;
     assert_eq!((cart.status, cart.cart_count()), (StatusCode::OK, "1"));
     assert!(alice.is_signed_in().await);
@@ -46,9 +47,9 @@ async fn p5_an_outage_is_told_and_signs_nobody_out() {
 
 #[tokio::test]
 async fn p5_a_form_during_an_outage_does_nothing_and_leads_back_to_its_page() {
-    let store = Brittle::default();
-    let mut alice = alice(&store).await;
-    store.set_down(true);
+    let faults = Faults::default();
+    let mut alice = alice(&faults).await;
+    faults.everything(Trouble::unavailable());
     let forms = [
         ("/cart/add", vec![("product", "fig")], "/cart"),
         ("/cart/set", vec![("product", "kettle"), ("quantity", "0")], "/cart"),
@@ -62,7 +63,7 @@ async fn p5_a_form_during_an_outage_does_nothing_and_leads_back_to_its_page() {
         assert_says_try_again(&answer, path);
         assert!(answer.text.contains(&format!("href=\"{back}\">Try again")), "{path}");
     }
-    store.set_down(false);
+    faults.heal();
     let cart = alice.get("/cart").await;
     assert_eq!((cart.cart_count(), cart.theme()), ("1", "system"));
     assert!(alice.is_signed_in().await);
@@ -70,9 +71,9 @@ async fn p5_a_form_during_an_outage_does_nothing_and_leads_back_to_its_page() {
 
 #[tokio::test]
 async fn a_guest_without_a_cookie_shops_through_an_outage_until_there_is_something_to_keep() {
-    let store = Brittle::default();
-    let mut guest = Browser::new(&app(&store.sessions().await));
-    store.set_down(true);
+    let faults = Faults::default();
+    let mut guest = Browser::new(&app(&forgetful(&faults).await));
+    faults.everything(Trouble::unavailable());
     for path in ["/", "/cart", "/appearance", "/sign-in"] {
         assert_eq!(guest.get(path).await.status, StatusCode::OK, "{path}");
     }
@@ -82,9 +83,9 @@ async fn a_guest_without_a_cookie_shops_through_an_outage_until_there_is_somethi
 
 #[tokio::test]
 async fn the_style_sheet_needs_no_session() {
-    let store = Brittle::default();
-    let mut alice = alice(&store).await;
-    store.set_down(true);
+    let faults = Faults::default();
+    let mut alice = alice(&faults).await;
+    faults.everything(Trouble::unavailable());
     for (path, kind) in
         [("/static/shop.css", "text/css; charset=utf-8"), ("/static/icon.svg", "image/svg+xml")]
     {

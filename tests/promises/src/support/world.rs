@@ -7,16 +7,14 @@ use tempfile::TempDir;
 use tenure::GuestPolicy;
 use tenure::clock::TestClock;
 use tenure::store::{Context, Engine, Opened, Store, StoreError};
+use tenure::testing::Faults;
 use tenure::{Builder, MasterKey, Memory, Policy, Sessions};
 use tenure_embedded::Embedded;
-
-use super::faults::Faults;
-use super::store::Faulty;
 
 /// A place for sessions that outlives the process that serves them.
 pub(crate) struct World {
     pub(crate) clock: TestClock,
-    pub(crate) faults: Arc<Faults>,
+    pub(crate) faults: Faults,
     pub(crate) policy: Policy,
     place: Place,
 }
@@ -62,7 +60,7 @@ impl World {
         let guest = GuestPolicy { new_per_minute: 1_000_000, ..GuestPolicy::default() };
         Self {
             clock: TestClock::default(),
-            faults: Arc::default(),
+            faults: Faults::default(),
             policy: Policy { guest, ..Policy::default() },
             place,
         }
@@ -96,8 +94,10 @@ impl World {
 
     fn builder(&self) -> Builder {
         let builder = match &self.place {
-            Place::Memory(kept) => Sessions::builder(self.faulty(KeptMemory(Arc::clone(kept)))),
-            Place::Embedded(folder) => Sessions::builder(self.faulty(embedded_in(folder))),
+            Place::Memory(kept) => {
+                Sessions::builder(self.faults.before(KeptMemory(Arc::clone(kept))).left_open())
+            }
+            Place::Embedded(folder) => Sessions::builder(self.faults.before(embedded_in(folder))),
         };
         builder.policy(self.policy.clone()).clock(self.clock.clone()).without_background()
     }
@@ -120,10 +120,6 @@ impl World {
             Place::Memory(_) => None,
             Place::Embedded(folder) => Some(folder.path().join("store")),
         }
-    }
-
-    fn faulty<E>(&self, engine: E) -> Faulty<E> {
-        Faulty { engine, faults: Arc::clone(&self.faults) }
     }
 }
 

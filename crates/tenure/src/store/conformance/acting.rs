@@ -82,17 +82,17 @@ impl Fixture {
     }
 
     /// The sessions of a user in the default realm.
-    pub async fn sessions_of(&self, user: &UserId) -> Vec<Record> {
-        self.store().sessions_of(&Realm::default(), user).await.expect(ANSWERS)
+    pub async fn list(&self, user: &UserId) -> Vec<Record> {
+        self.store().list(&Realm::default(), user).await.expect(ANSWERS)
     }
 
     /// Their ids.
-    pub async fn list(&self, user: &UserId) -> Vec<SessionId> {
-        self.sessions_of(user).await.iter().map(|r| r.id).collect()
+    pub async fn ids_of(&self, user: &UserId) -> Vec<SessionId> {
+        self.list(user).await.iter().map(|r| r.id).collect()
     }
 
     /// Ends the sessions of a user in the default realm.
-    pub async fn end_sessions_of(
+    pub async fn end_all_of(
         &self,
         user: &UserId,
         except: Option<SessionId>,
@@ -100,7 +100,7 @@ impl Fixture {
     ) -> Vec<SessionId> {
         let operation = Operation { actor: ending.actor.clone(), ..self.operation() };
         let realm = Realm::default();
-        let end = self.store().end_sessions_of(&operation, &realm, user, except, ending);
+        let end = self.store().end_all_of(&operation, &realm, user, except, ending);
         let ended = end.await.expect(ANSWERS);
         assert_eq!(ended.count, ended.ids.len() as u64);
         ended.ids

@@ -33,7 +33,7 @@ pub(super) async fn a_second_factor_signs_a_pending_session_in(f: Fixture) {
     assert_eq!(signed_in(&after).authenticated_at, f.now());
     assert_eq!((after.secrets.generation, after.secrets.hash), (3, authentication.hash));
     assert_eq!((after.id, after.created_at), (before.id, before.created_at));
-    assert_eq!(f.sessions_of(&ada()).await, [after]);
+    assert_eq!(f.list(&ada()).await, [after]);
 }
 
 pub(super) async fn a_second_factor_gives_no_role_back_that_was_taken_meanwhile(f: Fixture) {
@@ -109,7 +109,7 @@ pub(super) async fn nobody_takes_over_the_session_of_another(f: Fixture) {
             assert_eq!(refusal, Refusal::WrongState);
         }
     }
-    assert_eq!(f.list(&user("bob")).await, []);
+    assert_eq!(f.ids_of(&user("bob")).await, []);
 }
 
 pub(super) async fn a_guest_does_not_become_a_user_in_place(f: Fixture) {

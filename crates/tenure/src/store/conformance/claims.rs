@@ -156,7 +156,7 @@ pub(super) async fn a_sign_in_finished_by_many_at_once_makes_one_session(f: Fixt
         }
     })
     .await;
-    assert_eq!(f.list(&ada()).await, [wanted.target.id]);
+    assert_eq!(f.ids_of(&ada()).await, [wanted.target.id]);
     assert_eq!(f.kinds_of(wanted.target.id).await, [EventKind::Created]);
     let target = f.record(wanted.target.id).await;
     assert_eq!(target.previous, Some(guest.id));
@@ -178,7 +178,7 @@ fn moved(claim: &Claim, guest: &Record) -> NewSession {
 pub(super) async fn a_sign_in_that_is_refused_burns_its_id(f: Fixture) {
     f.begin(f.signed_in(&ada())).await;
     f.begin(f.pending(&ada())).await;
-    f.end_sessions_of(&super::builders::user("bob"), None, revoked()).await;
+    f.end_all_of(&super::builders::user("bob"), None, revoked()).await;
     let burn = Admission { burn: true, ..admission() };
     let full = Admission { max_sessions: 1, at_limit: AtLimit::Refuse, max_pending: 1, ..burn.clone() };
     let late = Admission { epoch: Some(0), ..burn };
@@ -190,7 +190,7 @@ pub(super) async fn a_sign_in_that_is_refused_burns_its_id(f: Fixture) {
         let guest = f.begin(f.guest()).await;
         let new = NewSession { previous: Some(guest.id), ..new };
         let whose = new.state.user().cloned().expect("it is a user's");
-        let listed = f.list(&whose).await;
+        let listed = f.ids_of(&whose).await;
         let told = f.events_at(new.id).await;
         let operation = f.operation_with(b"a token that nobody gets");
         let reply = f.create(&operation, new.clone(), limits).await;
@@ -206,7 +206,7 @@ pub(super) async fn a_sign_in_that_is_refused_burns_its_id(f: Fixture) {
             let refusal = f.refuse(new.id, mutation).await;
             assert!(matches!(refusal, Refusal::Ended(_)), "{refusal:?}");
         }
-        assert_eq!(f.list(&whose).await, listed);
+        assert_eq!(f.ids_of(&whose).await, listed);
         assert_eq!(f.events_at(new.id).await, told, "what never began does not end");
         assert_eq!(f.load(guest.id).await, Some(guest));
     }
@@ -216,7 +216,7 @@ pub(super) async fn of_a_refused_sign_in_and_its_finishers_at_once_nobody_gets_i
     for round in 0..8 {
         let whose = super::builders::user(&format!("user {round}"));
         let epoch = Some(f.user(&whose).await.epoch);
-        f.end_sessions_of(&whose, None, revoked()).await;
+        f.end_all_of(&whose, None, revoked()).await;
         let late = Admission { epoch, burn: true, ..admission() };
         let guest = f.begin(f.guest()).await;
         let new = NewSession { previous: Some(guest.id), ..f.signed_in(&whose) };
@@ -227,7 +227,7 @@ pub(super) async fn of_a_refused_sign_in_and_its_finishers_at_once_nobody_gets_i
             })
             .await;
         assert!(!outcomes.contains(&Outcome::Applied), "{outcomes:?}");
-        assert_eq!(f.list(&whose).await, []);
+        assert_eq!(f.ids_of(&whose).await, []);
         assert_eq!(f.kinds_of(new.id).await, []);
     }
 }

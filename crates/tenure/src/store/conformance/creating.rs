@@ -76,7 +76,7 @@ pub(super) async fn a_retried_create_begins_one_session(f: Fixture) {
     f.wait(Duration::from_secs(1));
     let reply = f.create(&operation, new.clone(), &admission()).await;
     assert_eq!(reply.outcome, Outcome::Replayed);
-    assert_eq!(f.list(&ada()).await, [new.id]);
+    assert_eq!(f.ids_of(&ada()).await, [new.id]);
     assert_eq!(f.kinds_of(new.id).await, [EventKind::Created]);
 }
 
@@ -91,7 +91,7 @@ pub(super) async fn creates_at_once_with_one_id_begin_one_session(f: Fixture) {
     let applied = replies.iter().filter(|r| r.outcome == Outcome::Applied).count();
     let replayed = replies.iter().filter(|r| r.outcome == Outcome::Replayed).count();
     assert_eq!((applied, replayed), (1, 15));
-    assert_eq!(f.list(&ada()).await, [new.id]);
+    assert_eq!(f.ids_of(&ada()).await, [new.id]);
     assert_eq!(f.kinds_of(new.id).await, [EventKind::Created]);
 }
 
@@ -111,7 +111,7 @@ pub(super) async fn an_id_that_ended_is_not_created_again(f: Fixture) {
         let reply = f.create(&f.operation(), new.clone(), &admission()).await;
         assert_eq!((reply.outcome, reply.record), (Outcome::Replayed, Some(ended.clone())));
         assert_eq!(f.load(new.id).await, Some(ended));
-        assert_eq!(f.list(&ada()).await, []);
+        assert_eq!(f.ids_of(&ada()).await, []);
         assert_eq!(f.kinds_of(new.id).await, [EventKind::Created, EventKind::Ended]);
     }
 }

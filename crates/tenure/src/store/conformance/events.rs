@@ -108,7 +108,7 @@ pub(super) async fn ends_of_every_kind_at_once_are_told_once(f: Fixture) {
                         }
                     }
                     2 => drop(f.sweep(3).await),
-                    _ => drop(f.end_sessions_of(&whose, None, revoked()).await),
+                    _ => drop(f.end_all_of(&whose, None, revoked()).await),
                 }
             }
         })

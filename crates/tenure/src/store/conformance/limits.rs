@@ -35,7 +35,7 @@ async fn fifty_at_once(f: &Fixture, at_limit: AtLimit) {
             let five = five.clone();
             async move {
                 let reply = f.create(&f.operation(), f.signed_in(&ada()), &five).await;
-                let seen = f.list(&ada()).await.len();
+                let seen = f.ids_of(&ada()).await.len();
                 assert!(seen <= 5, "{seen} live sessions where 5 are allowed");
                 reply
             }
@@ -51,7 +51,7 @@ async fn fifty_at_once(f: &Fixture, at_limit: AtLimit) {
     let expected = if at_limit == AtLimit::Refuse { 5 } else { 50 };
     assert_eq!((begun.len(), refused), (expected, 50 - expected));
     let pushed_out: Vec<SessionId> = replies.iter().flat_map(|r| r.ended.clone()).collect();
-    let live: BTreeSet<SessionId> = f.list(&ada()).await.into_iter().collect();
+    let live: BTreeSet<SessionId> = f.ids_of(&ada()).await.into_iter().collect();
     assert_eq!(live.len(), 5);
     assert_eq!(pushed_out.len(), begun.len() - 5, "each is named in one answer");
     for id in pushed_out {
@@ -78,7 +78,7 @@ pub(super) async fn a_refused_sign_in_leaves_all_as_it_was(f: Fixture) {
     f.apply(first.id, logout()).await;
     let reply = f.create(&f.operation(), new.clone(), &two).await;
     assert_eq!(reply.outcome, Outcome::Applied, "there is room again");
-    assert_eq!(f.list(&ada()).await, [second.id, new.id]);
+    assert_eq!(f.ids_of(&ada()).await, [second.id, new.id]);
 }
 
 pub(super) async fn the_oldest_or_the_longest_idle_makes_room_as_ordered(f: Fixture) {
@@ -95,7 +95,7 @@ pub(super) async fn the_oldest_or_the_longest_idle_makes_room_as_ordered(f: Fixt
         let reply = f.create(&f.operation(), new, &at_most(3, at_limit)).await;
         assert_eq!(reply.ended, [ids[leaves]]);
         assert_eq!(f.end_of(ids[leaves]).await.at, f.now());
-        assert_eq!(f.list(&whose).await.len(), 3);
+        assert_eq!(f.ids_of(&whose).await.len(), 3);
     }
 }
 
@@ -109,7 +109,7 @@ pub(super) async fn a_lower_limit_pushes_out_as_many_as_needed(f: Fixture) {
     let two = at_most(2, AtLimit::EndOldest);
     let reply = f.create(&f.operation(), new.clone(), &two).await;
     assert_eq!(reply.ended, ids[..4]);
-    assert_eq!(f.list(&ada()).await, [ids[4], new.id]);
+    assert_eq!(f.ids_of(&ada()).await, [ids[4], new.id]);
 }
 
 pub(super) async fn a_session_past_its_limit_takes_no_room(f: Fixture) {
@@ -141,7 +141,7 @@ pub(super) async fn pending_sign_ins_are_counted_apart_and_push_nobody_out(f: Fi
     let refused = outcomes.iter().filter(|r| r.outcome == refused).count();
     assert_eq!(refused, 10);
     assert!(outcomes.iter().all(|r| r.ended.is_empty()));
-    assert_eq!(f.list(&ada()).await.len(), 3);
+    assert_eq!(f.ids_of(&ada()).await.len(), 3);
     assert_eq!(f.load(signed_in.id).await, Some(signed_in.clone()));
     let reply = f.create(&f.operation(), f.signed_in(&ada()), &limits).await;
     assert_eq!(reply.ended, [signed_in.id], "nor do pending ones take a place");
@@ -158,7 +158,7 @@ pub(super) async fn the_second_factor_comes_under_the_limit(f: Fixture) {
     let reply = f.mutate(pending, authenticate(authentication)).await;
     assert_eq!((reply.outcome, reply.ended), (Outcome::Applied, vec![old]));
     assert_eq!(f.end_of(old).await.body.reason, Some(EndReason::SessionLimit));
-    assert_eq!(f.list(&ada()).await, [pending]);
+    assert_eq!(f.ids_of(&ada()).await, [pending]);
 }
 
 pub(super) async fn a_second_factor_that_comes_too_late_is_told_so_also_at_the_limit(f: Fixture) {
@@ -188,7 +188,7 @@ pub(super) async fn second_factors_at_once_leave_as_many_as_allowed(f: Fixture) 
         }
     })
     .await;
-    assert_eq!(f.list(&ada()).await.len(), 3);
+    assert_eq!(f.ids_of(&ada()).await.len(), 3);
     for id in pending {
         if f.record(id).await.ended().is_some() {
             assert_eq!(f.end_of(id).await.body.reason, Some(EndReason::SessionLimit));
@@ -259,10 +259,10 @@ pub(super) async fn nobody_has_more_than_a_thousand_sessions(f: Fixture) {
             assert_eq!((reply.outcome, reply.ended), (Outcome::Applied, Vec::new()));
         }
     }
-    assert_eq!(f.list(&ada()).await.len(), 1_000);
+    assert_eq!(f.ids_of(&ada()).await.len(), 1_000);
     assert_eq!(begin(f.clone(), many).await.ended.len(), 1);
     let refuse = at_most(u32::MAX, AtLimit::Refuse);
     let reply = begin(f.clone(), refuse).await;
     assert_eq!(reply.outcome, Outcome::Refused(Refusal::SessionLimit { allowed: MAX_SESSIONS }));
-    assert_eq!(f.list(&ada()).await.len(), 1_000);
+    assert_eq!(f.ids_of(&ada()).await.len(), 1_000);
 }

@@ -22,16 +22,16 @@ pub(super) async fn the_list_has_every_session_of_a_user_oldest_first(f: Fixture
         f.wait(Duration::from_millis(1));
     }
     let ids: Vec<SessionId> = expected.iter().map(|record| record.id).collect();
-    assert_eq!(f.list(&ada()).await, ids);
-    assert_eq!(f.sessions_of(&ada()).await, expected);
+    assert_eq!(f.ids_of(&ada()).await, ids);
+    assert_eq!(f.list(&ada()).await, expected);
 }
 
 pub(super) async fn an_ended_session_leaves_the_list_at_once(f: Fixture) {
     let [first, second] = [f.begin(f.signed_in(&ada())).await.id, f.begin(f.pending(&ada())).await.id];
     f.apply(first, logout()).await;
-    assert_eq!(f.list(&ada()).await, [second]);
+    assert_eq!(f.ids_of(&ada()).await, [second]);
     f.apply(second, logout()).await;
-    assert_eq!(f.list(&ada()).await, []);
+    assert_eq!(f.ids_of(&ada()).await, []);
 }
 
 pub(super) async fn nothing_crosses_realms(f: Fixture) {
@@ -39,12 +39,12 @@ pub(super) async fn nothing_crosses_realms(f: Fixture) {
     let here = f.begin(f.signed_in(&ada())).await;
     let there = f.session(&other, NewState::SignedIn(identity(&ada())));
     let there = f.begin(there).await;
-    assert_eq!(f.list(&ada()).await, [here.id]);
+    assert_eq!(f.ids_of(&ada()).await, [here.id]);
     let one = Admission { max_sessions: 1, ..admission() };
     let second = f.signed_in(&ada());
     let reply = f.create(&f.operation(), second.clone(), &one).await;
     assert_eq!(reply.ended, [here.id]);
-    assert_eq!(f.end_sessions_of(&ada(), None, revoked()).await, [second.id]);
+    assert_eq!(f.end_all_of(&ada(), None, revoked()).await, [second.id]);
     assert_eq!(f.load(there.id).await, Some(there));
     let in_other = f.store().user(&other, &ada()).await;
     assert_eq!(in_other.map(|user| user.epoch), Ok(0));
@@ -62,7 +62,7 @@ pub(super) async fn the_list_is_the_truth_after_a_busy_day(f: Fixture) {
                 } else {
                     live.insert(id);
                 }
-                let listed: BTreeSet<SessionId> = f.list(&ada()).await.into_iter().collect();
+                let listed: BTreeSet<SessionId> = f.ids_of(&ada()).await.into_iter().collect();
                 assert_eq!(listed.contains(&id), live.contains(&id));
                 assert!(listed.is_superset(&live), "a live session is not in the list");
             }
@@ -71,7 +71,7 @@ pub(super) async fn the_list_is_the_truth_after_a_busy_day(f: Fixture) {
         .await;
     let live: Vec<SessionId> = live.into_iter().flatten().collect::<BTreeSet<_>>().into_iter().collect();
     assert_eq!(live.len(), 16 * 4);
-    assert_eq!(f.list(&ada()).await, live);
+    assert_eq!(f.ids_of(&ada()).await, live);
 }
 
 pub(super) async fn signing_out_everywhere_ends_all_but_one_and_tells_each(f: Fixture) {
@@ -80,7 +80,7 @@ pub(super) async fn signing_out_everywhere_ends_all_but_one_and_tells_each(f: Fi
     others.push(f.begin(f.pending(&ada())).await.id);
     let [guest, bobs] = [f.begin(f.guest()).await, f.begin(f.signed_in(&user("bob"))).await];
     others.sort();
-    let mut ended = f.end_sessions_of(&ada(), Some(kept.id), revoked()).await;
+    let mut ended = f.end_all_of(&ada(), Some(kept.id), revoked()).await;
     ended.sort();
     assert_eq!(ended, others);
     for id in others {
@@ -96,16 +96,16 @@ pub(super) async fn signing_out_everywhere_ends_all_but_one_and_tells_each(f: Fi
 
 pub(super) async fn signing_out_everywhere_again_ends_and_tells_nothing(f: Fixture) {
     let id = f.begin(f.signed_in(&ada())).await.id;
-    assert_eq!(f.end_sessions_of(&ada(), None, revoked()).await, [id]);
+    assert_eq!(f.end_all_of(&ada(), None, revoked()).await, [id]);
     let told = f.events_at(id).await;
-    assert_eq!(f.end_sessions_of(&ada(), None, revoked()).await, []);
+    assert_eq!(f.end_all_of(&ada(), None, revoked()).await, []);
     assert_eq!(f.events_at(id).await, told);
 }
 
 pub(super) async fn signing_out_everywhere_tells_a_session_past_its_limit_as_that(f: Fixture) {
     let id = f.begin(f.signed_in(&ada())).await.id;
     f.wait(Duration::from_millis(IDLE_MS));
-    f.end_sessions_of(&ada(), None, revoked()).await;
+    f.end_all_of(&ada(), None, revoked()).await;
     let told = f.end_of(id).await.body;
     assert_eq!(told.reason, Some(EndReason::IdleTimeout));
     assert_eq!(told.actor, Actor::system());
@@ -115,7 +115,7 @@ pub(super) async fn signing_out_everywhere_moves_the_epoch_on(f: Fixture) {
     let mut before = f.user(&ada()).await.epoch;
     f.begin(f.signed_in(&ada())).await;
     for _ in 0..3 {
-        f.end_sessions_of(&ada(), None, revoked()).await;
+        f.end_all_of(&ada(), None, revoked()).await;
         let epoch = f.user(&ada()).await.epoch;
         assert!(epoch > before);
         before = epoch;
@@ -126,7 +126,7 @@ pub(super) async fn signing_out_everywhere_moves_the_epoch_on(f: Fixture) {
 pub(super) async fn a_sign_in_from_before_does_not_come_through(f: Fixture) {
     let epoch = Some(f.user(&ada()).await.epoch);
     let before = Admission { epoch, ..admission() };
-    f.end_sessions_of(&ada(), None, revoked()).await;
+    f.end_all_of(&ada(), None, revoked()).await;
     for new in [f.signed_in(&ada()), f.pending(&ada())] {
         let reply = f.create(&f.operation(), new.clone(), &before).await;
         assert_eq!(reply.outcome, Outcome::Refused(Refusal::SignedOut));
@@ -142,7 +142,7 @@ pub(super) async fn a_sign_in_from_before_does_not_come_through(f: Fixture) {
 pub(super) async fn a_second_factor_from_before_does_not_come_through(f: Fixture) {
     let pending = f.begin(f.pending(&ada())).await.id;
     let epoch = Some(f.user(&ada()).await.epoch);
-    f.end_sessions_of(&ada(), Some(pending), revoked()).await;
+    f.end_all_of(&ada(), Some(pending), revoked()).await;
     let mut late = f.authentication(&ada(), 1);
     late.admission.epoch = epoch;
     assert_eq!(f.refuse(pending, authenticate(late)).await, Refusal::SignedOut);
@@ -160,7 +160,7 @@ pub(super) async fn of_sign_ins_racing_a_sign_out_everywhere_none_is_left(f: Fix
                 let whose = whose.clone();
                 async move {
                     if i == round % 8 {
-                        f.end_sessions_of(&whose, None, revoked()).await;
+                        f.end_all_of(&whose, None, revoked()).await;
                         return None;
                     }
                     let from_before = Admission { epoch, ..admission() };
@@ -174,7 +174,7 @@ pub(super) async fn of_sign_ins_racing_a_sign_out_everywhere_none_is_left(f: Fix
                 }
             })
             .await;
-        assert_eq!(f.list(&whose).await, [], "a session outlived signing out everywhere");
+        assert_eq!(f.ids_of(&whose).await, [], "a session outlived signing out everywhere");
         for id in begun.into_iter().flatten() {
             assert_eq!(f.kinds_of(id).await, [EventKind::Created, EventKind::Ended]);
         }
@@ -188,7 +188,7 @@ pub(super) async fn of_sign_outs_everywhere_at_once_each_end_belongs_to_one(f: F
         ids.push(f.begin(new).await.id);
     }
     let mut ended: Vec<SessionId> =
-        f.at_once(8, |f, _| async move { f.end_sessions_of(&ada(), None, revoked()).await }).await.concat();
+        f.at_once(8, |f, _| async move { f.end_all_of(&ada(), None, revoked()).await }).await.concat();
     ended.sort();
     ids.sort();
     assert_eq!(ended, ids);

@@ -31,9 +31,9 @@ pub(super) async fn a_missing_session_holds_up_no_other_touch(f: Fixture) {
 
 pub(super) async fn a_user_never_heard_of_has_nothing_and_is_no_error(f: Fixture) {
     let nobody = user("nobody");
-    assert_eq!(f.sessions_of(&nobody).await, []);
+    assert_eq!(f.list(&nobody).await, []);
     assert_eq!(f.user(&nobody).await, UserRecord::default());
-    assert_eq!(f.end_sessions_of(&nobody, None, super::builders::revoked()).await, []);
+    assert_eq!(f.end_all_of(&nobody, None, super::builders::revoked()).await, []);
 }
 
 pub(super) async fn an_empty_store_has_nothing_to_do(f: Fixture) {
@@ -58,9 +58,9 @@ pub(super) async fn a_closed_store_fails_every_call(f: Fixture) {
     let at = Timestamp::default();
     assert!(store.touch(&[Touch { id, at }]).await.is_err());
     assert!(store.replay(id.route(), operation.id).await.is_err());
-    assert!(store.sessions_of(&realm, &ada()).await.is_err());
+    assert!(store.list(&realm, &ada()).await.is_err());
     let ending = super::builders::revoked();
-    assert!(store.end_sessions_of(&operation, &realm, &ada(), None, ending).await.is_err());
+    assert!(store.end_all_of(&operation, &realm, &ada(), None, ending).await.is_err());
     assert!(store.user(&realm, &ada()).await.is_err());
     assert!(store.set_disabled(&operation, &realm, &ada(), true).await.is_err());
     let request = PageRequest { realm, after: None, limit: 1 };

@@ -18,13 +18,13 @@ pub(super) async fn every_live_session_is_as_it_was(f: Fixture) {
     f.wait(Duration::from_secs(1));
     f.touch(before[0].id, f.now()).await;
     let touched = f.record(before[0].id).await;
-    let listed = f.sessions_of(&ada()).await;
+    let listed = f.list(&ada()).await;
     let f = f.reopened().await;
     assert_eq!(f.record(touched.id).await, touched);
     for record in before.into_iter().skip(1) {
         assert_eq!(f.load(record.id).await, Some(record));
     }
-    assert_eq!(f.sessions_of(&ada()).await, listed);
+    assert_eq!(f.list(&ada()).await, listed);
     let everybody = PageRequest { realm: Realm::default(), after: None, limit: 100 };
     let page = f.store().page(&everybody).await.expect("the store answers");
     assert_eq!(page.records.len(), listed.len() + 2, "and two guests");
@@ -49,7 +49,7 @@ pub(super) async fn an_ended_session_stays_ended(f: Fixture) {
         assert_eq!((reply.outcome, reply.record), (Outcome::Replayed, Some(ended.clone())));
         assert_eq!(f.load(ended.id).await, Some(ended));
     }
-    assert_eq!(f.list(&ada()).await, []);
+    assert_eq!(f.ids_of(&ada()).await, []);
 }
 
 pub(super) async fn an_id_that_was_used_up_stays_so(f: Fixture) {
@@ -60,7 +60,7 @@ pub(super) async fn an_id_that_was_used_up_stays_so(f: Fixture) {
     let reply = f.create(&f.operation(), new, &admission()).await;
     assert_eq!(reply.outcome, Outcome::Replayed);
     assert!(reply.record.is_some_and(|record| record.ended().is_some()));
-    assert_eq!(f.list(&ada()).await, []);
+    assert_eq!(f.ids_of(&ada()).await, []);
 }
 
 pub(super) async fn the_log_reads_the_same_and_goes_on_without_a_gap(f: Fixture) {
@@ -94,12 +94,12 @@ pub(super) async fn a_retry_is_still_a_retry(f: Fixture) {
     let again = f.create(&create, f.signed_in(&ada()), &admission()).await;
     assert_eq!(again.outcome, Outcome::Replayed);
     assert_eq!(again.receipt.as_deref(), Some(&b"the first token"[..]));
-    assert_eq!(f.list(&ada()).await, [new.id]);
+    assert_eq!(f.ids_of(&ada()).await, [new.id]);
 }
 
 pub(super) async fn a_user_signed_out_or_disabled_stays_so(f: Fixture) {
     let before = Admission { epoch: Some(0), ..admission() };
-    f.end_sessions_of(&ada(), None, revoked()).await;
+    f.end_all_of(&ada(), None, revoked()).await;
     let bob = super::builders::user("bob");
     f.store().set_disabled(&f.operation(), &Realm::default(), &bob, true).await.expect("the store answers");
     let users = [f.user(&ada()).await, f.user(&bob).await];
@@ -166,7 +166,7 @@ pub(super) async fn what_many_wrote_at_once_is_kept(f: Fixture) {
     let before = (f.record(id).await, f.events_at(id).await);
     let f = f.reopened().await;
     assert_eq!((f.record(id).await, f.events_at(id).await), before);
-    assert_eq!(f.list(&ada()).await, [id]);
+    assert_eq!(f.ids_of(&ada()).await, [id]);
     for id in ended {
         f.end_of(id).await;
     }

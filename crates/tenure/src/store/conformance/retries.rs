@@ -117,7 +117,7 @@ pub(super) async fn a_create_retried_with_another_id_finds_the_first_session(f: 
     assert_eq!((again.outcome, again.record), (Outcome::Replayed, begun.record));
     assert_eq!(again.receipt.as_deref(), Some(&b"the first token"[..]));
     assert_eq!(f.load(second.id).await, None);
-    assert_eq!(f.list(&ada()).await, [first.id]);
+    assert_eq!(f.ids_of(&ada()).await, [first.id]);
 }
 
 pub(super) async fn creates_at_once_in_one_operation_begin_one_session(f: Fixture) {
@@ -130,7 +130,7 @@ pub(super) async fn creates_at_once_in_one_operation_begin_one_session(f: Fixtur
         .await;
     let applied = replies.iter().filter(|r| r.outcome == Outcome::Applied).count();
     assert_eq!(applied, 1);
-    let listed = f.list(&ada()).await;
+    let listed = f.ids_of(&ada()).await;
     assert_eq!(listed.len(), 1);
     for reply in replies {
         assert_eq!(reply.record.map(|r| r.id), Some(listed[0]));

@@ -59,7 +59,7 @@ pub(super) async fn late_change_cannot_revive_an_ended_session(f: Fixture) {
     f.apply(id, logout()).await;
     let late = crate::record::Change { if_version: Some(seen.version), ..set("cart", b"coffee", 1) };
     assert_eq!(f.refuse(id, change(late)).await, Refusal::Ended(EndReason::Logout));
-    assert_eq!(f.list(&ada()).await, []);
+    assert_eq!(f.ids_of(&ada()).await, []);
 }
 
 pub(super) async fn a_touch_cannot_revive_an_ended_session(f: Fixture) {

@@ -33,7 +33,7 @@ pub(super) async fn a_sweep_tells_the_end_of_each_session_past_a_limit(f: Fixtur
         let ended = f.record(*id).await;
         assert!(ended.ended().is_some() && ended.data.is_empty());
     }
-    assert_eq!(f.sessions_of(&ada()).await, std::slice::from_ref(&live));
+    assert_eq!(f.list(&ada()).await, std::slice::from_ref(&live));
     assert_eq!(f.sweep_out(&sweep(100)).await, [], "each end once");
     assert_eq!(f.load(live.id).await, Some(live));
 }

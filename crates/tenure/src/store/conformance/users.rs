@@ -32,7 +32,7 @@ pub(super) async fn disabling_retried_after_enabling_changes_nothing(f: Fixture)
     let before = f.user(&ada()).await;
     let again = set_disabled_as(&f, &disabling, &ada(), true).await;
     assert_eq!(again, EndedSessions { count: 1, ids: Vec::new() });
-    assert_eq!((f.user(&ada()).await, f.list(&ada()).await), (before, vec![session.id]));
+    assert_eq!((f.user(&ada()).await, f.ids_of(&ada()).await), (before, vec![session.id]));
 }
 
 pub(super) async fn ending_all_of_a_user_retried_changes_once_and_gives_the_first_count(f: Fixture) {
@@ -42,14 +42,14 @@ pub(super) async fn ending_all_of_a_user_retried_changes_once_and_gives_the_firs
     let operation = by_admin(&f);
     let end = async || {
         let ending = super::builders::revoked();
-        let ended = f.store().end_sessions_of(&operation, &Realm::default(), &ada(), None, ending).await;
+        let ended = f.store().end_all_of(&operation, &Realm::default(), &ada(), None, ending).await;
         ended.expect("the store answers")
     };
     assert_eq!(end().await.ids.len(), 3);
     let session = f.begin(f.signed_in(&ada())).await;
     let before = f.user(&ada()).await;
     assert_eq!(end().await, EndedSessions { count: 3, ids: Vec::new() });
-    assert_eq!((f.user(&ada()).await, f.list(&ada()).await), (before, vec![session.id]));
+    assert_eq!((f.user(&ada()).await, f.ids_of(&ada()).await), (before, vec![session.id]));
 }
 
 pub(super) async fn disabling_a_user_ends_every_session_and_tells_each(f: Fixture) {
@@ -60,7 +60,7 @@ pub(super) async fn disabling_a_user_ends_every_session_and_tells_each(f: Fixtur
     ended.sort();
     expected.sort();
     assert_eq!(ended, expected);
-    assert_eq!(f.list(&ada()).await, []);
+    assert_eq!(f.ids_of(&ada()).await, []);
     for id in expected {
         let told = f.end_of(id).await;
         assert_eq!((told.at, told.body.reason), (f.now(), Some(EndReason::UserDisabled)));
@@ -81,7 +81,7 @@ pub(super) async fn the_epoch_is_when_a_user_was_last_signed_out(f: Fixture) {
         } else {
             let ending = super::builders::revoked();
             let (operation, realm, ada) = (by_admin(&f), Realm::default(), ada());
-            let ended = f.store().end_sessions_of(&operation, &realm, &ada, None, ending);
+            let ended = f.store().end_all_of(&operation, &realm, &ada, None, ending);
             ended.await.expect("the store answers");
         }
         let epoch = f.user(&ada()).await.epoch;
@@ -101,7 +101,7 @@ pub(super) async fn a_disabled_user_begins_no_session(f: Fixture) {
             assert_eq!(f.load(new.id).await, None);
         }
     }
-    assert_eq!(f.list(&ada()).await, []);
+    assert_eq!(f.ids_of(&ada()).await, []);
     f.begin(f.guest()).await;
     f.begin(f.signed_in(&user("bob"))).await;
 }
@@ -186,6 +186,6 @@ pub(super) async fn of_sign_ins_racing_a_disabling_none_is_left(f: Fixture) {
             }
         })
         .await;
-        assert_eq!(f.list(&whose).await, [], "a session outlived the disabling");
+        assert_eq!(f.ids_of(&whose).await, [], "a session outlived the disabling");
     }
 }

@@ -1,16 +1,15 @@
 //! A shop with a clock to advance, and the store it can lose.
 
-mod brittle;
 mod browser;
 
 use std::time::Duration;
 
 use axum::Router;
 use tenure_shop::{People, router};
-use tenure_tower::tenure::testing::TestKit;
+use tenure_tower::tenure::Memory;
+use tenure_tower::tenure::testing::{Faults, TestKit};
 use tenure_tower::{Policy, Sessions, SignIn, UserId};
 
-pub(crate) use brittle::Brittle;
 pub(crate) use browser::{Answer, Browser, encoded};
 
 pub(crate) const MINUTE: Duration = Duration::from_secs(60);
@@ -64,6 +63,12 @@ impl Shop {
     pub(crate) async fn count(&self, id: &str) -> usize {
         self.kit.sessions.list(&user(id)).await.unwrap().len()
     }
+}
+
+/// Sessions that keep nothing in memory: each check asks the store.
+pub(crate) async fn forgetful(faults: &Faults) -> Sessions {
+    let builder = Sessions::builder(faults.before(Memory)).cache_bytes(0).without_background();
+    builder.open().await.unwrap()
 }
 
 pub(crate) fn app(sessions: &Sessions) -> Router {

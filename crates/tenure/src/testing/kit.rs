@@ -1,36 +1,23 @@
-//! A test kit for applications: sessions in memory, and a clock to advance.
-//!
-//! # Example: a request of somebody who is signed in
-//! ```
-//! # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
-//! use std::time::Duration;
-//! use tenure::testing::TestKit;
-//!
-//! let kit = TestKit::new().await;
-//! let cookie = kit.sign_in_as("alice").await;
-//! // Send it as the `Cookie` header of a request to your application, built on `kit.sessions`.
-//! assert!(cookie.starts_with("__Host-sid=tn1_"));
-//!
-//! kit.advance(Duration::from_secs(31 * 60)).await;
-//! assert_eq!(kit.user_of(&cookie).await, None, "idle for longer than the policy allows");
-//! # Ok(()) }
-//! ```
+//! Sessions in memory, and what a test asks of them.
 
 use std::time::Duration;
 
+use super::Faults;
 use crate::clock::TestClock;
 use crate::id::{Role, UserId};
 use crate::policy::Policy;
 use crate::sessions::{Check, Sessions, SignIn, Verdict};
 use crate::store::memory::Memory;
 
-/// Sessions in memory and the clock they live by.
+/// Sessions in memory, the clock they live by, and the faults of their store.
 #[derive(Clone, Debug)]
 pub struct TestKit {
     /// The sessions, to build the application on.
     pub sessions: Sessions,
     /// The clock.
     pub clock: TestClock,
+    /// What goes wrong in the store: nothing until told otherwise.
+    pub faults: Faults,
 }
 
 impl TestKit {
@@ -45,9 +32,10 @@ impl TestKit {
     /// When the policy contradicts itself.
     pub async fn with_policy(policy: Policy) -> Self {
         let clock = TestClock::default();
-        let builder = Sessions::builder(Memory).policy(policy).clock(clock.clone()).without_background();
-        let sessions = builder.open().await.expect("memory opens under a valid policy");
-        Self { sessions, clock }
+        let faults = Faults::default();
+        let builder = Sessions::builder(faults.before(Memory)).policy(policy).clock(clock.clone());
+        let opened = builder.without_background().open().await;
+        Self { sessions: opened.expect("memory opens under a valid policy"), clock, faults }
     }
 
     /// Signs `user` in with a password, and gives what their browser would send as `Cookie`.

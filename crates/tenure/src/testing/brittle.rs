@@ -1,45 +1,81 @@
 //! A store that does as told: fails, waits, counts and tells.
 
+use std::fmt;
 use std::future::Future;
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use tenure::event::Position;
-use tenure::record::Admission;
-use tenure::record::{NewSession, Record};
-use tenure::store::{
+
+use super::faults::{Call, Faults, Passing, Trouble};
+use crate::event::Position;
+use crate::id::{OperationId, Realm, Route, SessionId, UserId};
+use crate::reason::Ending;
+use crate::record::{Admission, NewSession, Record};
+use crate::store::{
     Context, EndedSessions, Engine, EventPage, Mutation, Opened, Operation, Page, PageRequest, Replay, Reply,
     Store, StoreError, StoreInfo, Sweep, Swept, Touch, UserRecord,
 };
-use tenure::{Ending, OperationId, Realm, Route, SessionId, UserId};
 
-use super::faults::{Call, Faults, Trouble};
-
-/// Opens another engine and stands before its store.
-pub(super) struct Faulty<E> {
-    pub(super) engine: E,
-    pub(super) faults: Arc<Faults>,
+/// An engine before whose store faults are put. [`Faults::before`] makes it.
+///
+/// # Example: a store that outlives who serves it
+/// ```
+/// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// use std::sync::Arc;
+/// use tenure::testing::{Brittle, Faults};
+/// use tenure::{Memory, Realm, Sessions, SignIn, UserId};
+///
+/// let engine: Brittle<Memory> = Faults::default().before(Memory).left_open();
+/// let sessions = Sessions::open(engine).await?;
+/// let user = UserId::new("alice")?;
+/// sessions.sign_in(None, SignIn::password(user.clone())).await?;
+/// let store = Arc::clone(sessions.store());
+/// sessions.close().await?;
+/// assert_eq!(store.list(&Realm::default(), &user).await?.len(), 1);
+/// # Ok(()) }
+/// ```
+pub struct Brittle<E> {
+    engine: E,
+    faults: Faults,
+    left_open: bool,
 }
 
-/// A store before which faults are put. One in memory is never closed: the next process
-/// finds it as it was.
-struct FaultyStore {
-    real: Arc<dyn Store>,
-    faults: Arc<Faults>,
-}
+impl<E> Brittle<E> {
+    pub(super) fn new(engine: E, faults: Faults) -> Self {
+        Self { engine, faults, left_open: false }
+    }
 
-#[async_trait]
-impl<E: Engine> Engine for Faulty<E> {
-    async fn open(self: Box<Self>, context: Context) -> Result<Opened, StoreError> {
-        let opened = Box::new(self.engine).open(context).await?;
-        Ok(Opened {
-            store: Arc::new(FaultyStore { real: opened.store, faults: self.faults }),
-            master_key: opened.master_key,
-        })
+    /// The store stays open when the sessions are closed, like one on another machine when one of
+    /// its processes stops.
+    #[must_use]
+    pub fn left_open(mut self) -> Self {
+        self.left_open = true;
+        self
     }
 }
 
-impl FaultyStore {
+impl<E: fmt::Debug> fmt::Debug for Brittle<E> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Brittle").field(&self.engine).finish()
+    }
+}
+
+#[async_trait]
+impl<E: Engine> Engine for Brittle<E> {
+    async fn open(self: Box<Self>, context: Context) -> Result<Opened, StoreError> {
+        let Opened { store: real, master_key } = Box::new(self.engine).open(context).await?;
+        let store = Arc::new(BrittleStore { real, faults: self.faults, left_open: self.left_open });
+        Ok(Opened { store, master_key })
+    }
+}
+
+struct BrittleStore {
+    real: Arc<dyn Store>,
+    faults: Faults,
+    left_open: bool,
+}
+
+impl BrittleStore {
     async fn ask<T>(
         &self,
         call: Call,
@@ -63,46 +99,13 @@ impl FaultyStore {
         }
     }
 
-    fn see_operation(&self, operation: &Operation) {
-        if let Some(receipt) = &operation.receipt {
-            self.faults.see(|| receipt.clone());
-        }
-        self.faults.see(|| format!("{operation:?}").into_bytes());
+    fn were_read<'a>(&self, records: impl IntoIterator<Item = &'a Record>) {
+        records.into_iter().for_each(|record| self.faults.passes(Passing::Record(record)));
     }
-
-    fn see_record(&self, record: &Record) {
-        self.faults.see(|| record.encode());
-    }
-
-    fn see_reply(&self, reply: &Reply) {
-        if let Some(record) = &reply.record {
-            self.see_record(record);
-        }
-        if let Some(receipt) = &reply.receipt {
-            self.faults.see(|| receipt.clone());
-        }
-    }
-
-    fn see_mutation(&self, mutation: &Mutation) {
-        match mutation {
-            Mutation::Change { change, .. } => self.faults.see(|| packed(change)),
-            Mutation::Prepare { successor, .. } => self.faults.see(|| packed(successor)),
-            Mutation::Claim { claim, .. } => self.faults.see(|| packed(claim)),
-            Mutation::Authenticate(authentication) => {
-                self.faults.see(|| packed(&authentication.identity));
-                self.faults.see(|| authentication.hash.as_bytes().to_vec());
-            }
-            other => self.faults.see(|| format!("{other:?}").into_bytes()),
-        }
-    }
-}
-
-fn packed<T: serde::Serialize>(value: &T) -> Vec<u8> {
-    rmp_serde::to_vec(value).expect("what a store gets can be packed")
 }
 
 #[async_trait]
-impl Store for FaultyStore {
+impl Store for BrittleStore {
     fn info(&self) -> StoreInfo {
         self.real.info()
     }
@@ -113,16 +116,16 @@ impl Store for FaultyStore {
         new: NewSession,
         admission: &Admission,
     ) -> Result<Reply, StoreError> {
-        self.see_operation(operation);
-        self.faults.see(|| packed(&new));
+        self.faults.passes(Passing::Operation(operation));
+        self.faults.passes(Passing::New(&new));
         let reply = self.ask(Call::Create, self.real.create(operation, new, admission)).await?;
-        self.see_reply(&reply);
+        self.faults.passes(Passing::Reply(&reply));
         Ok(reply)
     }
 
     async fn load(&self, id: SessionId) -> Result<Option<Record>, StoreError> {
         let record = self.ask(Call::Load, self.real.load(id)).await?;
-        record.iter().for_each(|record| self.see_record(record));
+        self.were_read(&record);
         Ok(record)
     }
 
@@ -132,11 +135,11 @@ impl Store for FaultyStore {
         id: SessionId,
         mutation: Mutation,
     ) -> Result<Reply, StoreError> {
-        self.see_operation(operation);
-        self.see_mutation(&mutation);
+        self.faults.passes(Passing::Operation(operation));
+        self.faults.passes(Passing::Mutation(&mutation));
         let call = Call::of(&mutation);
         let reply = self.ask(call, self.real.mutate(operation, id, mutation)).await?;
-        self.see_reply(&reply);
+        self.faults.passes(Passing::Reply(&reply));
         Ok(reply)
     }
 
@@ -148,11 +151,13 @@ impl Store for FaultyStore {
         self.ask(Call::Replay, self.real.replay(route, operation)).await
     }
 
-    async fn sessions_of(&self, realm: &Realm, user: &UserId) -> Result<Vec<Record>, StoreError> {
-        self.ask(Call::SessionsOf, self.real.sessions_of(realm, user)).await
+    async fn list(&self, realm: &Realm, user: &UserId) -> Result<Vec<Record>, StoreError> {
+        let records = self.ask(Call::List, self.real.list(realm, user)).await?;
+        self.were_read(&records);
+        Ok(records)
     }
 
-    async fn end_sessions_of(
+    async fn end_all_of(
         &self,
         operation: &Operation,
         realm: &Realm,
@@ -160,8 +165,9 @@ impl Store for FaultyStore {
         except: Option<SessionId>,
         ending: Ending,
     ) -> Result<EndedSessions, StoreError> {
-        let real = self.real.end_sessions_of(operation, realm, user, except, ending);
-        self.ask(Call::EndSessionsOf, real).await
+        self.faults.passes(Passing::Operation(operation));
+        let real = self.real.end_all_of(operation, realm, user, except, ending);
+        self.ask(Call::EndAllOf, real).await
     }
 
     async fn user(&self, realm: &Realm, user: &UserId) -> Result<UserRecord, StoreError> {
@@ -175,12 +181,15 @@ impl Store for FaultyStore {
         user: &UserId,
         disabled: bool,
     ) -> Result<EndedSessions, StoreError> {
+        self.faults.passes(Passing::Operation(operation));
         let real = self.real.set_disabled(operation, realm, user, disabled);
         self.ask(Call::SetDisabled, real).await
     }
 
     async fn page(&self, request: &PageRequest) -> Result<Page, StoreError> {
-        self.ask(Call::Page, self.real.page(request)).await
+        let page = self.ask(Call::Page, self.real.page(request)).await?;
+        self.were_read(&page.records);
+        Ok(page)
     }
 
     async fn sweep(&self, sweep: &Sweep) -> Result<Swept, StoreError> {
@@ -197,7 +206,7 @@ impl Store for FaultyStore {
     }
 
     async fn close(&self) {
-        if self.info().durable {
+        if !self.left_open {
             self.real.close().await;
         }
     }
