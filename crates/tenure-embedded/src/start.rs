@@ -15,6 +15,29 @@ impl Embedded {
     /// Opens the store as what it is, for what only this engine can do, such as
     /// [`EmbeddedStore::backup`].
     ///
+    /// # Example: copies beside the sessions
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// use std::sync::Arc;
+    /// use tenure::clock::SystemClock;
+    /// use tenure::random::SystemRandom;
+    /// use tenure::store::{Context, Store};
+    /// use tenure_embedded::{Embedded, EmbeddedStore};
+    ///
+    /// # let (folder, config) = (tempfile::tempdir()?, tempfile::tempdir()?);
+    /// # let engine = Embedded::at(folder.path().join("data")).config_dir(config.path());
+    /// # let copy = folder.path().join("copy.db");
+    /// let context = Context::new(Arc::new(SystemClock), Arc::new(SystemRandom));
+    /// let (store, master_key): (Arc<EmbeddedStore>, _) = engine.start(context).await?;
+    /// // An `Engine` of one's own gives both to `Sessions::open`, and keeps the store for this:
+    /// store.backup(&copy).await?;
+    /// assert!(copy.exists());
+    /// println!("{} commits", store.commits());
+    /// # drop(master_key);
+    /// store.close().await;
+    /// # Ok(()) }
+    /// ```
+    ///
     /// # Errors
     /// Configuration when it is open elsewhere, the key is missing, misplaced or another
     /// one, or the store is of a newer release; Corrupt when it is damaged or gone; Blocked

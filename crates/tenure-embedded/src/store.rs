@@ -22,7 +22,7 @@ use crate::reader::Readers;
 use crate::writer::Writer;
 use crate::{backup, log, operations, rows, sweep};
 
-/// An open store in a folder of this machine. [`Embedded`](crate::Embedded) opens it.
+/// An open store in a folder of this machine. [`Embedded::start`](crate::Embedded::start) opens it.
 ///
 /// # Durability
 /// What it acknowledged is on the disk: SQLite with a write-ahead log and `synchronous=FULL`.
