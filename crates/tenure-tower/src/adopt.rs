@@ -84,7 +84,23 @@ impl fmt::Debug for Adopt {
     }
 }
 
-/// A cookie of the other system, with the request that brought it.
+/// A cookie of the other system, with the request that brought it, as [`Adopt::cookie`] passes it on.
+///
+/// # Example: the sessions of a service that is asked for them
+/// ```
+/// use tenure_tower::tenure::clock::Timestamp;
+/// use tenure_tower::{Adopt, Adoption, Foreign, SignIn, UserId};
+/// # struct Account { session: String, user: String }
+/// # async fn ask(_: &str, _: &str) -> Result<Option<Account>, std::io::Error> { Ok(None) }
+///
+/// let adopt = Adopt::cookie("sso", async |foreign: Foreign| {
+///     let host = foreign.parts().headers.get("host").and_then(|host| host.to_str().ok()).unwrap_or_default();
+///     let Some(account) = ask(host, foreign.value()).await? else { return Ok(None) };
+///     let sign_in = SignIn::password(UserId::new(account.user)?);
+///     // It does not say since when: the moment of switching over.
+///     Ok(Some(Adoption::of_user(account.session, Timestamp::from_millis(1_767_225_600_000), sign_in)))
+/// });
+/// ```
 #[derive(Clone)]
 pub struct Foreign {
     value: String,
@@ -131,6 +147,14 @@ impl Adopt {
 
     /// The path of the old cookie, if it is not `/`: a browser deletes a cookie of the same path
     /// only.
+    ///
+    /// # Example: a cookie that all hosts of a site share
+    /// ```
+    /// use tenure_tower::Adopt;
+    ///
+    /// // Whoever deletes it has to say both as the other system said them.
+    /// let adopt = Adopt::cookie("sso", async |_| Ok(None)).path("/app").domain("example.org");
+    /// ```
     #[must_use]
     pub fn path(self, path: impl Into<String>) -> Self {
         Self { path: path.into(), ..self }
