@@ -1,5 +1,30 @@
 //! Time, from one place: a [`Clock`] that can be replaced in tests, and the
 //! [`SteadyClock`] that keeps sessions honest when the clock is not.
+//!
+//! # Example: a machine whose clock is set wrong
+//! ```
+//! use std::sync::Arc;
+//! use std::time::Duration;
+//! use tenure::clock::{ClockJumped, SteadyClock, TestClock};
+//!
+//! let machine = TestClock::default();
+//! let steady = SteadyClock::new(Arc::new(machine.clone()));
+//! let start = steady.read()?;
+//!
+//! machine.advance(Duration::from_secs(60));
+//! machine.step_back(Duration::from_secs(3_600)); // is not followed: no session lives longer
+//! assert_eq!(steady.read()?.since(start), Duration::from_secs(60));
+//!
+//! machine.jump_ahead(Duration::from_secs(86_400)); // is not believed: nobody's session ends
+//! assert!(matches!(steady.read(), Err(ClockJumped { .. })));
+//! assert_eq!(steady.now().since(start), Duration::from_secs(60));
+//!
+//! // A store that was written to at a later time says so when it is opened.
+//! steady.not_before(start.plus(Duration::from_secs(90)));
+//! assert_eq!(steady.now().since(start), Duration::from_secs(90));
+//! assert_eq!(steady.running(), steady.running(), "a test clock stands still");
+//! # Ok::<(), ClockJumped>(())
+//! ```
 
 use std::fmt;
 use std::sync::Arc;
@@ -11,6 +36,19 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error as _};
 /// A moment, in milliseconds since 1970-01-01T00:00:00Z.
 ///
 /// Shown and serialised for people as RFC 3339 in UTC, in binary formats as the number.
+///
+/// # Example: a moment of another system's
+/// ```
+/// use std::time::Duration;
+/// use tenure::clock::{InvalidTimestamp, Timestamp};
+///
+/// let noon: Timestamp = "2026-01-01T12:00:00Z".parse()?;
+/// let later = noon.plus(Duration::from_secs(90));
+/// assert_eq!(later.since(noon), Duration::from_secs(90));
+/// assert_eq!(Timestamp::from_millis(later.as_millis()).to_string(), "2026-01-01T12:01:30.000Z");
+/// assert_eq!("noon".parse::<Timestamp>(), Err(InvalidTimestamp));
+/// # Ok::<(), InvalidTimestamp>(())
+/// ```
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 pub struct Timestamp(u64);
 
@@ -87,6 +125,30 @@ impl<'de> Deserialize<'de> for Timestamp {
 ///
 /// Two readings: the wall clock, which people and other machines share but which may be
 /// set, and a running count that only moves forward, and also while the machine sleeps.
+///
+/// # Example: a clock that shows another time of day
+/// ```
+/// use std::time::Duration;
+/// use tenure::clock::{Clock, SystemClock, Timestamp};
+///
+/// /// For a rehearsal of what happens next month.
+/// struct Ahead(Duration);
+///
+/// impl Clock for Ahead {
+///     fn wall(&self) -> Timestamp {
+///         SystemClock.wall().plus(self.0)
+///     }
+///     fn running(&self) -> Duration {
+///         SystemClock.running()
+///     }
+///     fn wall_holds(&self) -> Duration {
+///         SystemClock.wall_holds()
+///     }
+/// }
+///
+/// let month = Duration::from_secs(30 * 86_400);
+/// assert!(Ahead(month).wall() > SystemClock.wall());
+/// ```
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is no clock for sessions",
     note = "pass `SystemClock`, or in tests a `TestClock`, of `tenure::clock`"
@@ -292,126 +354,4 @@ fn at(millis: i64) -> Timestamp {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    const HOUR: Duration = Duration::from_secs(3600);
-
-    fn steady() -> (TestClock, SteadyClock) {
-        let clock = TestClock::default();
-        (clock.clone(), SteadyClock::new(Arc::new(clock)))
-    }
-
-    #[test]
-    fn a_clock_that_steps_back_is_not_followed_and_time_goes_on() {
-        let (clock, steady) = steady();
-        let start = steady.now();
-        clock.step_back(HOUR);
-        assert_eq!(steady.read(), Ok(start));
-        clock.advance(Duration::from_secs(60));
-        assert_eq!(steady.read(), Ok(start.plus(Duration::from_secs(60))));
-    }
-
-    #[test]
-    fn a_clock_that_jumps_ahead_is_an_error_until_it_is_back() {
-        let (clock, steady) = steady();
-        let start = steady.now();
-        clock.jump_ahead(365 * 24 * HOUR);
-        assert_eq!(steady.read().unwrap_err().ahead, 365 * 24 * HOUR);
-        assert_eq!(steady.now(), start);
-        clock.step_back(365 * 24 * HOUR);
-        clock.advance(HOUR);
-        assert_eq!(steady.read(), Ok(start.plus(HOUR)));
-    }
-
-    /// A thread that is stopped for a minute between any two readings.
-    struct Interrupted(TestClock, std::sync::atomic::AtomicU32);
-
-    impl Clock for Interrupted {
-        fn wall(&self) -> Timestamp {
-            let wall = self.0.wall();
-            self.interrupt();
-            wall
-        }
-
-        fn running(&self) -> Duration {
-            let running = self.0.running();
-            self.interrupt();
-            running
-        }
-    }
-
-    impl Interrupted {
-        fn interrupt(&self) {
-            if self.1.fetch_sub(1, Ordering::SeqCst) == 0 {
-                self.0.advance(Duration::from_secs(60));
-            }
-        }
-    }
-
-    #[test]
-    fn p4_a_thread_that_is_stopped_while_it_reads_the_clock_does_not_make_time_run_ahead() {
-        for at in 0..9 {
-            let clock = TestClock::default();
-            let interrupted = Interrupted(clock.clone(), std::sync::atomic::AtomicU32::new(at));
-            let steady = SteadyClock::new(Arc::new(interrupted));
-            for _ in 0..3 {
-                assert!(steady.read().unwrap() <= clock.wall(), "stopped after reading {at}");
-            }
-            assert_eq!(steady.read(), Ok(clock.wall()), "stopped after reading {at}");
-        }
-    }
-
-    /// A clock whose wall need not be read more often than every ten milliseconds.
-    struct Held(TestClock);
-
-    impl Clock for Held {
-        fn wall(&self) -> Timestamp {
-            self.0.wall()
-        }
-
-        fn running(&self) -> Duration {
-            self.0.running()
-        }
-
-        fn wall_holds(&self) -> Duration {
-            SystemClock.wall_holds()
-        }
-    }
-
-    #[test]
-    fn p4_a_jump_of_a_wall_clock_that_is_read_now_and_then_is_seen_ten_milliseconds_later() {
-        let clock = TestClock::default();
-        let steady = SteadyClock::new(Arc::new(Held(clock.clone())));
-        let start = steady.read().unwrap();
-        clock.jump_ahead(365 * 24 * HOUR);
-        clock.advance(Duration::from_millis(9));
-        assert_eq!(steady.read(), Ok(start.plus(Duration::from_millis(9))), "time goes on");
-        clock.advance(Duration::from_millis(1));
-        assert_eq!(steady.read().unwrap_err().ahead, 365 * 24 * HOUR);
-        clock.advance(Duration::from_millis(1));
-        assert!(steady.read().is_err(), "and stays seen");
-        clock.step_back(365 * 24 * HOUR);
-        assert_eq!(steady.read(), Ok(start.plus(Duration::from_millis(11))));
-    }
-
-    #[test]
-    fn a_small_correction_is_believed_once() {
-        let (clock, steady) = steady();
-        let start = steady.now();
-        clock.jump_ahead(BELIEVED_CORRECTION);
-        assert_eq!(steady.read(), Ok(start.plus(BELIEVED_CORRECTION)));
-        clock.step_back(BELIEVED_CORRECTION);
-        assert_eq!(steady.read(), Ok(start.plus(BELIEVED_CORRECTION)));
-    }
-
-    #[test]
-    fn a_timestamp_reads_as_rfc_3339() {
-        let at = Timestamp::from_millis(1_767_225_600_123);
-        assert_eq!(at.to_string(), "2026-01-01T00:00:00.123Z");
-        assert_eq!(at.to_string().parse::<Timestamp>().unwrap(), at);
-        for text in ["", "now", "2026-01-01", "2026-13-01T00:00:00Z"] {
-            assert_eq!(text.parse::<Timestamp>(), Err(InvalidTimestamp), "{text}");
-        }
-    }
-}
+mod tests;

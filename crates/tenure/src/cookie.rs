@@ -11,6 +11,30 @@ const MAX_NAME: usize = 64;
 
 /// The session cookie of a realm. `__Host-sid; Path=/; Secure; HttpOnly; SameSite=Lax` by
 /// default; other forms have to be asked for.
+///
+/// # Example: the cookie of an administration
+/// ```
+/// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// use tenure::{CookieSettings, Found, InvalidCookieName, Memory, NewGuest, Sessions, SetCookie};
+///
+/// let cookie = CookieSettings::new("__Host-admin")?.strict();
+/// let sessions = Sessions::builder(Memory).cookie(cookie.clone()).open().await?;
+/// let token = sessions.create_guest(NewGuest::default()).await?.token;
+///
+/// let set: SetCookie = cookie.set(&token, None);
+/// assert!(set.expose().ends_with("; Path=/; Secure; HttpOnly; SameSite=Strict"));
+/// assert_eq!(cookie.clear().expose(), "__Host-admin=; Path=/; Max-Age=0; Secure; HttpOnly; SameSite=Strict");
+///
+/// // What the browser sends with the next request.
+/// let header = format!("theme=dark; {}={}", cookie.name(), token.expose());
+/// assert_eq!(cookie.find([header.as_bytes()]), Found::One(token.expose().as_bytes()));
+/// assert_eq!(Found::of("theme", [header.as_bytes()]), Found::One(b"dark"));
+///
+/// // Without the prefix others could plant it; without HTTPS it has to be asked for.
+/// assert_eq!(CookieSettings::new("sid"), Err(InvalidCookieName("sid".into())));
+/// assert!(!CookieSettings::insecure_without_https("sid")?.is_secure());
+/// # Ok(()) }
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CookieSettings {
     name: String,
@@ -18,7 +42,8 @@ pub struct CookieSettings {
     secure: bool,
 }
 
-/// To which requests a browser adds the cookie (RFC 6265bis, 5.6.7).
+/// To which requests a browser adds the cookie (RFC 6265bis, 5.6.7):
+/// [`CookieSettings::strict`] asks for the second.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum SameSite {
     /// Requests of the same site, and navigation to it from anywhere.
@@ -27,7 +52,7 @@ pub enum SameSite {
     Strict,
 }
 
-/// The name is none for a session cookie.
+/// The name is none for a session cookie: [`CookieSettings::new`] says which are.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
     "cookie name `{0}`: it begins with `__Host-` and goes on with 1 to 57 of A-Z a-z 0-9 _ - \
@@ -156,7 +181,7 @@ impl<'h> Found<'h> {
     }
 }
 
-/// What a request holds of the session cookie.
+/// What a request holds of the session cookie, as [`CookieSettings::find`] finds it.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum Found<'h> {
     /// None.
@@ -178,7 +203,7 @@ impl fmt::Debug for Found<'_> {
     }
 }
 
-/// The value of a `Set-Cookie` header, ready to send.
+/// The value of a `Set-Cookie` header, ready to send, as [`CookieSettings::set`] makes it.
 ///
 /// # Security
 /// It may hold a token: `Debug` shows the name only.

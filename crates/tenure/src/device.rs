@@ -10,6 +10,17 @@ pub const MAX_USER_AGENT: usize = 512;
 
 /// A device, as far as its requests tell. It helps people to recognise their sessions; it
 /// proves nothing, and nothing is decided by it.
+///
+/// # Example: from the headers of a request
+/// ```
+/// use tenure::{Device, DeviceKind};
+///
+/// let agent = "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0";
+/// let device = Device::from_request(Some(agent), Some("203.0.113.7".parse()?));
+/// assert_eq!(device.label, "Firefox on Linux");
+/// assert_eq!((device.kind, device.kind.as_str()), (DeviceKind::Desktop, "desktop"));
+/// # Ok::<(), std::net::AddrParseError>(())
+/// ```
 #[derive(Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Device {
@@ -27,7 +38,7 @@ pub struct Device {
     pub user_agent: String,
 }
 
-/// The kind of a device. The words are the same in code and JSON.
+/// The kind of a [`Device`]. The words are the same in code and JSON.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]

@@ -28,6 +28,25 @@ pub enum Blame {
 /// Why Tenure did not do what was asked.
 ///
 /// A session that does not exist is no error where `None` or a verdict can say so.
+///
+/// # Example: what to answer and whom to tell
+/// ```
+/// use tenure::store::StoreError;
+/// use tenure::{Blame, EndReason, Error};
+///
+/// /// Status, and after how many seconds to try again.
+/// fn answer(error: &Error) -> (u16, Option<u64>) {
+///     if error.blame() != Blame::Client {
+///         eprintln!("{}: {error}", error.code());
+///     }
+///     (error.status(), error.retry_after_seconds())
+/// }
+///
+/// // An outage is not a logout: the cookie stays, and the next try may succeed.
+/// let outage = Error::Store(StoreError::Unavailable("the disk does not answer".into()));
+/// assert_eq!(answer(&outage), (503, Some(1)));
+/// assert_eq!(answer(&Error::Inactive(EndReason::Logout.into())), (410, None));
+/// ```
 #[derive(Clone, Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {

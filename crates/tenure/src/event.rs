@@ -1,4 +1,37 @@
 //! What happened, in order: the one source for cache invalidation, audit and consoles.
+//!
+//! A store appends an event in the step that makes it happen, and [`Store::events`] reads them.
+//!
+//! # Example: reading on where one stopped
+//! ```
+//! # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! use tenure::event::{Event, EventBody, EventKind, InvalidPosition, Position};
+//! use tenure::store::EventPage;
+//! # use tenure::testing::TestKit;
+//! use tenure::{Actor, EndReason, Ending, UserId};
+//!
+//! # let kit = TestKit::new().await;
+//! # kit.sign_in_as("u_1").await;
+//! # let (sessions, store) = (&kit.sessions, kit.sessions.store());
+//! let fired = Ending::new(EndReason::Revoked, Actor::api_key("hr")).note("left the company");
+//! sessions.end_all_of(&UserId::new("u_1")?, None, fired).await?;
+//!
+//! // From the oldest that is kept.
+//! let EventPage::Events(events) = store.events(0, None, 100).await? else { panic!("nothing was asked for") };
+//! let kinds: Vec<EventKind> = events.iter().map(|event: &Event| event.body.kind).collect();
+//! assert_eq!(kinds, [EventKind::Created, EventKind::Ended]);
+//! let EventBody { reason, actor, .. } = &events[1].body;
+//! assert_eq!((*reason, actor.as_str()), (Some(EndReason::Revoked), "api_key:hr"));
+//!
+//! // A cursor is text, to be kept where the events went.
+//! let cursor = events[1].position.to_string();
+//! let after: Position = cursor.parse()?;
+//! assert_eq!(store.events(0, Some(after), 100).await?, EventPage::Events(vec![]));
+//! assert_eq!("yesterday".parse::<Position>(), Err(InvalidPosition));
+//! # Ok(()) }
+//! ```
+//!
+//! [`Store::events`]: crate::store::Store::events
 
 use std::fmt;
 use std::str::FromStr;

@@ -14,6 +14,20 @@ use crate::random::{self, Random};
 ///
 /// Sixteen bytes: creation time (48 bit, ms) ‖ route (16 bit) ‖ random (64 bit), shown as
 /// `ses_` and 32 hexadecimal digits. Ids sort by time.
+///
+/// # Example: an id from a log line
+/// ```
+/// use tenure::{InvalidSessionId, SessionId};
+///
+/// let id: SessionId = "ses_019b76daa800800000112233445566ff".parse()?;
+/// assert_eq!(id.made_at().to_string(), "2026-01-01T00:00:00.000Z");
+/// assert_eq!(id, SessionId::from_bytes(*id.as_bytes()));
+///
+/// // All that concerns its user lies in this one of the store's 16 partitions.
+/// assert_eq!(id.route().partition(16), 8);
+/// assert_eq!("ses_1".parse::<SessionId>(), Err(InvalidSessionId));
+/// # Ok::<(), InvalidSessionId>(())
+/// ```
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct SessionId([u8; 16]);
 
@@ -66,7 +80,7 @@ impl fmt::Debug for SessionId {
     }
 }
 
-/// The text is not a session id: `ses_` and 32 lower-case hexadecimal digits.
+/// The text is not a [session id](SessionId): `ses_` and 32 lower-case hexadecimal digits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("not a session id: `ses_` and 32 lower-case hexadecimal digits")]
 pub struct InvalidSessionId;
@@ -96,7 +110,7 @@ impl<'de> Deserialize<'de> for SessionId {
     }
 }
 
-/// Sixteen bits that decide the partition of a session: a keyed hash of realm and user, so
+/// Sixteen bits of a [`SessionId`] that decide the partition of a session: a keyed hash of realm and user, so
 /// that everything about one user lives together; random for a guest.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub struct Route(pub u16);
@@ -113,6 +127,16 @@ impl Route {
 }
 
 /// Names one attempt to change something, so that a retry changes it once.
+///
+/// # Example: a name that another process can repeat
+/// ```
+/// use tenure::OperationId;
+/// use tenure::random::SystemRandom;
+///
+/// let operation = OperationId::random(&SystemRandom);
+/// let kept: [u8; 16] = *operation.as_bytes();
+/// assert_eq!(OperationId::from_bytes(kept), operation);
+/// ```
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct OperationId([u8; 16]);
 
@@ -146,7 +170,8 @@ impl fmt::Debug for OperationId {
     }
 }
 
-/// The text names no user, realm, role or method: it is empty, too long or holds what does not fit.
+/// The text names no [user](UserId), realm, role or method: it is empty, too long or holds what does
+/// not fit.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("a {what} has 1 to {limit} {unit}")]
 pub struct InvalidName {
@@ -238,14 +263,44 @@ fn plain(text: &str) -> bool {
 name!(
     /// Whom a session belongs to: the application's own opaque id, not an e-mail address.
     /// 1 to 256 bytes without control characters. `Debug` does not show it.
+    ///
+    /// # Example: the key of a row
+    /// ```
+    /// use tenure::{InvalidName, UserId};
+    ///
+    /// let user = UserId::new(format!("u_{}", 1077))?;
+    /// assert_eq!((user.as_str(), format!("{user:?}").as_str()), ("u_1077", "UserId(…)"));
+    /// let error: InvalidName = UserId::new("").unwrap_err();
+    /// assert_eq!(error.to_string(), "a user id has 1 to 256 bytes without control characters");
+    /// # Ok::<(), InvalidName>(())
+    /// ```
     UserId, "user id", 256, "bytes without control characters", printable, personal: true
 );
 name!(
     /// One application or tenant. Nothing crosses realms. 1 to 64 of `A-Z a-z 0-9 . _ : -`.
+    ///
+    /// # Example: one for each tenant
+    /// ```
+    /// use tenure::Realm;
+    ///
+    /// let realm = Realm::new("tenant:acme")?;
+    /// assert_eq!(realm.as_str(), "tenant:acme");
+    /// assert_eq!(Realm::default().as_str(), "default");
+    /// # Ok::<(), tenure::InvalidName>(())
+    /// ```
     Realm, "realm", 64, "characters of A-Z a-z 0-9 . _ : -", plain, personal: false
 );
 name!(
     /// What a user may do, in the application's words. 1 to 64 of `A-Z a-z 0-9 . _ : -`.
+    ///
+    /// # Example: from a column of names
+    /// ```
+    /// use tenure::{InvalidName, Role};
+    ///
+    /// let roles = "editor,reviewer".split(',').map(Role::new).collect::<Result<Vec<_>, InvalidName>>()?;
+    /// assert_eq!(roles[1].as_str(), "reviewer");
+    /// # Ok::<(), InvalidName>(())
+    /// ```
     Role, "role", 64, "characters of A-Z a-z 0-9 . _ : -", plain, personal: false
 );
 

@@ -13,9 +13,18 @@ use crate::snapshot::Snapshot;
 ///
 /// # Example: a cart
 /// ```
-/// use tenure::Key;
+/// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// use tenure::{Changes, Key, Memory, NewGuest, Sessions};
 ///
 /// const CART: Key<Vec<String>> = Key::new("cart");
+/// const LANGUAGE: Key<String> = Key::new("language");
+///
+/// let sessions = Sessions::open(Memory).await?;
+/// let cart = Changes::default().set(CART.name(), CART.write(&vec!["tea".to_owned()])?);
+/// let guest = sessions.create_guest(NewGuest::with(cart)).await?;
+/// assert_eq!(CART.read(&guest.session)?, Some(vec!["tea".to_owned()]));
+/// assert_eq!(LANGUAGE.read(&guest.session)?, None);
+/// # Ok(()) }
 /// ```
 pub struct Key<T> {
     name: &'static str,

@@ -16,6 +16,22 @@ use crate::random::{self, Random};
 /// # Security
 /// Keep it away from the store: whoever holds both can decrypt what the store keeps.
 /// Without it, a copy of the store is useless (promise P3).
+///
+/// # Example: a key from a secret store, and one for something else
+/// ```
+/// use tenure::random::SystemRandom;
+/// use tenure::{InvalidMasterKey, MasterKey};
+///
+/// # let secret = MasterKey::generate(&SystemRandom).to_hex();
+/// let key = MasterKey::from_hex(&secret)?; // 64 digits
+/// assert_ne!(key.derive("shop/unsubscribe"), key.derive("shop/downloads"));
+/// assert_eq!(MasterKey::from_hex("open sesame").unwrap_err(), InvalidMasterKey);
+///
+/// // What `openssl rand -hex 32` does.
+/// let new = MasterKey::generate(&SystemRandom);
+/// assert_eq!(new.to_hex().len(), 64);
+/// # Ok::<(), InvalidMasterKey>(())
+/// ```
 #[derive(Clone)]
 pub struct MasterKey(Zeroizing<[u8; 32]>);
 
@@ -25,7 +41,7 @@ impl fmt::Debug for MasterKey {
     }
 }
 
-/// The text is no master key: 64 hexadecimal digits.
+/// The text is no [master key](MasterKey): 64 hexadecimal digits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("a master key is 64 hexadecimal digits (make one with `openssl rand -hex 32`)")]
 pub struct InvalidMasterKey;

@@ -8,6 +8,15 @@ use serde::{Deserialize, Serialize};
 /// level two meets a requirement of level one.
 ///
 /// In JSON and in a store it is its number. A guest has none.
+///
+/// # Example: levels compare
+/// ```
+/// use tenure::{InvalidLevel, Level};
+///
+/// assert!(Level::Two > Level::One);
+/// assert_eq!(Level::try_from(3), Ok(Level::Three));
+/// assert_eq!(Level::try_from(4), Err(InvalidLevel(4)));
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(into = "u8", try_from = "u8")]
 pub enum Level {
@@ -20,7 +29,7 @@ pub enum Level {
     Three = 3,
 }
 
-/// The number names no assurance level.
+/// The number names no assurance [`Level`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("an assurance level is 1 to 3, not {0}")]
 pub struct InvalidLevel(

@@ -1,4 +1,19 @@
 //! Randomness, from one place.
+//!
+//! # Example: a secret, and a test that can be run again
+//! ```
+//! use tenure::random::{Random, SeededRandom, SystemRandom};
+//!
+//! let mut secret = [0; 32];
+//! SystemRandom.fill(&mut secret);
+//!
+//! // With the feature `testing`: the same seed gives the same bytes.
+//! let mut runs = [[0; 32]; 2];
+//! for bytes in &mut runs {
+//!     SeededRandom::new(7).fill(bytes);
+//! }
+//! assert_eq!(runs[0], runs[1]);
+//! ```
 
 #[cfg(any(test, feature = "testing"))]
 use std::{fmt, sync::Mutex};

@@ -4,7 +4,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-/// Why a session ended. The words are the same in code, JSON, events and metrics.
+/// Why a session ended, as an [`Ending`] says it. The words are the same in code, JSON, events and metrics.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
@@ -56,6 +56,17 @@ impl fmt::Display for EndReason {
 }
 
 /// Who did something: `system`, `user`, `application`, `api_key:NAME`, or `adopted:NAME`.
+///
+/// # Example: all of them
+/// ```
+/// use tenure::Actor;
+///
+/// assert_eq!(Actor::system().as_str(), "system");
+/// assert_eq!(Actor::user().as_str(), "user");
+/// assert_eq!(Actor::application().as_str(), "application");
+/// assert_eq!(Actor::adopted("PHPSESSID").as_str(), "adopted:PHPSESSID");
+/// assert_eq!(Actor::api_key("billing\n").as_str(), "api_key:billing_");
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Actor(String);
@@ -108,6 +119,16 @@ impl fmt::Display for Actor {
 pub const MAX_NOTE: usize = 256;
 
 /// How a session is to end.
+///
+/// # Example: what the support desk does
+/// ```
+/// use tenure::{Actor, EndReason, Ending};
+///
+/// let ending = Ending::new(EndReason::Revoked, Actor::api_key("support")).note("laptop was stolen");
+/// assert_eq!(ending.reason.as_str(), "revoked");
+/// assert_eq!(ending.actor.as_str(), "api_key:support");
+/// assert!(!format!("{ending:?}").contains("stolen"), "a note may name people");
+/// ```
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Ending {
@@ -152,6 +173,22 @@ impl Ending {
 }
 
 /// Why a check does not say yes. The words are the same everywhere.
+///
+/// # Example: what to tell a visitor
+/// ```
+/// use tenure::{EndReason, Reason};
+///
+/// fn text(reason: Reason) -> &'static str {
+///     match reason {
+///         Reason::Ended(EndReason::IdleTimeout | EndReason::AbsoluteTimeout) => "Please sign in again.",
+///         Reason::Ended(EndReason::TokenReuse) => "Your session was used elsewhere. Was that you?",
+///         _ => "Please sign in.",
+///     }
+/// }
+///
+/// assert_eq!(text(EndReason::IdleTimeout.into()), "Please sign in again.");
+/// assert_eq!(Reason::InsufficientLevel.as_str(), "insufficient_level");
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]

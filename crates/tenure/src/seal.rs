@@ -33,6 +33,17 @@ pub(crate) fn open(key: &[u8; 32], context: &[u8], sealed: &[u8]) -> Option<Vec<
 }
 
 /// Bytes that the core has encrypted. A store keeps them as they are.
+///
+/// # Example: a column of a store
+/// ```
+/// use tenure::{SEAL_OVERHEAD, Sealed};
+///
+/// # let from_tenure = Sealed::from(vec![0; 3 + SEAL_OVERHEAD]);
+/// let column: &[u8] = from_tenure.as_bytes(); // what is bound to a statement
+/// assert_eq!(column.len() - SEAL_OVERHEAD, 3, "of so many bytes in clear");
+/// let back = Sealed::from(column.to_vec());
+/// assert_eq!(back.into_bytes(), from_tenure.into_bytes());
+/// ```
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Sealed(#[serde(with = "serde_bytes")] Vec<u8>);

@@ -23,6 +23,48 @@ use crate::vault;
 /// A session as it was read, decrypted. It does not change; read again to see changes.
 ///
 /// Serialises to JSON, as the `session` of the HTTP API. Holds no token and no secret.
+///
+/// # Example: a line in the list of devices
+/// ```
+/// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// use tenure::{Device, Level, Memory, Sessions, SessionState, SignIn, Snapshot, UserId};
+///
+/// fn line(session: &Snapshot) -> String {
+///     format!("{}, last seen {}, until {}", session.device().label, session.last_seen_at(), session.expires_at())
+/// }
+///
+/// let sessions = Sessions::open(Memory).await?;
+/// let device = Device::from_request(Some("curl/8"), None);
+/// let sign_in = SignIn::password(UserId::new("u_1")?).device(device);
+/// let session = sessions.sign_in(None, sign_in).await?.session;
+/// assert!(line(&session).starts_with("curl, last seen 20"));
+/// # Ok(()) }
+/// ```
+///
+/// # Example: everything that it says
+/// ```
+/// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// use tenure::{Changes, EndReason, Level, Method, Role, SessionState, SignIn, UserId};
+/// # let kit = tenure::testing::TestKit::new().await;
+/// # let (sessions, user) = (kit.sessions, UserId::new("u_1")?);
+/// # let sign_in = SignIn::password(user.clone()).roles([Role::new("editor")?]).data(Changes::default().set("cart", vec!["tea"].into()));
+/// # let session = sessions.sign_in(None, sign_in).await?.session;
+///
+/// assert_eq!((session.state(), session.state().as_str()), (SessionState::SignedIn, "signed_in"));
+/// assert!(session.is_signed_in() && !session.is_persistent());
+/// assert_eq!((session.realm().as_str(), session.user()), ("default", Some(&user)));
+/// assert!(session.roles() == [Role::new("editor")?] && session.has_role("editor"));
+/// assert_eq!((session.level(), &session.methods()[0].method), (Some(Level::One), &Method::password()));
+///
+/// assert_eq!((session.id().made_at(), session.authenticated_at()), (session.created_at(), Some(session.created_at())));
+/// assert!(session.idle_expires_at() < session.expires_at(), "by the default policy");
+/// assert_eq!((session.previous(), session.end_reason()), (None::<tenure::SessionId>, None::<EndReason>));
+/// assert_eq!((session.generation(), session.version()), (1, 1));
+///
+/// assert_eq!(session.value("cart"), Some((br#"["tea"]"#.as_slice(), 1)));
+/// assert_eq!(session.keys().collect::<Vec<_>>(), ["cart"]);
+/// # Ok(()) }
+/// ```
 #[repr(C)] // The front stays in front.
 pub struct Snapshot {
     front: Front,

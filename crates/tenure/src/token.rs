@@ -50,6 +50,17 @@ impl Secret {
 }
 
 /// SHA-256 of a token's secret: all that a store ever sees of it.
+///
+/// # Example: a column of a store
+/// ```
+/// use tenure::SecretHash;
+///
+/// let column: Vec<u8> = vec![7; 32];
+/// let hash = SecretHash::from_bytes(column.as_slice().try_into()?);
+/// assert_eq!(hash.as_bytes().as_slice(), column);
+/// assert_eq!(format!("{hash:?}"), "SecretHash(…)");
+/// # Ok::<(), std::array::TryFromSliceError>(())
+/// ```
 #[derive(Clone, Copy, serde::Serialize, serde::Deserialize)]
 pub struct SecretHash(#[serde(with = "serde_bytes")] [u8; 32]);
 
@@ -84,6 +95,21 @@ impl fmt::Debug for SecretHash {
 ///
 /// # Security
 /// Whoever has it is the session. `Debug` does not show it; [`expose`](Self::expose) does.
+///
+/// # Example: a client that is no browser
+/// ```
+/// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// use tenure::{Check, Memory, Sessions, SessionToken, SignIn, UserId, TOKEN_LEN};
+///
+/// let sessions = Sessions::open(Memory).await?;
+/// let token: SessionToken = sessions.sign_in(None, SignIn::password(UserId::new("u_1")?)).await?.token;
+/// assert_eq!((token.expose().len(), format!("{token:?}").as_str()), (TOKEN_LEN, "tn1_…"));
+///
+/// let header = format!("Bearer {}", token.expose()); // as `Authorization`
+/// let presented = header.strip_prefix("Bearer ").unwrap_or_default();
+/// assert_eq!(sessions.check(presented.as_bytes(), &Check::signed_in()).await?.as_str(), "ok");
+/// # Ok(()) }
+/// ```
 #[derive(Clone)]
 pub struct SessionToken(Zeroizing<String>);
 

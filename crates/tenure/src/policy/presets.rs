@@ -9,6 +9,20 @@ use super::rules::{DAY, HOUR, Limits, MINUTE, Policy};
 use crate::record::AtLimit;
 
 /// A policy by the name of the rule book it follows.
+///
+/// # Example: how far a policy is from a rule book
+/// ```
+/// use tenure::{Deviation, Policy, Preset, UnknownPreset};
+///
+/// let preset: Preset = "nist-aal2".parse()?;
+/// assert_eq!(preset.as_str(), "nist-aal2");
+/// assert!(preset.check(&preset.policy()).is_empty());
+///
+/// let found: Vec<Deviation> = preset.check(&Policy::default());
+/// assert!(found.iter().any(|deviation| deviation.field == "remembered.absolute_seconds"));
+/// assert_eq!("pci".parse::<Preset>(), Err(UnknownPreset));
+/// # Ok::<(), UnknownPreset>(())
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Preset {
@@ -25,7 +39,7 @@ pub enum Preset {
     AsvsL3,
 }
 
-/// Where a policy leaves a preset.
+/// Where a policy leaves a [`Preset`].
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
 pub struct Deviation {
@@ -202,7 +216,7 @@ impl fmt::Display for Preset {
     }
 }
 
-/// There is no preset of this name.
+/// There is no [`Preset`] of this name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("no such preset; there are {}", Preset::ALL.map(Preset::as_str).join(", "))]
 pub struct UnknownPreset;

@@ -13,6 +13,36 @@ use crate::record::{Admission, AtLimit, Grace, MAX_SESSIONS};
 ///
 /// As TOML or JSON, every field and table is optional (a pair of limits is given whole), and
 /// unknown fields are errors.
+///
+/// # Example: a bank's, in code and in a file
+/// ```
+/// use std::collections::BTreeMap;
+/// use tenure::{AtLimit, GuestPolicy, InvalidPolicy, Limits, PendingPolicy, Policy, Role, RolePolicy, RotationPolicy};
+///
+/// let teller = Role::new("teller")?;
+/// let limits = Limits { idle_seconds: 600, absolute_seconds: 8 * 3_600 };
+/// let shorter = RolePolicy { idle_seconds: Some(300), ..RolePolicy::default() };
+/// let policy = Policy {
+///     session: limits,
+///     remembered: None,
+///     guest: GuestPolicy { absolute_seconds: 4 * 3_600, ..GuestPolicy::default() },
+///     pending: PendingPolicy { max_per_user: 2, ..PendingPolicy::default() },
+///     rotation: RotationPolicy { interval_seconds: 300, ..RotationPolicy::default() },
+///     max_sessions: 3,
+///     at_limit: AtLimit::Refuse,
+///     roles: BTreeMap::from([(teller.clone(), shorter)]),
+///     ..Policy::default()
+/// };
+/// policy.validate()?;
+/// assert_eq!(policy.limits(&[], true), (limits, false), "nobody is remembered");
+/// assert_eq!(policy.limits(&[teller], false).0.idle_seconds, 300);
+///
+/// // The words are the same in JSON and TOML. What is not said is the default.
+/// let of_file: Policy = serde_json::from_str(r#"{"session": {"idle_seconds": 900, "absolute_seconds": 600}}"#)?;
+/// let InvalidPolicy { field, .. } = of_file.validate().unwrap_err();
+/// assert_eq!(field, "session.idle_seconds");
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Policy {
@@ -43,7 +73,7 @@ pub struct Policy {
     pub deviation_reasons: BTreeMap<String, String>,
 }
 
-/// The two limits of a session, which hold together.
+/// The two limits of a session, which hold together: a part of a [`Policy`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Limits {
@@ -53,7 +83,7 @@ pub struct Limits {
     pub absolute_seconds: u64,
 }
 
-/// Rules for sessions that owe a second factor.
+/// Rules for sessions that owe a second factor: a part of a [`Policy`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct PendingPolicy {
@@ -63,7 +93,7 @@ pub struct PendingPolicy {
     pub max_per_user: u32,
 }
 
-/// Rules for sessions without a user.
+/// Rules for sessions without a user: a part of a [`Policy`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct GuestPolicy {
@@ -78,7 +108,7 @@ pub struct GuestPolicy {
     pub new_per_minute: u32,
 }
 
-/// How tokens renew themselves.
+/// How tokens renew themselves: a part of a [`Policy`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct RotationPolicy {
@@ -88,7 +118,7 @@ pub struct RotationPolicy {
     pub grace_seconds: u64,
 }
 
-/// Stricter limits for a role. What is not set is as for everybody.
+/// Stricter limits for a role, as a part of a [`Policy`]. What is not set is as for everybody.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct RolePolicy {
@@ -102,8 +132,17 @@ pub struct RolePolicy {
     pub remember: Option<bool>,
 }
 
-/// Stricter limits for one session, such as one at a shared terminal. What is not set is as
-/// for everybody, and so is what would be looser.
+/// Stricter limits for one session. What is not set is as for everybody, and so is what would be
+/// looser.
+///
+/// # Example: a shared terminal
+/// ```
+/// use tenure::{SignIn, Stricter, UserId};
+///
+/// let terminal = Stricter { idle_seconds: Some(120), absolute_seconds: Some(900) };
+/// let sign_in = SignIn::password(UserId::new("u_1")?).stricter(terminal);
+/// # Ok::<(), tenure::InvalidName>(())
+/// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Stricter {
@@ -153,7 +192,7 @@ impl Default for RotationPolicy {
     }
 }
 
-/// The policy contradicts itself or a bound.
+/// The policy contradicts itself or a bound: see [`Policy::validate`].
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("policy: {field} {problem}")]
 pub struct InvalidPolicy {

@@ -5,7 +5,8 @@ use serde::{Deserialize, Serialize};
 /// How many sessions a user has at the most, whatever the policy says.
 pub const MAX_SESSIONS: u32 = 1_000;
 
-/// What happens when a user who has the allowed number of sessions signs in.
+/// What happens when a user who has the allowed number of sessions signs in: a part of a
+/// [`Policy`](crate::Policy).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum AtLimit {

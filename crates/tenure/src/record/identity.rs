@@ -16,6 +16,18 @@ pub const MAX_METHODS: usize = 16;
 /// A way of proving who one is, in plain words: `password`, `totp`, `passkey`, …
 ///
 /// 1 to 32 of `a-z 0-9 _`.
+///
+/// # Example: what a sign-in was proved by
+/// ```
+/// use tenure::record::NewIdentity;
+/// use tenure::{Level, Method};
+///
+/// let totp = Method::new("totp")?;
+/// assert_eq!(totp.as_str(), "totp");
+/// assert_eq!(NewIdentity::level_of(&[Method::password()]), Level::One);
+/// assert_eq!(NewIdentity::level_of(&[Method::password(), totp]), Level::Two);
+/// # Ok::<(), tenure::InvalidName>(())
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize)]
 #[serde(transparent)]
 pub struct Method(String);
@@ -71,6 +83,17 @@ impl FromStr for Method {
 }
 
 /// A method and when it was used.
+///
+/// # Example: when the one-time code was shown
+/// ```
+/// use tenure::clock::Timestamp;
+/// use tenure::{MethodUse, Snapshot};
+///
+/// fn last_code(session: &Snapshot) -> Option<Timestamp> {
+///     let code = session.methods().iter().find(|MethodUse { method, .. }| method.as_str() == "totp");
+///     code.map(|used| used.at)
+/// }
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct MethodUse {
     /// The method.

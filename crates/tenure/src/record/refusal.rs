@@ -5,6 +5,22 @@ use serde::{Deserialize, Serialize};
 use crate::reason::EndReason;
 
 /// Why a store did not do what was asked. Nothing changed.
+///
+/// # Example: a user with too many sessions
+/// ```
+/// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// use tenure::{AtLimit, Error, Memory, Policy, Refusal, Sessions, SignIn, UserId};
+///
+/// let one = Policy { max_sessions: 1, at_limit: AtLimit::Refuse, ..Policy::default() };
+/// let sessions = Sessions::builder(Memory).policy(one).open().await?;
+/// let sign_in = SignIn::password(UserId::new("u_1")?);
+/// sessions.sign_in(None, sign_in.clone()).await?;
+/// match sessions.sign_in(None, sign_in).await {
+///     Err(Error::Refused(Refusal::SessionLimit { allowed })) => assert_eq!(allowed, 1),
+///     other => panic!("{other:?}"),
+/// }
+/// # Ok(()) }
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub enum Refusal {

@@ -122,6 +122,26 @@ impl Sessions {
     /// The session `id` if it is alive, with this moment as activity: for integrations whose
     /// clients name their session by something else than a token of Tenure's.
     ///
+    /// # Example: a protocol with session ids of its own
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// use std::collections::HashMap;
+    /// use tenure::{Memory, NewGuest, SessionId, Sessions};
+    ///
+    /// let sessions = Sessions::open(Memory).await?;
+    /// // What a peer calls its session, from a handshake that proved who it is.
+    /// let mut peers: HashMap<[u8; 32], SessionId> = HashMap::new();
+    /// let secret = sessions.key_for("peer/7");
+    /// peers.insert(secret, sessions.create_guest(NewGuest::default()).await?.session.id());
+    ///
+    /// let session = match peers.get(&secret) {
+    ///     Some(id) => sessions.seen(*id).await?,
+    ///     None => None,
+    /// };
+    /// assert!(session.is_some());
+    /// # Ok(()) }
+    /// ```
+    ///
     /// # Errors
     /// As [`check`](Self::check).
     ///

@@ -31,6 +31,32 @@ const MAX_OLD_ID: usize = 256;
 const ORIGIN: &str = "tenure/adopted";
 
 /// A session of another system, as the application found it, that is to go on as one of Tenure's.
+///
+/// # Example: a user, and a visitor with a cart
+/// ```
+/// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// use std::time::Duration;
+/// use tenure::testing::TestKit;
+/// use tenure::{Adoption, Changes, Check, Device, SignIn, UserId};
+///
+/// let kit = TestKit::new().await;
+/// let sessions = &kit.sessions;
+/// // What the other system's table says of the cookie that came.
+/// let (old_id, since) = ("4711", sessions.now());
+/// kit.clock.advance(Duration::from_secs(3_600));
+///
+/// let adoption = Adoption::of_user(old_id, since, SignIn::password(UserId::new("u_1")?))
+///     .device(Device::from_request(Some("curl/8"), None));
+/// let verdict = sessions.adopt("PHPSESSID", adoption, &Check::signed_in().can_set_cookie(true)).await?;
+/// let active = verdict.active().expect("it is alive there");
+/// assert_eq!(active.session().authenticated_at(), Some(since), "limits count from then");
+/// assert!(active.renewed().is_some(), "the cookie to set instead");
+/// assert_eq!(sessions.adopted_from(active.session()), Some(old_id.to_owned()));
+///
+/// let visitor = Adoption::of_guest("4712", since, Changes::default().set("cart", vec!["tea"].into()));
+/// assert!(sessions.adopt("PHPSESSID", visitor, &Check::any()).await?.active().is_some());
+/// # Ok(()) }
+/// ```
 #[derive(Clone)]
 pub struct Adoption {
     old_id: String,

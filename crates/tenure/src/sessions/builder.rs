@@ -13,7 +13,7 @@ use crate::policy::Policy;
 use crate::random::{Random, SystemRandom};
 use crate::store::{Context, Engine};
 
-/// Settings of [`Sessions`]. All have defaults.
+/// Settings of [`Sessions`], as [`Sessions::builder`] begins them. All have defaults.
 ///
 /// # Example: an administration with stricter rules and a cookie of its own
 /// ```
@@ -25,6 +25,30 @@ use crate::store::{Context, Engine};
 ///     .cookie(CookieSettings::new("__Host-admin")?.strict())
 ///     .open()
 ///     .await?;
+/// # Ok(()) }
+/// ```
+///
+/// # Example: a test that moves the clock and says when housekeeping happens
+/// ```
+/// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// use std::time::Duration;
+/// use tenure::clock::TestClock;
+/// use tenure::random::SeededRandom;
+/// use tenure::{Memory, Realm, Sessions, SignIn};
+///
+/// let clock = TestClock::default();
+/// let sessions = Sessions::builder(Memory)
+///     .realm(Realm::new("shop")?)
+///     .clock(clock.clone())
+///     .random(SeededRandom::new(1))
+///     .cache_bytes(0) // every check asks the store
+///     .without_background()
+///     .open()
+///     .await?;
+/// sessions.sign_in(None, SignIn::password("u_1".parse()?)).await?;
+///
+/// clock.advance(Duration::from_secs(31 * 60));
+/// assert_eq!(sessions.maintain().await?.ended, 1);
 /// # Ok(()) }
 /// ```
 #[must_use = "nothing is opened before `open`"]

@@ -22,6 +22,31 @@ use crate::store::{Mutation, Outcome, Refusal};
 const TRIES: u32 = 100;
 
 /// What to change in a session's data: some keys to set, some to remove, all at once.
+///
+/// # Example: several keys at once, under a condition
+/// ```
+/// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// use tenure::{Actor, Changes, Error, Memory, NewGuest, Refusal, Sessions};
+///
+/// let sessions = Sessions::open(Memory).await?;
+/// let first = Changes::default().set("step", 1.into()).set("draft", "Dear".into());
+/// assert!(first.mentions("draft") && !first.is_empty());
+/// let form = sessions.create_guest(NewGuest::with(first)).await?.session;
+///
+/// // The form is sent twice: the second one finds another version of `step`.
+/// let (_, version) = form.value("step").expect("it was set");
+/// let sent = Changes::default().expect("step", version).set("step", 2.into()).remove("draft");
+/// let after = sessions.change_of(form.id(), Actor::application(), sent.clone()).await?;
+/// assert_eq!(after.keys().collect::<Vec<_>>(), ["step"]);
+/// let again = sessions.change_of(form.id(), Actor::application(), sent).await;
+/// assert!(matches!(again, Err(Error::Refused(Refusal::Conflict { .. }))));
+///
+/// // Or under that of the data as a whole, as in an `If-Match`.
+/// let changes = Changes::default().if_version(form.version()).remove("step");
+/// let late = sessions.change_of(form.id(), Actor::application(), changes).await;
+/// assert!(matches!(late, Err(Error::Refused(Refusal::VersionMismatch { .. }))));
+/// # Ok(()) }
+/// ```
 #[derive(Clone, Default, PartialEq)]
 pub struct Changes {
     set: BTreeMap<String, serde_json::Value>,
@@ -94,6 +119,17 @@ impl Changes {
 
 impl Sessions {
     /// Changes the data of the session that a check has shown.
+    ///
+    /// # Example: two keys in one step
+    /// ```
+    /// # use tenure::{Active, Changes, Error, Sessions};
+    /// async fn check_out(sessions: &Sessions, active: &Active, order: u64) -> Result<(), Error> {
+    ///     let changes = Changes::default().set("order", order.into()).remove("cart");
+    ///     let session = sessions.change(active, changes).await?;
+    ///     assert!(session.value("cart").is_none());
+    ///     Ok(())
+    /// }
+    /// ```
     ///
     /// # Errors
     /// [`Error::Inactive`] when it ended meanwhile; [`Refusal::Superseded`] when its token was

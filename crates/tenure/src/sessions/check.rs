@@ -130,6 +130,24 @@ impl Sessions {
 
     /// The same session as it is now, for a handler that has changed it. No activity.
     ///
+    /// # Example: what a handler sees after it changed something
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), tenure::Error> {
+    /// # use tenure::{Check, Memory, NewGuest, Sessions};
+    /// # let sessions = Sessions::open(Memory).await?;
+    /// # let token = sessions.create_guest(NewGuest::default()).await?.token;
+    /// use tenure::Key;
+    ///
+    /// const VISITS: Key<u32> = Key::new("visits");
+    ///
+    /// let active = sessions.check(token.expose().as_bytes(), &Check::any()).await?.into_active()?;
+    /// sessions.update(&active, VISITS, |visits| *visits += 1).await?;
+    /// assert_eq!(VISITS.read(active.session())?, None, "what was read does not change");
+    /// let active = sessions.refresh(active).await?.into_active()?;
+    /// assert_eq!(VISITS.read(active.session())?, Some(1));
+    /// # Ok(()) }
+    /// ```
+    ///
     /// # Errors
     /// As [`check`](Self::check).
     pub async fn refresh(&self, active: Active) -> Result<Verdict, Error> {

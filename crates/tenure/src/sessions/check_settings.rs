@@ -19,6 +19,30 @@ use crate::level::Level;
 /// let check = Check::signed_in().role(Role::new("admin")?).level(Level::Two);
 /// # Ok(()) }
 /// ```
+///
+/// # Example: a page that asks in the background, in a middleware
+/// ```
+/// use std::net::IpAddr;
+/// use std::time::Duration;
+/// use tenure::clock::Timestamp;
+/// use tenure::{Check, Level, Require};
+///
+/// fn check(arrived: Timestamp, ip: IpAddr, polls: bool) -> Check {
+///     let careful = Require::signed_in().level(Level::Two).max_auth_age(Duration::from_secs(900));
+///     Check::signed_in()
+///         .require(careful)
+///         .or_pending() // such a session is good for showing the second factor
+///         .touch(!polls) // polling keeps no session alive
+///         .can_set_cookie(!polls)
+///         .arrived_at(arrived)
+///         .ip(ip)
+/// }
+///
+/// assert!(check(Timestamp::default(), IpAddr::from([203, 0, 113, 7]), true) != Check::signed_in().or_guest());
+/// // The same, said in one place.
+/// let short = Check::signed_in().level(Level::Two).max_auth_age(Duration::from_secs(900));
+/// assert!(short == Check::signed_in().require(Require::signed_in().level(Level::Two).max_auth_age(Duration::from_secs(900))));
+/// ```
 #[derive(Clone, PartialEq, Eq)]
 pub struct Check {
     pub(super) guest: bool,
@@ -31,6 +55,26 @@ pub struct Check {
 }
 
 /// What a signed-in session must have. Nothing besides, unless it is told.
+///
+/// # Example: before money moves
+/// ```
+/// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), tenure::Error> {
+/// use std::time::Duration;
+/// use tenure::{Check, Error, Level, Memory, Reason, Require, Role, Sessions, SignIn, UserId};
+///
+/// let transfer = Require::signed_in()
+///     .role(Role::new("customer")?)
+///     .level(Level::Two)
+///     .max_auth_age(Duration::from_secs(300));
+///
+/// let sessions = Sessions::open(Memory).await?;
+/// let customer = SignIn::password(UserId::new("u_1")?).roles([Role::new("customer")?]);
+/// let token = sessions.sign_in(None, customer).await?.token;
+/// let active = sessions.check(token.expose().as_bytes(), &Check::signed_in()).await?.into_active()?;
+/// let missing = sessions.require(&active, &transfer);
+/// assert!(matches!(missing, Err(Error::StepUp(Reason::InsufficientLevel))));
+/// # Ok(()) }
+/// ```
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Require {
     pub(super) level: Option<Level>,

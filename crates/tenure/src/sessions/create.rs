@@ -16,6 +16,25 @@ use crate::store::{Outcome, Reply};
 use crate::vault;
 
 /// A session without a user, to be begun: for a cart, a language, a form half filled.
+///
+/// # Example: a cart, begun from a form at a terminal of the shop
+/// ```
+/// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// use tenure::{Actor, Changes, Device, IdempotencyKey, Memory, NewGuest, Sessions, Stricter};
+///
+/// let sessions = Sessions::open(Memory).await?;
+/// // Sent with the form; whoever sends it again means the same session.
+/// let key = IdempotencyKey::new("c2hvcC10ZXJtaW5hbC03LTAwMQ")?;
+/// let new = NewGuest::with(Changes::default().set("cart", vec!["tea"].into()))
+///     .device(Device::from_request(None, Some("203.0.113.7".parse()?)))
+///     .stricter(Stricter { idle_seconds: Some(300), absolute_seconds: None })
+///     .actor(Actor::api_key("terminal-7"))
+///     .idempotency_key(key);
+/// let first = sessions.create_guest(new.clone()).await?;
+/// let again = sessions.create_guest(new).await?;
+/// assert_eq!(first.session.id(), again.session.id());
+/// # Ok(()) }
+/// ```
 #[derive(Clone, Debug, Default)]
 pub struct NewGuest {
     data: Changes,

@@ -29,6 +29,21 @@ impl Sessions {
     /// Ends a session of the realm. Whether this was what ended it: false when it had ended
     /// before.
     ///
+    /// # Example: the support desk ends a session from a log line
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// use tenure::{Actor, EndReason, Ending, Memory, SessionId, Sessions, SignIn, UserId};
+    ///
+    /// let sessions = Sessions::open(Memory).await?;
+    /// let issued = sessions.sign_in(None, SignIn::password(UserId::new("u_1")?)).await?;
+    ///
+    /// let id: SessionId = issued.session.id().to_string().parse()?;
+    /// let ending = Ending::new(EndReason::Revoked, Actor::api_key("support")).note("ticket 1077");
+    /// assert!(sessions.end(id, ending.clone()).await?);
+    /// assert!(!sessions.end(id, ending).await?, "it had ended before");
+    /// # Ok(()) }
+    /// ```
+    ///
     /// # Errors
     /// [`Refusal::Missing`] when there is no such session.
     pub async fn end(&self, id: SessionId, ending: Ending) -> Result<bool, Error> {
@@ -39,6 +54,26 @@ impl Sessions {
     }
 
     /// The user ends one of their own sessions, seen in the list.
+    ///
+    /// # Example: the page \"your devices\"
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), tenure::Error> {
+    /// use tenure::{Check, Memory, Sessions, SignIn, UserId};
+    ///
+    /// let sessions = Sessions::open(Memory).await?;
+    /// let user = UserId::new("u_1")?;
+    /// let laptop = sessions.sign_in(None, SignIn::password(user.clone())).await?;
+    /// let phone = sessions.sign_in(None, SignIn::password(user.clone())).await?;
+    /// let tablet = sessions.sign_in(None, SignIn::password(user.clone())).await?;
+    ///
+    /// let me = sessions.check(laptop.token.expose().as_bytes(), &Check::signed_in()).await?.into_active()?;
+    /// assert!(sessions.end_own(&me, phone.session.id()).await?); // a button beside one of them
+    /// assert_eq!(sessions.end_others(&me).await?, 1); // "sign out on all other devices"
+    /// assert_eq!(sessions.list(&user).await?.len(), 1);
+    /// sessions.sign_out(&me).await?;
+    /// # assert!(sessions.list(&user).await?.is_empty());
+    /// # Ok(()) }
+    /// ```
     ///
     /// # Errors
     /// [`Error::StepUp`] when the user authenticated too long ago, or only a moment-old token
@@ -74,6 +109,21 @@ impl Sessions {
     /// Ends all sessions of a user, but one if it is named, and stops sign-ins that are under
     /// way. Gives how many that ended.
     ///
+    /// # Example: the password was changed
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// use tenure::{Actor, EndReason, Ending, Memory, Sessions, SignIn, UserId};
+    ///
+    /// let sessions = Sessions::open(Memory).await?;
+    /// let user = UserId::new("u_1")?;
+    /// let here = sessions.sign_in(None, SignIn::password(user.clone())).await?.session;
+    /// sessions.sign_in(None, SignIn::password(user.clone())).await?;
+    ///
+    /// let changed = Ending::new(EndReason::FactorChanged, Actor::user());
+    /// assert_eq!(sessions.end_all_of(&user, Some(here.id()), changed).await?, 1);
+    /// # Ok(()) }
+    /// ```
+    ///
     /// # Errors
     /// [`Error::Store`]; repeat it then.
     pub async fn end_all_of(
@@ -97,6 +147,19 @@ impl Sessions {
     /// Ends every session of the realm, guests included, in batches. Sessions that begin
     /// meanwhile may go on. Gives how many that ended.
     ///
+    /// # Example: after a break-in
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # use tenure::{Memory, NewGuest, Sessions};
+    /// # let sessions = Sessions::open(Memory).await?;
+    /// # sessions.create_guest(NewGuest::default()).await?;
+    /// use tenure::{Actor, EndReason, Ending};
+    ///
+    /// let ending = Ending::new(EndReason::Revoked, Actor::api_key("security")).note("keys may have leaked");
+    /// assert_eq!(sessions.end_realm(ending).await?, 1);
+    /// # Ok(()) }
+    /// ```
+    ///
     /// # Errors
     /// [`Error::Store`]; repeat it then: what has ended stays so.
     pub async fn end_realm(&self, ending: Ending) -> Result<u64, Error> {
@@ -119,6 +182,24 @@ impl Sessions {
 
     /// Disables a user: every session ends, and none begins until they are enabled again
     /// (ASVS 7.4.2). Gives how many sessions ended.
+    ///
+    /// # Example: somebody leaves, and comes back
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// use tenure::{Actor, Error, Memory, Refusal, Sessions, SignIn, UserId};
+    ///
+    /// let sessions = Sessions::open(Memory).await?;
+    /// let user = UserId::new("u_1")?;
+    /// sessions.sign_in(None, SignIn::password(user.clone())).await?;
+    ///
+    /// assert_eq!(sessions.disable(&user, Actor::api_key("hr")).await?, 1);
+    /// let refused = sessions.sign_in(None, SignIn::password(user.clone())).await;
+    /// assert!(matches!(refused, Err(Error::Refused(Refusal::UserDisabled))));
+    ///
+    /// sessions.enable(&user, Actor::api_key("hr")).await?;
+    /// sessions.sign_in(None, SignIn::password(user)).await?;
+    /// # Ok(()) }
+    /// ```
     ///
     /// # Errors
     /// [`Error::Store`]; repeat it then.
@@ -181,6 +262,23 @@ impl Sessions {
     ///
     /// # Cancel safety
     /// Dropping the future stops waiting and does nothing else.
+    ///
+    /// # Example: a stream that closes when its user signs out
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// use tenure::{Actor, EndReason, Ending, Memory, Sessions, SignIn, UserId};
+    ///
+    /// let sessions = Sessions::open(Memory).await?;
+    /// let id = sessions.sign_in(None, SignIn::password(UserId::new("u_1")?)).await?.session.id();
+    ///
+    /// let stream = tokio::spawn({
+    ///     let sessions = sessions.clone();
+    ///     async move { sessions.ended(id).await } // beside what it sends
+    /// });
+    /// sessions.end(id, Ending::new(EndReason::Logout, Actor::user())).await?;
+    /// assert_eq!(stream.await??, EndReason::Logout.into());
+    /// # Ok(()) }
+    /// ```
     pub async fn ended(&self, id: SessionId) -> Result<Reason, Error> {
         self.core.ended(id, self.realm()).await
     }

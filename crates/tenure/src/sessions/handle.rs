@@ -71,6 +71,26 @@ impl Sessions {
     /// The sessions of another realm in the same store: another application or tenant, or
     /// another part of this one with a cookie of its own. Nothing crosses realms.
     ///
+    /// # Example: an application for each tenant
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// use tenure::{Check, CookieSettings, Memory, NewGuest, Policy, Preset, Realm, Sessions};
+    ///
+    /// let sessions = Sessions::builder(Memory).realm(Realm::new("www")?).open().await?;
+    /// let cookie = CookieSettings::new("__Host-acme")?;
+    /// let acme = sessions.in_realm(Realm::new("acme")?, cookie, Preset::AsvsL2.policy())?;
+    /// assert_eq!((sessions.realm().as_str(), acme.realm().as_str()), ("www", "acme"));
+    /// assert_eq!(acme.cookie().name(), "__Host-acme");
+    /// assert_ne!(acme.policy(), sessions.policy());
+    ///
+    /// // A token of one is nothing in the other, and so is a key.
+    /// let token = acme.create_guest(NewGuest::default()).await?.token;
+    /// let verdict = sessions.check(token.expose().as_bytes(), &Check::any()).await?;
+    /// assert_eq!(verdict.reason().map(|reason| reason.as_str()), Some("malformed"));
+    /// assert_ne!(acme.key_for("unsubscribe"), sessions.key_for("unsubscribe"));
+    /// # Ok(()) }
+    /// ```
+    ///
     /// # Errors
     /// [`Error::Policy`] when `policy` contradicts itself.
     pub fn in_realm(&self, realm: Realm, cookie: CookieSettings, policy: Policy) -> Result<Self, Error> {
@@ -108,6 +128,26 @@ impl Sessions {
     ///
     /// # Errors
     /// [`Error::Clock`] or [`Error::Store`] says what is in the way.
+    ///
+    /// # Example: a health check
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// use tenure::{Error, Memory, Sessions};
+    ///
+    /// async fn healthz(sessions: &Sessions) -> (u16, String) {
+    ///     let before = sessions.running();
+    ///     match sessions.ready().await {
+    ///         Ok(()) => (200, format!("ready at {} after {:?}", sessions.now(), sessions.running() - before)),
+    ///         Err(error) => (error.status(), error.to_string()),
+    ///     }
+    /// }
+    ///
+    /// let sessions = Sessions::open(Memory).await?;
+    /// assert_eq!(healthz(&sessions).await.0, 200);
+    /// sessions.close().await?;
+    /// assert_eq!(healthz(&sessions).await.0, 503);
+    /// # Ok(()) }
+    /// ```
     pub async fn ready(&self) -> Result<(), Error> {
         self.core.clock.read()?;
         let nobody = SessionId::from_bytes([0; 16]);
@@ -126,6 +166,18 @@ impl Sessions {
     }
 
     /// The store, for tests that look behind the sessions.
+    ///
+    /// # Example: what is there to steal
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let kit = tenure::testing::TestKit::new().await;
+    /// let cookie = kit.sign_in_as("u_1").await;
+    ///
+    /// let users = kit.sessions.list(&"u_1".parse()?).await?;
+    /// let record = kit.sessions.store().load(users[0].id()).await?.expect("it is alive");
+    /// assert!(!format!("{record:?}").contains(&cookie), "a store has hashes of tokens only");
+    /// # Ok(()) }
+    /// ```
     #[cfg(any(test, feature = "testing"))]
     pub fn store(&self) -> &Arc<dyn crate::store::Store> {
         &self.core.store

@@ -19,6 +19,22 @@ use crate::token::{Secret, SessionToken};
 use crate::vault;
 
 /// A session and the token that its client gets.
+///
+/// # Example: an answer that took long
+/// ```
+/// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// use tenure::{Issued, Memory, Sessions, SignIn, UserId};
+///
+/// let sessions = Sessions::open(Memory).await?;
+/// let issued: Issued = sessions.sign_in(None, SignIn::password(UserId::new("u_1")?)).await?;
+/// // … a slow page is rendered; meanwhile the user may have signed out, or got a newer token …
+/// if sessions.may_hand_out(&issued).await {
+///     println!("Set-Cookie: {}", issued.set_cookie.expose());
+/// }
+/// # sessions.end_all_of(&UserId::new("u_1")?, None, tenure::Ending::new(tenure::EndReason::Logout, tenure::Actor::user())).await?;
+/// # assert!(!sessions.may_hand_out(&issued).await);
+/// # Ok(()) }
+/// ```
 #[derive(Clone, Debug)]
 pub struct Issued {
     /// The session.
@@ -45,10 +61,24 @@ impl Issued {
 ///
 /// # Security
 /// It opens the receipt that holds the token, so it is a secret of the caller.
+///
+/// # Example: an answer that was lost
+/// ```
+/// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// use tenure::{IdempotencyKey, InvalidIdempotencyKey, Memory, Sessions, SignIn, UserId};
+///
+/// let sessions = Sessions::open(Memory).await?;
+/// let sign_in = SignIn::password(UserId::new("u_1")?).idempotency_key(IdempotencyKey::new("4d6f1fd0-5c42-47e2-93a5-4d6a1c3f20b7")?);
+/// let first = sessions.sign_in(None, sign_in.clone()).await?;
+/// let again = sessions.sign_in(None, sign_in).await?;
+/// assert_eq!(first.token.expose(), again.token.expose(), "one session, one token");
+/// assert_eq!(IdempotencyKey::new("1").unwrap_err(), InvalidIdempotencyKey);
+/// # Ok(()) }
+/// ```
 #[derive(Clone)]
 pub struct IdempotencyKey(Zeroizing<String>);
 
-/// The text is no idempotency key.
+/// The text is no [idempotency key](IdempotencyKey).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("an idempotency key has 22 to 128 printable ASCII characters and at least 128 random bits")]
 pub struct InvalidIdempotencyKey;

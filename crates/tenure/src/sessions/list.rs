@@ -8,7 +8,7 @@ use crate::id::{SessionId, UserId};
 use crate::snapshot::Snapshot;
 use crate::store::{PageRequest, Refusal};
 
-/// A page of sessions.
+/// A page of sessions, as [`Sessions::page`] gives it.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct SessionPage {
@@ -46,6 +46,31 @@ impl Sessions {
 
     /// A page of the realm's live sessions by time of creation, at most `limit` of them.
     /// Sessions past a limit are left out, so a page may be shorter and still not the last.
+    ///
+    /// # Example: all sessions of a realm, a thousand at a time
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// use tenure::{Memory, SessionPage, Sessions, SignIn, UserId};
+    ///
+    /// let sessions = Sessions::open(Memory).await?;
+    /// let issued = sessions.sign_in(None, SignIn::password(UserId::new("u_1")?)).await?;
+    ///
+    /// let (mut users, mut after) = (vec![], None);
+    /// loop {
+    ///     let SessionPage { sessions: found, next, .. } = sessions.page(after, 1_000).await?;
+    ///     users.extend(found.iter().filter_map(|session| session.user().cloned()));
+    ///     match next {
+    ///         Some(last) => after = Some(last),
+    ///         None => break,
+    ///     }
+    /// }
+    /// assert_eq!(users, [UserId::new("u_1")?]);
+    ///
+    /// // One of them, from a log line.
+    /// let session = sessions.get(issued.session.id()).await?.expect("it is alive");
+    /// assert_eq!(session.id(), issued.session.id());
+    /// # Ok(()) }
+    /// ```
     ///
     /// # Errors
     /// [`Error::Store`].

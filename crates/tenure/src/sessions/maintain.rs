@@ -26,7 +26,7 @@ const MAX_EVENTS: u64 = 5_000_000;
 /// How long an ended session can be told from one that never was.
 pub(super) const KEEP_ENDED: Duration = Duration::from_millis(24 * HOUR_MS);
 
-/// What housekeeping did.
+/// What housekeeping did: see [`Sessions::maintain`].
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Maintained {
@@ -41,6 +41,18 @@ pub struct Maintained {
 impl Sessions {
     /// Does the housekeeping that otherwise happens in the background, until nothing is left
     /// to do.
+    ///
+    /// # Example: a service that stops
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// use tenure::{Maintained, Memory, Sessions};
+    ///
+    /// let sessions = Sessions::builder(Memory).without_background().open().await?;
+    /// let Maintained { touched, ended, removed, .. } = sessions.maintain().await?;
+    /// assert_eq!((touched, ended, removed), (0, 0, 0), "nothing happened yet");
+    /// sessions.close().await?; // activity is written, the store lets go of its files
+    /// # Ok(()) }
+    /// ```
     ///
     /// # Errors
     /// [`Error::Store`]; what was not done is done the next time.

@@ -16,6 +16,20 @@ impl Sessions {
     /// token rotates at its user's next request (CS-SM-7). The limits of sessions that are under
     /// way stay; those of the new roles hold from the next authentication.
     ///
+    /// # Example: no longer an administrator
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// use tenure::{Actor, Memory, Role, Sessions, SignIn, UserId};
+    ///
+    /// let sessions = Sessions::open(Memory).await?;
+    /// let (user, editor, admin) = (UserId::new("u_1")?, Role::new("editor")?, Role::new("admin")?);
+    /// sessions.sign_in(None, SignIn::password(user.clone()).roles([editor.clone(), admin])).await?;
+    ///
+    /// assert_eq!(sessions.set_roles(&user, &[editor], Actor::application()).await?, 1);
+    /// assert!(!sessions.list(&user).await?[0].has_role("admin"));
+    /// # Ok(()) }
+    /// ```
+    ///
     /// # Errors
     /// [`Error::Invalid`] for more than 64 roles; [`Error::Store`]: then some sessions may have the new roles and some not: repeat it.
     pub async fn set_roles(&self, user: &UserId, roles: &[Role], actor: Actor) -> Result<u64, Error> {

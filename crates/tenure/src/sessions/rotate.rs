@@ -20,6 +20,22 @@ impl Sessions {
     /// Prepares the next token now, or gives the one that is prepared. The presented token
     /// stays good until the new one is first used.
     ///
+    /// # Example: before something delicate
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), tenure::Error> {
+    /// use tenure::{Actor, Check, Memory, Sessions, SignIn, UserId};
+    ///
+    /// let sessions = Sessions::open(Memory).await?;
+    /// let issued = sessions.sign_in(None, SignIn::password(UserId::new("u_1")?)).await?;
+    /// let active = sessions.check(issued.token.expose().as_bytes(), &Check::signed_in()).await?.into_active()?;
+    ///
+    /// let next = sessions.rotate(&active, Actor::application(), None).await?;
+    /// assert_eq!(next.session.id(), issued.session.id());
+    /// assert_ne!(next.token.expose(), issued.token.expose());
+    /// assert!(sessions.may_hand_out(&next).await, "nobody has used it yet");
+    /// # Ok(()) }
+    /// ```
+    ///
     /// # Errors
     /// [`Refusal::TooSoon`] within the grace time of the last rotation,
     /// [`Refusal::Superseded`] when the presented token is not the current one.

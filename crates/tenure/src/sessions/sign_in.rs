@@ -25,6 +25,54 @@ use crate::store::{Admission, Authentication, Mutation, Proof, Refusal, Renewal}
 const TRIES: u32 = 4;
 
 /// A proof of who somebody is, as the application has just checked it.
+///
+/// # Example: a password, and everything that can be said about it
+/// ```
+/// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// use tenure::{Actor, Changes, Device, Level, Memory, Method, Role, Sessions, SignIn, UserId};
+///
+/// let sessions = Sessions::open(Memory).await?;
+/// let user = UserId::new("u_1")?;
+/// let sign_in = SignIn::with(user.clone(), [Method::password(), Method::new("totp")?])
+///     .roles([Role::new("editor")?])
+///     .remember(true) // they ticked the box
+///     .carry(["cart"]) // nothing else of the guest's comes along
+///     .data(Changes::default().set("theme", "dark".into()))
+///     .device(Device::from_request(Some("curl/8"), None))
+///     .actor(Actor::api_key("login"));
+/// assert_eq!(sign_in.user(), &user);
+///
+/// let session = sessions.sign_in(None, sign_in).await?.session;
+/// assert_eq!(session.level(), Some(Level::Two), "two different factors");
+/// assert!(session.has_role("editor") && session.is_persistent());
+/// # Ok(()) }
+/// ```
+///
+/// # Example: a second factor on the next page
+/// ```
+/// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), tenure::Error> {
+/// use tenure::{Check, Level, Memory, Method, Sessions, SignIn, UserId};
+///
+/// let sessions = Sessions::open(Memory).await?;
+/// let user = UserId::new("u_1")?;
+/// let first = sessions.sign_in(None, SignIn::password(user.clone()).pending()).await?;
+/// let token = first.token.expose().as_bytes();
+/// assert_eq!(sessions.check(token, &Check::signed_in()).await?.as_str(), "inactive");
+///
+/// let pending = sessions.check(token, &Check::signed_in().or_pending()).await?.into_active()?;
+/// let totp = SignIn::with(user, [Method::new("totp")?]);
+/// let done = sessions.step_up(&pending, totp).await?;
+/// assert_eq!((done.session.is_signed_in(), done.session.level()), (true, Some(Level::Two)));
+/// # Ok(()) }
+/// ```
+///
+/// # Example: a smart card, which the application takes for level three
+/// ```
+/// use tenure::{Level, Method, SignIn, UserId};
+///
+/// let sign_in = SignIn::with(UserId::new("u_1")?, [Method::new("smart_card")?]).level(Level::Three);
+/// # Ok::<(), tenure::InvalidName>(())
+/// ```
 #[derive(Clone, Debug)]
 pub struct SignIn {
     pub(super) user: UserId,

@@ -11,6 +11,41 @@ use crate::snapshot::Snapshot;
 use crate::token::{BindingName, Secret};
 
 /// What a check says about a token.
+///
+/// # Example: what each of them is answered
+/// ```
+/// use tenure::{Inactive, Reason, Verdict};
+///
+/// /// A status, a text, and whether the browser is to forget its cookie.
+/// fn answer(verdict: &Verdict) -> (u16, String, bool) {
+///     let user = verdict.session().and_then(|session| session.user());
+///     match verdict {
+///         Verdict::Ok(_) => (200, format!("hello {user:?}"), false),
+///         Verdict::StepUp(_, reason) => (403, format!("confirm that it is you: {reason}"), false),
+///         Verdict::Forbidden(_, reason) => (403, reason.to_string(), false),
+///         Verdict::Inactive(inactive) => (401, inactive.reason.to_string(), inactive.forget),
+///     }
+/// }
+///
+/// let nobody = Verdict::Inactive(Inactive::new(Reason::NoToken));
+/// assert_eq!((nobody.as_str(), nobody.reason()), ("inactive", Some(Reason::NoToken)));
+/// assert_eq!(answer(&nobody), (401, "no_token".into(), false));
+/// ```
+///
+/// # Example: whoever has a session, or an error
+/// ```
+/// use tenure::{Active, Error, Inactive, Reason, Verdict};
+///
+/// fn whoever(verdict: Verdict) -> Result<Active, Error> {
+///     Ok(verdict.into_active()?)
+/// }
+///
+/// let replaced = Inactive::new(Reason::Superseded);
+/// assert!(replaced.keeps_cookie(), "the browser may have the newer one already");
+/// let verdict = Verdict::Inactive(replaced);
+/// assert!(verdict.inactive().is_some() && verdict.active().is_none());
+/// assert!(matches!(whoever(verdict), Err(Error::Inactive(Reason::Superseded))));
+/// ```
 #[derive(Clone, Debug)]
 pub enum Verdict {
     /// The session is active and every requirement met.
@@ -23,7 +58,7 @@ pub enum Verdict {
     Inactive(Inactive),
 }
 
-/// A token that is good for nothing.
+/// A token that is good for nothing: see [`Verdict::Inactive`].
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Inactive {
@@ -56,6 +91,33 @@ impl Inactive {
 
 /// An active session, as shown by its token. Only a check makes one, so whoever holds one
 /// has checked.
+///
+/// # Example: a token that renews itself
+/// ```
+/// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// use std::time::Duration;
+/// use tenure::testing::TestKit;
+/// use tenure::{Active, Check, SignIn, UserId};
+///
+/// let kit = TestKit::new().await;
+/// let first = kit.sessions.sign_in(None, SignIn::password(UserId::new("u_1")?)).await?;
+/// let check = async |token: &str| -> Result<Active, tenure::Error> {
+///     let verdict = kit.sessions.check(token.as_bytes(), &Check::signed_in().can_set_cookie(true)).await?;
+///     Ok(verdict.into_active()?)
+/// };
+/// assert!(check(first.token.expose()).await?.renewed().is_none(), "it is new");
+///
+/// kit.clock.advance(Duration::from_secs(16 * 60));
+/// let active = check(first.token.expose()).await?;
+/// let next = active.renewed().expect("due after a quarter of an hour").token.clone();
+/// assert_eq!(active.session().id(), first.session.id());
+///
+/// check(next.expose()).await?;
+/// let late = check(first.token.expose()).await?; // a request that was under way
+/// assert!(late.is_in_grace());
+/// assert!(late.cache_for() <= Duration::from_secs(10));
+/// # Ok(()) }
+/// ```
 #[derive(Clone)]
 pub struct Active {
     pub(super) session: Arc<Snapshot>,
