@@ -85,6 +85,24 @@ impl fmt::Debug for Adopt {
 }
 
 /// A cookie of the other system, with the request that brought it.
+///
+/// # Example: the sessions of a service that is asked for them
+/// ```
+/// use tenure_tower::tenure::clock::Timestamp;
+/// use tenure_tower::{Adopt, Adoption, Foreign, SignIn, UserId};
+/// # struct Account { session: String, user: String }
+/// # async fn ask(_: &str, _: &str) -> Result<Option<Account>, std::io::Error> { Ok(None) }
+///
+/// let adopt = Adopt::cookie("sso", async |foreign: Foreign| {
+///     let host = foreign.parts().headers.get("host").and_then(|host| host.to_str().ok()).unwrap_or_default();
+///     let Some(account) = ask(host, foreign.value()).await? else { return Ok(None) };
+///     let sign_in = SignIn::password(UserId::new(account.user)?);
+///     // It does not say since when: the moment of switching over.
+///     Ok(Some(Adoption::of_user(account.session, Timestamp::from_millis(1_767_225_600_000), sign_in)))
+/// })
+/// .path("/app")
+/// .domain("example.org");
+/// ```
 #[derive(Clone)]
 pub struct Foreign {
     value: String,

@@ -89,6 +89,19 @@ pub struct In<A, T> {
 
 impl<A, T> In<A, T> {
     /// What was extracted.
+    ///
+    /// # Example: the user's id, for longer than the request
+    /// ```
+    /// use tenure_tower::{Error, In, SignedIn, UserId};
+    /// # struct Admin;
+    ///
+    /// async fn start(me: In<Admin, SignedIn>) -> Result<(), Error> {
+    ///     let me: SignedIn = me.into_inner();
+    ///     tokio::spawn(export_for(me.user().clone()));
+    ///     Ok(())
+    /// }
+    /// # async fn export_for(_: UserId) {}
+    /// ```
     pub fn into_inner(self) -> T {
         self.inner
     }

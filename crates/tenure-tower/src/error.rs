@@ -12,6 +12,39 @@ use tenure::Reason;
 /// status. Pages of one's own can be made from the [`Failure`] that the answer carries.
 ///
 /// [`SessionLayer`]: crate::SessionLayer
+///
+/// # Example: beside the application's own
+/// ```
+/// use axum::response::{IntoResponse, Response};
+/// use tenure_tower::{Error, Key, Session};
+///
+/// enum AppError {
+///     Session(Error),
+///     OutOfStock,
+/// }
+///
+/// impl From<Error> for AppError {
+///     fn from(error: Error) -> Self {
+///         Self::Session(error)
+///     }
+/// }
+///
+/// impl IntoResponse for AppError {
+///     fn into_response(self) -> Response {
+///         match self {
+///             Self::Session(error) => error.into_response(), // as it is: the layer knows what to do
+///             Self::OutOfStock => (axum::http::StatusCode::CONFLICT, "out of stock").into_response(),
+///         }
+///     }
+/// }
+///
+/// async fn order(session: Session) -> Result<&'static str, AppError> {
+///     const CART: Key<Vec<String>> = Key::new("cart");
+///     let cart = session.get(CART).await?.unwrap_or_default();
+///     if cart.is_empty() { Err(AppError::OutOfStock) } else { Ok("thank you") }
+/// }
+/// # let app: axum::Router = axum::Router::new().route("/order", axum::routing::post(order));
+/// ```
 #[derive(Clone, Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
@@ -30,6 +63,49 @@ pub enum Error {
 }
 
 /// The kind of failure, as an extension of the answer, for pages of one's own.
+///
+/// # Example: an error page of one's own
+/// ```
+/// # use axum::{Router, body::Body, extract::Request, http::{StatusCode, header}};
+/// # use tower::ServiceExt;
+/// # use tenure_tower::tenure::testing::TestKit;
+/// # async fn get(app: &Router, path: &str, cookie: &str) -> axum::response::Response {
+/// #     let request = Request::builder().uri(path).header(header::COOKIE, cookie).body(Body::empty()).unwrap();
+/// #     app.clone().oneshot(request).await.unwrap()
+/// # }
+/// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// use axum::middleware::map_response;
+/// use axum::response::{Html, IntoResponse, Response};
+/// use tenure_tower::{Error, Failure, Guard, Remedy, Role, SessionLayer};
+///
+/// /// Around the session layer: puts a page in the place of its short texts.
+/// async fn pages(answer: Response) -> Response {
+///     let Some(failure) = answer.extensions().get::<Failure>() else { return answer };
+///     let advice = match failure.remedy {
+///         Remedy::SignIn => "Please <a href='/sign-in'>sign in</a>.",
+///         Remedy::GoElsewhere => "This page is for others.",
+///         Remedy::TryAgain => "Please try again in a minute. You are still signed in.",
+///         _ => "This did not work.",
+///     };
+///     (answer.status(), Html(format!("<h1>{advice}</h1><!-- {} -->", failure.code))).into_response()
+/// }
+///
+/// # let kit = TestKit::new().await;
+/// let app = Router::new()
+///     .route("/admin", axum::routing::get(async || "the inside"))
+///     .route_layer(Guard::signed_in().role(Role::new("admin")?))
+///     .layer(SessionLayer::new(&kit.sessions))
+///     .layer(map_response(pages));
+/// # let cookie = kit.sign_in_as("u_1").await;
+/// # let answer = get(&app, "/admin", &cookie).await;
+/// assert_eq!(answer.status(), StatusCode::FORBIDDEN); // for a user who is none
+/// # let page = axum::body::to_bytes(answer.into_body(), 1_000).await?;
+/// # assert_eq!(page, "<h1>This page is for others.</h1><!-- forbidden -->");
+///
+/// // A handler can ask an error, too.
+/// assert_eq!((Error::NoLayer.status(), Error::NoLayer.failure().remedy), (StatusCode::INTERNAL_SERVER_ERROR, Remedy::TryAgain));
+/// # Ok(()) }
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Failure {
@@ -41,7 +117,7 @@ pub struct Failure {
     pub reason: Option<Reason>,
 }
 
-/// What a visitor can do about a failure.
+/// What a visitor can do about a [`Failure`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Remedy {

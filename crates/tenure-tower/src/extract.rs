@@ -15,6 +15,79 @@ static NOTHING_MORE: Require = Require::signed_in();
 /// A signed-in user. Others are sent to the sign-in page, or answered 401.
 ///
 /// Only a check makes one: a handler that takes it has checked.
+///
+/// # Example: the page "your devices", and a second factor
+/// ```
+/// use std::time::Duration;
+/// use axum::extract::{Form, Path};
+/// use axum::response::{Html, Redirect};
+/// use tenure_tower::{Error, Level, Method, Require, SessionId, SignIn, SignedIn};
+///
+/// async fn devices(me: SignedIn) -> Result<Html<String>, Error> {
+///     let mut page = String::new();
+///     for session in me.sessions().await? {
+///         let here = if session.id() == me.snapshot().id() { " (this one)" } else { "" };
+///         page += &format!("<li>{}{here}, seen {}", session.device().label, session.last_seen_at());
+///     }
+///     Ok(Html(page))
+/// }
+///
+/// /// Answered with the sign-in page when the last authentication is too long ago.
+/// async fn end(me: SignedIn, Path(id): Path<SessionId>) -> Result<Redirect, Error> {
+///     me.end(id).await?;
+///     Ok(Redirect::to("/devices"))
+/// }
+///
+/// async fn end_others(me: SignedIn) -> Result<String, Error> {
+///     Ok(format!("{} sessions ended", me.end_others().await?))
+/// }
+///
+/// #[derive(serde::Deserialize)]
+/// struct Code { code: String }
+///
+/// async fn second_factor(me: SignedIn, Form(form): Form<Code>) -> Result<Redirect, Error> {
+///     if code_is_right(&form.code) {
+///         let code = Method::new("totp").map_err(tenure_tower::tenure::Error::from)?;
+///         me.step_up(SignIn::with(me.user().clone(), [code])).await?; // the answer sets a new cookie
+///     }
+///     Ok(Redirect::to("/transfer"))
+/// }
+///
+/// async fn transfer(me: SignedIn) -> Result<&'static str, Error> {
+///     me.require(&Require::signed_in().level(Level::Two).max_auth_age(Duration::from_secs(900))).await?;
+///     Ok("done")
+/// }
+/// # fn code_is_right(code: &str) -> bool { code == "123456" }
+/// # use axum::{Router, body::Body, extract::Request, http::{StatusCode, header}};
+/// # use tower::ServiceExt;
+/// # use tenure_tower::tenure::testing::TestKit;
+/// # async fn get(app: &Router, path: &str, cookie: &str) -> axum::response::Response {
+/// #     let request = Request::builder().uri(path).header(header::COOKIE, cookie).body(Body::empty()).unwrap();
+/// #     app.clone().oneshot(request).await.unwrap()
+/// # }
+/// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # use axum::routing;
+/// # let kit = TestKit::new().await;
+/// # let app = Router::new()
+/// #     .route("/devices", routing::get(devices)).route("/devices/{id}/end", routing::get(end))
+/// #     .route("/others", routing::get(end_others)).route("/transfer", routing::get(transfer))
+/// #     .route("/code", routing::post(second_factor))
+/// #     .layer(tenure_tower::SessionLayer::new(&kit.sessions));
+/// # let (cookie, other) = (kit.sign_in_as("u_1").await, kit.sign_in_as("u_1").await);
+/// # assert_eq!(get(&app, "/devices", &cookie).await.status(), StatusCode::OK);
+/// # assert_eq!(get(&app, "/transfer", &cookie).await.status(), StatusCode::FORBIDDEN);
+/// # assert_eq!(get(&app, "/others", &cookie).await.status(), StatusCode::OK);
+/// # assert_eq!(get(&app, "/devices", &other).await.status(), StatusCode::UNAUTHORIZED);
+/// # let mut code = Request::post("/code").header(header::COOKIE, &cookie);
+/// # code = code.header(header::CONTENT_TYPE, "application/x-www-form-urlencoded");
+/// # let answer = app.clone().oneshot(code.body(Body::from("code=123456"))?).await?;
+/// # let cookie = answer.headers()[header::SET_COOKIE].to_str()?.split(';').next().unwrap().to_owned();
+/// # assert_eq!(get(&app, "/transfer", &cookie).await.status(), StatusCode::OK);
+/// # let id = kit.sessions.list(&"u_1".parse()?).await?[0].id();
+/// # assert_eq!(get(&app, &format!("/devices/{id}/end"), &cookie).await.status(), StatusCode::SEE_OTHER);
+/// # assert_eq!(get(&app, "/devices", &cookie).await.status(), StatusCode::UNAUTHORIZED);
+/// # Ok(()) }
+/// ```
 #[derive(Clone, Debug)]
 pub struct SignedIn {
     active: Active,
@@ -136,6 +209,20 @@ impl<S: Sync> FromRequestParts<S> for SignedIn {
 ///
 /// A sign-in page at which people also confirm that it is still them takes [`Session`] instead:
 /// those are signed in.
+///
+/// # Example: a sign-in page that greets a cart
+/// ```
+/// use axum::response::Html;
+/// use tenure_tower::{Error, Guest, Key};
+///
+/// const CART: Key<Vec<String>> = Key::new("cart");
+///
+/// async fn sign_in_page(visitor: Guest) -> Result<Html<String>, Error> {
+///     let things = visitor.session().get(CART).await?.unwrap_or_default().len();
+///     Ok(Html(format!("<p>Sign in, and keep your {things} things.<form method=post>…</form>")))
+/// }
+/// # let app: axum::Router = axum::Router::new().route("/sign-in", axum::routing::get(sign_in_page));
+/// ```
 #[derive(Clone, Debug)]
 pub struct Guest(Session);
 

@@ -31,6 +31,17 @@ use crate::session::Session;
 ///     .route_layer(Guard::signed_in().role(Role::new("admin")?).level(Level::Two));
 /// # Ok(admin) }
 /// ```
+///
+/// # Example: a service without a router, for those who signed in a moment ago
+/// ```
+/// use std::time::Duration;
+/// use tenure_tower::{Guard, Guarded};
+/// use tower::Layer;
+///
+/// fn guarded<S>(pay: S) -> Guarded<S> {
+///     Guard::signed_in().max_auth_age(Duration::from_secs(300)).layer(pay)
+/// }
+/// ```
 #[derive(Clone, Debug, Default)]
 pub struct Guard {
     require: Arc<Require>,

@@ -44,6 +44,43 @@ static PASSIVE: HeaderName = HeaderName::from_static("tenure-passive");
 /// let app: axum::Router = axum::Router::new().layer(SessionLayer::new(&sessions).sign_in_at("/sign-in"));
 /// # Ok(()) }
 /// ```
+///
+/// # Example: behind a proxy of one's own
+/// ```
+/// use std::net::IpAddr;
+/// use tenure_tower::{SessionLayer, Sessions};
+///
+/// fn layer(sessions: &Sessions) -> SessionLayer {
+///     SessionLayer::new(sessions)
+///         .sign_in_at("/sign-in")
+///         .home_at("/account") // where those go who are signed in and ask for `/sign-in`
+///         .passive_when(|request| request.uri.path() == "/notifications/poll")
+///         .client_ip(|request| {
+///             // The proxy appends the address that it sees; what is before it anybody can write.
+///             let forwarded = request.headers.get("x-forwarded-for")?.to_str().ok()?;
+///             forwarded.rsplit(',').next()?.trim().parse::<IpAddr>().ok()
+///         })
+/// }
+/// ```
+///
+/// # Example: around a service of tower
+/// ```
+/// use tenure_tower::{SessionFuture, SessionLayer, SessionService, Sessions};
+/// use tower::{Layer, Service};
+///
+/// fn with_sessions<S>(sessions: &Sessions, inner: S) -> SessionService<S> {
+///     SessionLayer::new(sessions).layer(inner)
+/// }
+/// # use axum::{http::Request, response::Response};
+/// # use std::convert::Infallible;
+///
+/// fn answer<S>(service: &mut SessionService<S>, request: Request<()>) -> SessionFuture<S::Future>
+/// where
+///     S: Service<Request<()>, Response = Response, Error = Infallible>,
+/// {
+///     service.call(request)
+/// }
+/// ```
 #[derive(Clone)]
 pub struct SessionLayer {
     settings: Arc<Settings>,
@@ -96,7 +133,7 @@ impl SessionLayer {
         self.with(|settings| settings.client_ip = Arc::new(of))
     }
 
-    /// Takes visitors over from another session system without signing them out.
+    /// Takes visitors over from another session system without signing them out: [`Adopt`] says how.
     #[must_use]
     pub fn adopt(self, adopt: Adopt) -> Self {
         self.with(|settings| settings.adopt = Some(adopt))

@@ -19,6 +19,70 @@ use crate::handle::Handle;
 ///
 /// Taking it as an argument costs nothing; the session is read when something is asked of
 /// it. One begins when there is something to keep.
+///
+/// # Example: a language, a form, a goodbye
+/// ```
+/// use axum::response::Redirect;
+/// use tenure_tower::{Error, Key, Reason, Session};
+///
+/// const LANGUAGE: Key<String> = Key::new("language");
+/// const DRAFT: Key<String> = Key::new("draft");
+///
+/// async fn greet(session: Session) -> Result<String, Error> {
+///     let language = session.get(LANGUAGE).await?;
+///     if let Some(user) = session.user().await? {
+///         return Ok(format!("hello {user} in {language:?}"));
+///     }
+///     match session.inactive().await?.map(|inactive| inactive.reason) {
+///         Some(Reason::Ended(reason)) => Ok(format!("you were signed out: {reason}")),
+///         _ => Ok("hello".into()),
+///     }
+/// }
+///
+/// /// Begins a guest session for a visitor without one. Written before the answer leaves.
+/// async fn speak(session: Session) -> Result<&'static str, Error> {
+///     session.set(LANGUAGE, "fr".into()).await?;
+///     session.remove(DRAFT).await?;
+///     Ok("d'accord")
+/// }
+///
+/// async fn about(session: Session) -> Result<String, Error> {
+///     let Some(snapshot) = session.snapshot().await? else { return Ok("you have no session".into()) };
+///     tracing::debug!(session = ?session.id().await?, "looked at"); // an id may be logged
+///     Ok(format!("yours ends at {}", snapshot.idle_expires_at()))
+/// }
+///
+/// async fn sign_out(session: Session) -> Result<Redirect, Error> {
+///     session.sign_out().await?;
+///     Ok(Redirect::to("/"))
+/// }
+/// # use axum::{Router, body::Body, extract::Request, http::{StatusCode, header}};
+/// # use tower::ServiceExt;
+/// # use tenure_tower::tenure::testing::TestKit;
+/// # async fn get(app: &Router, path: &str, cookie: &str) -> axum::response::Response {
+/// #     let request = Request::builder().uri(path).header(header::COOKIE, cookie).body(Body::empty()).unwrap();
+/// #     app.clone().oneshot(request).await.unwrap()
+/// # }
+/// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # use axum::routing;
+/// # let kit = TestKit::new().await;
+/// # let app = Router::new()
+/// #     .route("/", routing::get(greet)).route("/fr", routing::get(speak))
+/// #     .route("/about", routing::get(about)).route("/out", routing::get(sign_out))
+/// #     .layer(tenure_tower::SessionLayer::new(&kit.sessions));
+/// # let said = async |path: &str, cookie: &str| {
+/// #     let body = get(&app, path, cookie).await.into_body();
+/// #     String::from_utf8(axum::body::to_bytes(body, 1_000).await.unwrap().to_vec()).unwrap()
+/// # };
+/// # let cookie = kit.sign_in_as("u_1").await;
+/// # assert_eq!(said("/fr", &cookie).await, "d'accord");
+/// # assert_eq!(said("/", &cookie).await, "hello u_1 in Some(\"fr\")");
+/// # assert_eq!(said("/about", "").await, "you have no session");
+/// # assert!(said("/about", &cookie).await.starts_with("yours ends at 20"));
+/// # assert_eq!(get(&app, "/out", &cookie).await.status(), StatusCode::SEE_OTHER);
+/// # assert_eq!(said("/", &cookie).await, "you were signed out: logout");
+/// # Ok(()) }
+/// ```
 #[derive(Clone)]
 pub struct Session {
     handle: Arc<Handle>,

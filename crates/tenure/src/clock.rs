@@ -90,7 +90,7 @@ impl fmt::Debug for Timestamp {
     }
 }
 
-/// The text is no moment in RFC 3339, such as `2026-01-01T00:00:00Z`.
+/// The text is no [moment](Timestamp) in RFC 3339, such as `2026-01-01T00:00:00Z`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("not a moment in RFC 3339, such as `2026-01-01T00:00:00Z`")]
 pub struct InvalidTimestamp;
@@ -165,7 +165,7 @@ pub trait Clock: Send + Sync + 'static {
     }
 }
 
-/// The machine's clocks.
+/// The machine's clocks, for everything but tests: a [`Clock`].
 #[derive(Clone, Copy, Debug, Default)]
 pub struct SystemClock;
 

@@ -17,14 +17,14 @@ use crate::random::{self, Random};
 ///
 /// # Example: an id from a log line
 /// ```
-/// use tenure::{InvalidSessionId, SessionId};
+/// use tenure::{InvalidSessionId, Route, SessionId};
 ///
 /// let id: SessionId = "ses_019b76daa800800000112233445566ff".parse()?;
 /// assert_eq!(id.made_at().to_string(), "2026-01-01T00:00:00.000Z");
 /// assert_eq!(id, SessionId::from_bytes(*id.as_bytes()));
 ///
 /// // All that concerns its user lies in this one of the store's 16 partitions.
-/// assert_eq!(id.route().partition(16), 8);
+/// assert_eq!((id.route(), id.route().partition(16)), (Route(0x8000), 8));
 /// assert_eq!("ses_1".parse::<SessionId>(), Err(InvalidSessionId));
 /// # Ok::<(), InvalidSessionId>(())
 /// ```

@@ -18,7 +18,25 @@ pub enum AtLimit {
     EndLongestIdle,
 }
 
-/// Under which conditions a session may begin.
+/// Under which conditions a session may begin: a part of what [`Store::create`] is given.
+///
+/// [`Store::create`]: crate::store::Store::create
+///
+/// # Example: by the default policy
+/// ```
+/// use tenure::{AtLimit, Policy};
+/// use tenure::record::{Admission, MAX_SESSIONS};
+///
+/// let policy = Policy::default();
+/// let admission = Admission {
+///     max_sessions: policy.max_sessions.min(MAX_SESSIONS),
+///     at_limit: AtLimit::EndLongestIdle,
+///     max_pending: policy.pending.max_per_user,
+///     max_guests: policy.guest.max,
+///     epoch: None, // nothing was read of the user before
+///     burn: false,
+/// };
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Admission {
     /// How many signed-in sessions the user may have.

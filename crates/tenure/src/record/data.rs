@@ -27,6 +27,24 @@ pub struct Value {
 
 /// What a request changes in a session's data: keys to set and to remove, never the whole
 /// (promise P2).
+///
+/// # Example: what a request sends to a store
+/// ```
+/// use std::collections::BTreeMap;
+/// use tenure::Sealed;
+/// use tenure::record::Change;
+/// use tenure::store::Mutation;
+///
+/// # let sealed = Sealed::from(vec![0; 48]);
+/// let change = Change {
+///     generation: Some(1), // of the token that was presented
+///     set: BTreeMap::from([("cart".to_owned(), sealed)]),
+///     remove: vec!["coupon".to_owned()],
+///     expect: BTreeMap::from([("cart".to_owned(), 3)]), // only if nobody else wrote it since
+///     if_version: None,
+/// };
+/// let mutation = Mutation::Change { change };
+/// ```
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Change {
     /// The generation of the token under which the change is made. A token that was

@@ -8,6 +8,44 @@ use crate::clock::Timestamp;
 use crate::token::SecretHash;
 
 /// What a store keeps of a session's tokens: hashes, never a secret.
+///
+/// # Example: a rotation, from the side of the store
+/// ```
+/// use std::time::Duration;
+/// use tenure::SecretHash;
+/// use tenure::clock::Timestamp;
+/// use tenure::record::{Grace, Secrets, Standing, Successor, Superseded};
+///
+/// let [first, second] = [1, 2].map(|secret| SecretHash::from_bytes([secret; 32]));
+/// let (start, grace) = (Timestamp::from_millis(0), Grace { ms: 10_000 });
+/// let prepared = Secrets {
+///     generation: 1,
+///     hash: first,
+///     since: start,
+///     floor: 1,
+///     successor: Some(Successor { hash: second, sealed: vec![] }),
+///     superseded: None,
+///     rotate_soon: false,
+/// };
+/// // Both are good until the second is used; then it takes over.
+/// assert_eq!(prepared.standing(1, &first, grace, start), Standing::Current);
+/// assert_eq!(prepared.standing(2, &second, grace, start), Standing::Successor);
+/// let rotated = Secrets {
+///     generation: 2,
+///     hash: second,
+///     successor: None,
+///     superseded: Some(Superseded { generation: 1, hash: first, since: start }),
+///     ..prepared
+/// };
+/// assert_eq!(rotated.standing(1, &first, grace, start), Standing::InGrace);
+/// assert_eq!(rotated.must_wait(grace, start), Some(Duration::from_secs(10)));
+/// let later = start.plus(Duration::from_secs(10));
+/// assert_eq!(rotated.standing(1, &first, grace, later), Standing::Reused, "theft, from now on");
+/// assert_eq!(rotated.must_wait(grace, later), None);
+///
+/// // A sign-in leaves a number out: a successor may be prepared under it.
+/// assert_eq!(Secrets::replacement_of(2), 4);
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Secrets {
     /// The generation that was presented last.
@@ -27,7 +65,7 @@ pub struct Secrets {
     pub rotate_soon: bool,
 }
 
-/// A prepared token.
+/// A prepared token, as a part of [`Secrets`].
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Successor {
     /// The hash of its secret.
@@ -38,7 +76,7 @@ pub struct Successor {
     pub sealed: Vec<u8>,
 }
 
-/// A replaced token.
+/// A replaced token, as a part of [`Secrets`].
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Superseded {
     /// Its generation.
@@ -49,7 +87,7 @@ pub struct Superseded {
     pub since: Timestamp,
 }
 
-/// How long a replaced token is still accepted after its successor was first presented.
+/// How long a replaced token of [`Secrets`] is still accepted after its successor was first presented.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Grace {
     /// Milliseconds.
@@ -62,7 +100,7 @@ impl Grace {
     }
 }
 
-/// What a genuine token of a session is worth now.
+/// What a genuine token of a session is worth now, as [`Secrets::standing`] says it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Standing {
     /// The current token.

@@ -71,6 +71,30 @@ pub enum State {
 
 /// The move of a guest session into a session of a user, complete enough that anybody who
 /// meets it half-done can finish it.
+///
+/// # Example: what is left of a guest that moved
+/// ```
+/// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # use tenure::store::conformance::{self, Fixture};
+/// use tenure::record::{Ended, State};
+/// use tenure::store::{Mutation, rules};
+/// use tenure::{Actor, EndReason, Ending};
+///
+/// # let fixture = Fixture::open(|| tenure::Memory).await;
+/// # let (guest, claim) = (fixture.begin(fixture.guest()).await.id, fixture.claim(&conformance::user("u_1")));
+/// // Claimed: anybody who meets it can create the session that the claim orders …
+/// let target = claim.target.id;
+/// let claimed = fixture.apply(guest, Mutation::Claim { generation: 1, claim: Box::new(claim) }).await;
+/// assert!(matches!(&claimed.state, State::Claimed(claim) if claim.target.id == target));
+/// # let now = fixture.now();
+///
+/// // … and then end the guest, which names it.
+/// let moved = Ending::new(EndReason::SignedIn, Actor::user());
+/// let (guest, _) = rules::end(claimed, moved, Some(target), now);
+/// let Some(Ended { next, identity, .. }) = guest.ended() else { panic!("it ended") };
+/// assert_eq!((*next, identity.is_none()), (Some(target), true));
+/// # Ok(()) }
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Claim {
     /// The sign-in that makes the move.
@@ -85,7 +109,7 @@ pub struct Claim {
     pub receipt: Option<Sealed>,
 }
 
-/// How a session ended.
+/// How a session ended; [`Claim`] shows it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Ended {
     /// When.

@@ -115,7 +115,7 @@ struct Place {
 
 impl Sessions {
     /// Goes on with a session of another system, which its client has shown by the cookie named
-    /// `cookie`. Says what that is good for here, as a check does.
+    /// `cookie`. Says what that is good for here, as a check does. [`Adoption`] has an example.
     ///
     /// For what follows the old cookie is the first token of the session and the new one its
     /// successor. So requests that come at once, and those whose answer was lost, meet the same
@@ -237,7 +237,8 @@ impl Sessions {
         new.data.extend(self.sealed(new.id, &[(ORIGIN.to_owned(), text.into_bytes())].into()));
     }
 
-    /// What the other system called the session that `session` took the place of, if it did.
+    /// What the other system called the session that `session` took the place of, if it did: the
+    /// `old_id` of its [`Adoption`].
     ///
     /// # Security
     /// Elsewhere it may be the secret itself.

@@ -141,7 +141,8 @@ impl Sessions {
         self.make(active.session.id(), Some(active.generation), Actor::application(), changes).await
     }
 
-    /// Changes the data of any session of the realm.
+    /// Changes the data of any session of the realm, under no token: for administrators and jobs.
+    /// [`Changes`] shows it.
     ///
     /// # Errors
     /// As [`change`](Self::change); [`Refusal::Missing`] when there is no such session.

@@ -179,7 +179,8 @@ impl Sessions {
         if active.binding == self.realm.binding.name() { Ok(()) } else { Err(Error::OtherRealm) }
     }
 
-    /// Goes on only if the user has what is required: a level, a recent authentication, roles.
+    /// Goes on only if the user has what is [required](Require): a level, a recent authentication,
+    /// roles.
     ///
     /// # Errors
     /// [`Error::StepUp`] for what signing in again can mend, [`Error::Forbidden`] for a missing

@@ -71,7 +71,7 @@ impl NewGuest {
         self
     }
 
-    /// Repeats an attempt whose answer was lost.
+    /// Repeats an attempt whose answer was lost: the same [key](IdempotencyKey), the same answer.
     #[must_use]
     pub fn idempotency_key(mut self, key: impl Into<Option<IdempotencyKey>>) -> Self {
         self.idempotency_key = key.into();

@@ -151,7 +151,7 @@ impl SignIn {
         self
     }
 
-    /// Limits that are stricter than the policy's, for the session that this sign-in gives. A
+    /// [Limits](Stricter) that are stricter than the policy's, for the session that this sign-in gives. A
     /// later authentication in it sets its limits anew.
     #[must_use]
     pub fn stricter(mut self, limits: Stricter) -> Self {
@@ -188,7 +188,7 @@ impl SignIn {
         self
     }
 
-    /// Repeats an attempt whose answer was lost.
+    /// Repeats an attempt whose answer was lost: the same [key](IdempotencyKey), the same answer.
     #[must_use]
     pub fn idempotency_key(mut self, key: impl Into<Option<IdempotencyKey>>) -> Self {
         self.idempotency_key = key.into();
@@ -262,7 +262,17 @@ impl Sessions {
     }
 
     /// Adds a proof to the session: its level rises, its token is new, its absolute limit
-    /// stays. The user of `proof` must be the session's.
+    /// stays. The user of `proof` must be the session's. [`SignIn`] shows a second factor.
+    ///
+    /// # Example: confirm that it is still you
+    /// ```
+    /// # use tenure::{Active, Error, Issued, Method, Sessions, SignIn};
+    /// /// After the application has verified the passkey.
+    /// async fn confirmed(sessions: &Sessions, active: &Active) -> Result<Issued, Error> {
+    ///     let user = active.session().user().expect("only users have passkeys").clone();
+    ///     sessions.step_up(active, SignIn::with(user, [Method::new("passkey")?])).await
+    /// }
+    /// ```
     ///
     /// # Errors
     /// [`Error::AnotherUser`] for another user;

@@ -58,7 +58,7 @@ pub enum Verdict {
     Inactive(Inactive),
 }
 
-/// A token that is good for nothing: see [`Verdict::Inactive`].
+/// A token that is good for nothing: one way a [`Verdict`] turns out.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Inactive {

@@ -10,7 +10,7 @@ use crate::clock::{Clock, SteadyClock};
 use crate::keys::MasterKey;
 use crate::random::Random;
 
-/// What an engine gets when it is opened: the one clock and the one source of randomness.
+/// What an [`Engine`] gets when it is opened: the one clock and the one source of randomness.
 #[derive(Clone)]
 pub struct Context {
     /// Time.
@@ -20,7 +20,7 @@ pub struct Context {
 }
 
 impl Context {
-    /// A context of these two.
+    /// A context of these two; [`MemoryStore`](super::MemoryStore) shows it.
     pub fn new(clock: Arc<dyn Clock>, random: Arc<dyn Random>) -> Self {
         Self { clock: Arc::new(SteadyClock::new(clock)), random }
     }
@@ -38,6 +38,28 @@ impl fmt::Debug for Context {
 /// ```
 /// # async fn example() -> Result<(), tenure::Error> {
 /// let sessions = tenure::Sessions::open(tenure::Memory).await?;
+/// # Ok(()) }
+/// ```
+///
+/// # Example: an engine around another one
+/// ```
+/// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// use tenure::store::{Context, Engine, Opened, StoreError};
+/// use tenure::{MasterKey, Memory, Sessions};
+///
+/// /// Sessions in memory, under a master key of the application's.
+/// struct WithKey(MasterKey);
+///
+/// #[async_trait::async_trait]
+/// impl Engine for WithKey {
+///     async fn open(self: Box<Self>, context: Context) -> Result<Opened, StoreError> {
+///         let opened = Box::new(Memory).open(context).await?;
+///         Ok(Opened { store: opened.store, master_key: self.0 })
+///     }
+/// }
+///
+/// # let key = MasterKey::generate(&tenure::random::SystemRandom);
+/// let sessions = Sessions::open(WithKey(key)).await?;
 /// # Ok(()) }
 /// ```
 ///
@@ -61,7 +83,7 @@ pub trait Engine: Send + 'static {
     async fn open(self: Box<Self>, context: Context) -> Result<Opened, StoreError>;
 }
 
-/// An open store and the master key that belongs to it.
+/// An open store and the master key that belongs to it, as an [`Engine`] gives them.
 pub struct Opened {
     /// The store.
     pub store: Arc<dyn Store>,

@@ -4,6 +4,24 @@
 ///
 /// The texts are for operators: they name what failed and what to do, and hold neither
 /// secrets nor personal data (promise P12).
+///
+/// # Example: what became of it
+/// ```
+/// use tenure::store::StoreError;
+///
+/// /// Whether the same operation can simply be sent again.
+/// fn can_repeat(error: &StoreError) -> bool {
+///     match error {
+///         StoreError::Unavailable(_) => true, // nothing happened
+///         StoreError::Unknown(_) => true,     // it may have happened: then it is `Replayed`
+///         _ => false,                         // an operator has to look
+///     }
+/// }
+///
+/// let error = StoreError::Full("no space left on the disk of /var/lib/shop".into());
+/// assert!(!can_repeat(&error));
+/// assert_eq!(error.to_string(), "the store is full: no space left on the disk of /var/lib/shop");
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum StoreError {

@@ -44,6 +44,20 @@ impl Engine for Memory {
 }
 
 /// Sessions in memory, one partition, everything under one lock.
+///
+/// # Example: a store that a test holds itself
+/// ```
+/// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// use std::sync::Arc;
+/// use tenure::clock::TestClock;
+/// use tenure::random::SeededRandom;
+/// use tenure::store::{Context, MemoryStore, Store};
+///
+/// let context = Context::new(Arc::new(TestClock::default()), Arc::new(SeededRandom::new(1)));
+/// let store = MemoryStore::new(&context);
+/// assert_eq!((store.info().engine, store.info().partitions), ("memory", 1));
+/// # Ok(()) }
+/// ```
 #[derive(Debug)]
 pub struct MemoryStore {
     clock: Arc<SteadyClock>,

@@ -50,6 +50,67 @@ use crate::record::{NewSession, Record};
 /// - **Time.** The store stamps by its own clock, which never runs backwards.
 ///
 /// [`conformance`] is the test suite for implementations.
+///
+/// # Example: what the core asks of a store, one by one
+/// ```
+/// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # use std::time::Duration;
+/// # use tenure::{Actor, EndReason, Ending, Memory, OperationId, Realm};
+/// # use tenure::record::{Admission, Change, Record};
+/// # use tenure::store::conformance::{self, Fixture};
+/// use tenure::store::{
+///     EndedSessions, EventPage, Mutation, Operation, Outcome, Page, PageRequest, Replay, Reply, Store, StoreInfo,
+///     Sweep, Swept, Touch, UserRecord,
+/// };
+/// # let fixture = Fixture::open(|| Memory).await;
+/// # let (realm, user, now) = (Realm::default(), conformance::user("u_1"), fixture.now());
+/// # let (new, admission): (_, Admission) = (fixture.signed_in(&user), conformance::admission());
+/// # let random = fixture.random();
+/// # let fresh = || Operation { id: OperationId::random(random), actor: Actor::application(), receipt: None };
+/// # let store: &dyn Store = fixture.store();
+///
+/// let StoreInfo { engine, partitions, durable } = store.info();
+/// assert_eq!((engine, partitions, durable), ("memory", 1, false));
+///
+/// // A session begins. The answer is lost, so the same operation comes again.
+/// let begin = Operation { receipt: Some(b"sealed".to_vec()), ..fresh() };
+/// let Reply { outcome, record, .. } = store.create(&begin, new.clone(), &admission).await?;
+/// let Some(record) = record else { panic!("{outcome:?}") };
+/// assert_eq!(store.create(&begin, new, &admission).await?.outcome, Outcome::Replayed);
+/// let replay = store.replay(record.id.route(), begin.id).await?;
+/// assert_eq!(replay, Some(Replay { session: record.id, receipt: b"sealed".to_vec() }));
+///
+/// // It changes, and is seen.
+/// let change = Mutation::Change { change: Change { remove: vec!["cart".into()], ..Change::default() } };
+/// assert_eq!(store.mutate(&fresh(), record.id, change.clone()).await?.outcome, Outcome::Applied);
+/// store.touch(&[Touch { id: record.id, at: now }]).await?;
+/// let loaded: Record = store.load(record.id).await?.ok_or("it is there")?;
+/// assert_eq!((loaded.version, store.sessions_of(&realm, &user).await?), (1, vec![loaded]));
+/// let Page { records, next } = store.page(&PageRequest { realm: realm.clone(), after: None, limit: 10 }).await?;
+/// assert_eq!((records.len(), next), (1, None));
+///
+/// // The user signs out everywhere. What comes late is refused, and brings nothing back.
+/// let ending = Ending::new(EndReason::Logout, Actor::user());
+/// let ended = store.end_sessions_of(&fresh(), &realm, &user, None, ending).await?;
+/// assert_eq!(ended, EndedSessions::now(vec![record.id]));
+/// let late = store.mutate(&fresh(), record.id, change).await?;
+/// assert!(matches!(late.outcome, Outcome::Refused(_)));
+/// store.set_disabled(&fresh(), &realm, &user, true).await?;
+/// let UserRecord { epoch, disabled_at } = store.user(&realm, &user).await?;
+/// assert!(epoch > 0 && disabled_at.is_some());
+///
+/// // Housekeeping forgets in time; the log says what happened.
+/// let day = 86_400_000;
+/// let sweep = Sweep {
+///     limit: 500, keep_ended_ms: day, keep_receipts_ms: day, keep_events_ms: day, max_events: 1_000, as_of: now,
+/// };
+/// assert_eq!(store.sweep(&sweep).await?, Swept::default());
+/// let EventPage::Events(events) = store.events(0, None, 100).await? else { panic!("the log is short") };
+/// assert_eq!(events.len(), 4, "created, changed, ended, disabled");
+/// store.close().await;
+/// assert!(store.load(record.id).await.is_err());
+/// # Ok(()) }
+/// ```
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is no store of sessions",
     note = "implement `tenure::store::Store` for it, with `#[async_trait]`, and run `tenure::store::conformance`"

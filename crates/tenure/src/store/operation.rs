@@ -9,7 +9,7 @@ use crate::reason::{Actor, Ending};
 use crate::record::{Admission, Change, Claim, Grace, NewIdentity, Record, Refusal, Successor};
 use crate::token::SecretHash;
 
-/// What a store is.
+/// What a [`Store`](super::Store) is.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct StoreInfo {
     /// The engine: `memory`, `embedded`, `postgres`, `redis`.
@@ -20,7 +20,7 @@ pub struct StoreInfo {
     pub durable: bool,
 }
 
-/// Names an attempt to change something.
+/// Names an attempt to change something in a [`Store`](super::Store).
 #[derive(Clone, Debug)]
 pub struct Operation {
     /// The same for every retry.
@@ -31,7 +31,7 @@ pub struct Operation {
     pub receipt: Option<Vec<u8>>,
 }
 
-/// One change to one session.
+/// One change to one session, for [`Store::mutate`](super::Store::mutate).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Mutation {
     /// Changes data, key by key.
@@ -82,6 +82,29 @@ pub enum Mutation {
 }
 
 /// A user proves again who they are.
+///
+/// # Example: a second factor, from the side of the store
+/// ```
+/// use tenure::record::{Admission, NewIdentity};
+/// use tenure::store::{Authentication, Mutation, Proof, Renewal};
+/// use tenure::{Level, Method, SecretHash, UserId};
+///
+/// /// The session becomes one of a signed-in user, with full limits from now on.
+/// fn completes(user: UserId, hash: SecretHash, admission: Admission) -> Result<Mutation, tenure::InvalidName> {
+///     let methods = vec![Method::new("totp")?];
+///     let identity = NewIdentity { user, roles: vec![], level: Level::One, methods, at: None };
+///     let renewal = Renewal { idle_ms: 1_800_000, absolute_ms: 43_200_000, persistent: false };
+///     Ok(Mutation::Authenticate(Box::new(Authentication {
+///         generation: 1, // the token that was presented
+///         hash,          // of the new one, which is of generation 3
+///         identity,
+///         pending: false,
+///         proof: Proof::Completes,
+///         renewal: Some(renewal),
+///         admission,
+///     })))
+/// }
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Authentication {
     /// The generation it was presented with; it must be the current one.
@@ -100,7 +123,7 @@ pub struct Authentication {
     pub admission: Admission,
 }
 
-/// What an authentication in a session proves.
+/// What an [`Authentication`] in a session proves.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Proof {
     /// Who the user is, from the beginning: identity and roles are as given.
@@ -113,7 +136,7 @@ pub enum Proof {
     Completes,
 }
 
-/// The limits that a full authentication starts anew.
+/// The limits that a full [`Authentication`] starts anew.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Renewal {
     /// The idle limit, in milliseconds.
@@ -124,7 +147,7 @@ pub struct Renewal {
     pub persistent: bool,
 }
 
-/// What became of an operation.
+/// What became of an operation of a [`Store`](super::Store).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Outcome {
     /// Done, with its event.
@@ -137,7 +160,7 @@ pub enum Outcome {
     Refused(Refusal),
 }
 
-/// The answer to a mutation.
+/// The answer to a mutation of a [`Store`](super::Store).
 #[derive(Clone, Debug)]
 pub struct Reply {
     /// What became of it.
@@ -152,12 +175,21 @@ pub struct Reply {
 
 impl Reply {
     /// A refusal.
+    ///
+    /// # Example: a session that is not there
+    /// ```
+    /// use tenure::Refusal;
+    /// use tenure::store::{Outcome, Reply};
+    ///
+    /// let reply = Reply::refused(Refusal::Missing, None);
+    /// assert_eq!(reply.outcome, Outcome::Refused(Refusal::Missing));
+    /// ```
     pub fn refused(refusal: Refusal, record: Option<Record>) -> Self {
         Self { outcome: Outcome::Refused(refusal), record, ended: Vec::new(), receipt: None }
     }
 }
 
-/// An operation that is known already.
+/// An operation that is known already: see [`Store::replay`](super::Store::replay).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Replay {
     /// The session it created or changed.
@@ -166,7 +198,7 @@ pub struct Replay {
     pub receipt: Vec<u8>,
 }
 
-/// What ending the sessions of a user came to.
+/// What ending the sessions of a user came to: see [`Store::end_sessions_of`](super::Store::end_sessions_of).
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct EndedSessions {
     /// How many ended; a retry is told what the first attempt was.
@@ -182,7 +214,7 @@ impl EndedSessions {
     }
 }
 
-/// A moment of activity in a session.
+/// A moment of activity in a session, for [`Store::touch`](super::Store::touch).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Touch {
     /// The session.
@@ -191,7 +223,7 @@ pub struct Touch {
     pub at: Timestamp,
 }
 
-/// What a store knows of a user beside the sessions.
+/// What a [`Store`](super::Store) knows of a user beside the sessions.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct UserRecord {
     /// When the user was last signed out everywhere or disabled, in milliseconds; 0 if never. Each
@@ -203,6 +235,17 @@ pub struct UserRecord {
 
 impl UserRecord {
     /// Moves the epoch on, because the user is signed out everywhere at `now`.
+    ///
+    /// # Example: each time another number
+    /// ```
+    /// use tenure::clock::Timestamp;
+    /// use tenure::store::UserRecord;
+    ///
+    /// let (mut user, now) = (UserRecord::default(), Timestamp::from_millis(1_000));
+    /// user.signed_out(now);
+    /// user.signed_out(now);
+    /// assert_eq!(user.epoch, 1_001);
+    /// ```
     pub fn signed_out(&mut self, now: Timestamp) {
         self.epoch = now.as_millis().max(self.epoch + 1);
     }
@@ -213,7 +256,7 @@ impl UserRecord {
     }
 }
 
-/// Asks for a page of sessions.
+/// Asks for a page of sessions: see [`Store::page`](super::Store::page).
 #[derive(Clone, Debug)]
 pub struct PageRequest {
     /// The realm.
@@ -224,7 +267,7 @@ pub struct PageRequest {
     pub limit: usize,
 }
 
-/// A page of sessions.
+/// A page of sessions, as [`Store::page`](super::Store::page) gives it.
 #[derive(Clone, Debug)]
 pub struct Page {
     /// The records, by id.
@@ -233,7 +276,7 @@ pub struct Page {
     pub next: Option<SessionId>,
 }
 
-/// How far one step of housekeeping goes and how long things are kept, in milliseconds.
+/// How far one step of housekeeping ([`Store::sweep`](super::Store::sweep)) goes and how long things are kept, in milliseconds.
 #[derive(Clone, Copy, Debug)]
 pub struct Sweep {
     /// How many sessions are handled at the most.
@@ -251,7 +294,7 @@ pub struct Sweep {
     pub as_of: Timestamp,
 }
 
-/// What a step of housekeeping did.
+/// What a step of housekeeping did: see [`Store::sweep`](super::Store::sweep).
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Swept {
     /// Sessions whose end it wrote.
@@ -262,7 +305,7 @@ pub struct Swept {
     pub more: bool,
 }
 
-/// Events after a position.
+/// Events after a position, as [`Store::events`](super::Store::events) gives them.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum EventPage {
     /// They follow without a gap. Empty at the end of the log.

@@ -12,6 +12,24 @@ const ENTRY: usize = 16 + 8;
 /// The last requests that ended all sessions of a user or disabled them, each with the count
 /// that it was told. A store keeps it among its receipts, one for each user and replaced each
 /// time: whoever asks again and again must not fill the store.
+///
+/// # Example: a retry is told the first count
+/// ```
+/// use tenure::random::SystemRandom;
+/// use tenure::store::{EndedSessions, RecentEnds};
+/// use tenure::{OperationId, Realm, SessionId, UserId};
+///
+/// let (operation, ids) = (OperationId::random(&SystemRandom), vec![SessionId::from_bytes([7; 16])]);
+/// let mut recent = RecentEnds::default(); // or read from the receipt under the user's key
+/// assert_eq!(recent.answer(operation), None, "it has not been done");
+/// recent.add(operation, &EndedSessions::now(ids));
+///
+/// let (key, kept) = (RecentEnds::key(&Realm::default(), &UserId::new("u_1")?), recent.receipt());
+/// assert_eq!(key.as_bytes().len(), 16);
+/// let again = RecentEnds::read(&kept).answer(operation);
+/// assert_eq!(again, Some(EndedSessions { count: 1, ids: vec![] }));
+/// # Ok::<(), tenure::InvalidName>(())
+/// ```
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct RecentEnds(Vec<(OperationId, u64)>);
 

@@ -1,5 +1,73 @@
 //! What each operation does to a record: pure functions for stores that can run them
 //! inside their atomic step, and the reference for those that cannot.
+//!
+//! # Example: a mutation in a store that can run them
+//! ```
+//! # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! # use std::collections::BTreeMap;
+//! # use tenure::store::conformance::{self, Fixture};
+//! use tenure::clock::Timestamp;
+//! use tenure::event::{EventBody, EventKind};
+//! use tenure::record::Record;
+//! use tenure::store::rules::{self, Step, Written};
+//! use tenure::store::{Mutation, Operation, Touch, UserRecord};
+//! use tenure::{EndReason, Refusal, SessionId};
+//!
+//! /// The tables of a store, locked for one step.
+//! #[derive(Default)]
+//! struct Tables {
+//!     sessions: BTreeMap<SessionId, Record>,
+//!     log: Vec<EventBody>,
+//! }
+//!
+//! impl Tables {
+//!     fn others(&self, record: &Record) -> Vec<Record> {
+//!         let of_user = self.sessions.values().filter(|other| other.user() == record.user());
+//!         of_user.filter(|other| other.id != record.id && other.ended().is_none()).cloned().collect()
+//!     }
+//!
+//!     fn write(&mut self, step: Step) -> Result<bool, Refusal> {
+//!         let Written { record, event, pushed_out, refused } = match step {
+//!             Step::Apply(written) => *written,
+//!             Step::Unchanged | Step::Replayed => return Ok(false),
+//!             Step::Refused(refusal) => return Err(refusal),
+//!         };
+//!         for (record, event) in pushed_out {
+//!             self.sessions.insert(record.id, record);
+//!             self.log.push(event);
+//!         }
+//!         self.sessions.insert(record.id, record);
+//!         self.log.extend(event);
+//!         refused.map_or(Ok(true), Err)
+//!     }
+//!
+//!     fn mutate(&mut self, by: &Operation, id: SessionId, mutation: Mutation, now: Timestamp) -> Result<bool, Refusal> {
+//!         let record = self.sessions.get(&id).cloned().ok_or(Refusal::Missing)?;
+//!         let others = if rules::needs_others(&record, &mutation) { self.others(&record) } else { vec![] };
+//!         self.write(rules::mutate(record, by, mutation, &others, &UserRecord::default(), now))
+//!     }
+//! }
+//!
+//! # let fixture = Fixture::open(|| tenure::Memory).await;
+//! # let (user, now, mut tables) = (conformance::user("u_1"), fixture.now(), Tables::default());
+//! # let (new, admission, operation) = (fixture.signed_in(&user), conformance::admission(), fixture.operation());
+//! # let id = new.id;
+//! let step = rules::create(&operation, new, &[], &UserRecord::default(), 0, &admission, now);
+//! assert_eq!(tables.write(step), Ok(true));
+//!
+//! // Activity is no mutation and is not told.
+//! assert_eq!(rules::touched(&tables.sessions[&id], &Touch { id, at: now }, now), None, "nothing newer");
+//!
+//! // The sweep ends what is past a limit, and forgets it a day later.
+//! let due = tables.sessions[&id].due_at();
+//! assert_eq!(tables.mutate(&fixture.operation(), id, Mutation::EndIfDue, due), Ok(true));
+//! let ended = tables.sessions[&id].ended().ok_or("it ended")?;
+//! assert_eq!(ended.ending.reason, EndReason::IdleTimeout);
+//! let day = 86_400_000;
+//! assert_eq!(rules::kept_until(&tables.sessions[&id], ended.at, day).since(ended.at).as_millis(), u128::from(day));
+//! assert_eq!(tables.log.iter().map(|event| event.kind).collect::<Vec<_>>(), [EventKind::Created, EventKind::Ended]);
+//! # Ok(()) }
+//! ```
 
 use std::time::Duration;
 
@@ -236,6 +304,18 @@ pub fn needs_others(record: &Record, mutation: &Mutation) -> bool {
 
 /// Ends a record that has not ended, and says so. One that had died of a limit before is told
 /// as that.
+///
+/// # Example: signing out everywhere
+/// ```
+/// use tenure::record::Record;
+/// use tenure::{Actor, EndReason, Ending, clock::Timestamp, event::EventBody, store::rules};
+///
+/// /// What to write, in one step, for all sessions of a user that have not ended.
+/// fn sign_out_everywhere(sessions: Vec<Record>, now: Timestamp) -> Vec<(Record, EventBody)> {
+///     let ending = Ending::new(EndReason::Logout, Actor::user());
+///     sessions.into_iter().map(|record| rules::end(record, ending.clone(), None, now)).collect()
+/// }
+/// ```
 pub fn end(record: Record, ending: Ending, next: Option<SessionId>, now: Timestamp) -> (Record, EventBody) {
     let ending = match record.dead(now) {
         Some(limit) => Ending::new(limit, Actor::system()),

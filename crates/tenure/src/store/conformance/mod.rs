@@ -40,6 +40,22 @@
 //! [`Fixture`] its tools for tests of one's own: builders for sessions, operations and
 //! conditions, and what asks a store and looks at its log.
 //!
+//! # Example: a test of one's own
+//! ```
+//! # #[tokio::main(flavor = "current_thread")] async fn main() {
+//! use std::time::Duration;
+//! use tenure::Memory;
+//! use tenure::store::conformance::{Fixture, logout, user};
+//!
+//! let fixture = Fixture::open(|| Memory).await;
+//! let session = fixture.begin(fixture.signed_in(&user("u_1"))).await;
+//! fixture.wait(Duration::from_secs(60));
+//! fixture.apply(session.id, logout()).await;
+//! assert!(fixture.list(&user("u_1")).await.is_empty());
+//! assert_eq!(fixture.end_of(session.id).await.at, fixture.now());
+//! # }
+//! ```
+//!
 //! # What a store must bring
 //!
 //! - It takes the time from the [`Context`](super::Context) that it is opened with, and from
