@@ -12,6 +12,17 @@ use crate::verify::{self, Progress, Report};
 /// What to do with a store that is older than it was: a restored backup, a copied folder, a
 /// disk set back to a snapshot. Sessions that had ended may be alive in it. A store that is gone
 /// altogether waits for the same decision, and begins anew after it.
+///
+/// # Example: a decision of the operator, for one start
+/// ```
+/// use tenure_embedded::{AfterRestore, Embedded};
+///
+/// fn engine(restored: bool) -> Embedded {
+///     let decision = if restored { AfterRestore::EndAllSessions } else { AfterRestore::Refuse };
+///     Embedded::at("/var/lib/shop/sessions").after_restore(decision)
+/// }
+/// # drop((engine(true), engine(false)));
+/// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum AfterRestore {
     /// Do not serve, and say so: the operator decides.
@@ -26,7 +37,7 @@ pub enum AfterRestore {
     Accept,
 }
 
-/// What to do when the machine's clock is more than 31 days ahead of the last time the store
+/// What to do ([`Embedded::after_clock_gap`]) when the machine's clock is more than 31 days ahead of the last time the store
 /// knows: a wrong clock would end all sessions.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum AfterClockGap {
@@ -66,6 +77,17 @@ pub enum AfterClockGap {
 ///     .master_key(MasterKey::from_hex(secret)?)
 ///     .config_dir("/etc/shop/tenure");
 /// # Ok(engine) }
+/// ```
+///
+/// # Example: a service with a bounded disk
+/// ```
+/// use tenure_embedded::{AfterClockGap, Embedded};
+///
+/// let engine = Embedded::at("/var/lib/shop/sessions")
+///     .master_key_file("/etc/shop/tenure.key") // of mode 0600
+///     .max_bytes(2 << 30)
+///     // A device that lies in a drawer for months, with a clock that is set before this starts.
+///     .after_clock_gap(AfterClockGap::Accept);
 /// ```
 pub struct Embedded {
     pub(crate) path: PathBuf,
@@ -171,13 +193,27 @@ impl Embedded {
     /// Corrupt when there is no store or nothing of it can be read. Damage to parts of it is
     /// in the [`Report`].
     ///
-    /// # Example: say what is damaged
-    /// ```no_run
-    /// # fn example() -> Result<(), tenure::store::StoreError> {
-    /// let report = tenure_embedded::Embedded::verify("./data", |_| {})?;
+    /// # Example: a copy, and whether it is whole
+    /// ```
+    /// use tenure_embedded::{Embedded, Progress, Report};
+    /// # use tenure::{Sessions, SignIn};
+    ///
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let (folder, config) = (tempfile::tempdir()?, tempfile::tempdir()?);
+    /// # let (data, copies) = (folder.path().join("data"), folder.path().join("copies"));
+    /// # std::fs::create_dir(&copies)?;
+    /// # let sessions = Sessions::open(Embedded::at(&data).config_dir(config.path())).await?;
+    /// # sessions.sign_in(None, SignIn::password("u_1".parse()?)).await?;
+    /// // While another process serves from `data`.
+    /// Embedded::backup(&data, copies.join("tenure.db"))?;
+    ///
+    /// let tell = |Progress { sessions, of }| eprintln!("{sessions} of {of}");
+    /// let report: Report = Embedded::verify(&copies, tell)?;
     /// for problem in &report.problems {
     ///     eprintln!("{problem}");
     /// }
+    /// assert!(report.is_clean() && report.sessions == 1);
+    /// # sessions.close().await?;
     /// # Ok(()) }
     /// ```
     pub fn verify(folder: impl AsRef<Path>, progress: impl FnMut(Progress)) -> Result<Report, StoreError> {

@@ -4,17 +4,21 @@
 //! the disk, and checks never wait for writes.
 //!
 //! # Example: sessions that survive a restart
-//! ```no_run
-//! use std::sync::Arc;
-//! use tenure::clock::SystemClock;
-//! use tenure::random::SystemRandom;
-//! use tenure::store::{Context, Engine, StoreError};
+//! ```
+//! use tenure::{Check, Sessions, SignIn, UserId};
 //! use tenure_embedded::Embedded;
 //!
-//! # async fn example() -> Result<(), StoreError> {
-//! let context = Context::new(Arc::new(SystemClock), Arc::new(SystemRandom));
-//! let opened = Box::new(Embedded::at("./data")).open(context).await?;
-//! opened.store.close().await;
+//! # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! # let (folder, config) = (tempfile::tempdir()?, tempfile::tempdir()?);
+//! # let (data, config) = (folder.path().join("data"), config.path());
+//! let sessions = Sessions::open(Embedded::at(&data).config_dir(config)).await?;
+//! let token = sessions.sign_in(None, SignIn::password(UserId::new("u_1")?)).await?.token;
+//! sessions.close().await?;
+//!
+//! // The process ends, and starts again: the master key is in `config`, the sessions in `data`.
+//! let sessions = Sessions::open(Embedded::at(&data).config_dir(config)).await?;
+//! assert_eq!(sessions.check(token.expose().as_bytes(), &Check::signed_in()).await?.as_str(), "ok");
+//! # sessions.close().await?;
 //! # Ok(()) }
 //! ```
 

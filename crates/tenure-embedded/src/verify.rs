@@ -16,7 +16,7 @@ use crate::{log, schema};
 /// How many problems are told one by one.
 const TOLD: usize = 100;
 
-/// How far reading everything has come.
+/// How far reading everything has come: see [`Embedded::verify`](crate::Embedded::verify).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Progress {
     /// Sessions read so far.
@@ -25,7 +25,7 @@ pub struct Progress {
     pub of: u64,
 }
 
-/// What reading everything found.
+/// What reading everything found: see [`Embedded::verify`](crate::Embedded::verify).
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Report {

@@ -58,6 +58,26 @@ impl TenureStore {
     ///
     /// # Security
     /// Not that it exists: only where it would be.
+    ///
+    /// # Example: where a cookie's session is in the log
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// use tenure::{Memory, Sessions};
+    /// use tenure_tower_sessions::TenureStore;
+    /// use tower_sessions::session::{Id, Record};
+    /// use tower_sessions::SessionStore;
+    ///
+    /// let sessions = Sessions::open(Memory).await?;
+    /// let store = TenureStore::new(&sessions);
+    /// let mut record = Record { id: Id(0), data: Default::default(), expiry_date: in_an_hour() };
+    /// store.create(&mut record).await?; // what the layer does
+    ///
+    /// let id = store.session_id(&record.id).expect("the store made it");
+    /// assert!(sessions.get(id).await?.is_some());
+    /// assert_eq!(store.session_id(&Id(1)), None, "made up");
+    /// # Ok(()) }
+    /// # fn in_an_hour() -> time::OffsetDateTime { time::OffsetDateTime::now_utc() + time::Duration::HOUR }
+    /// ```
     pub fn session_id(&self, id: &Id) -> Option<SessionId> {
         self.handles.open(id, &self.sessions)
     }

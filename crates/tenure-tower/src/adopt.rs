@@ -84,7 +84,7 @@ impl fmt::Debug for Adopt {
     }
 }
 
-/// A cookie of the other system, with the request that brought it.
+/// A cookie of the other system, with the request that brought it, as [`Adopt::cookie`] passes it on.
 ///
 /// # Example: the sessions of a service that is asked for them
 /// ```

@@ -48,7 +48,8 @@ use crate::handle::Handle;
 ///
 /// async fn about(session: Session) -> Result<String, Error> {
 ///     let Some(snapshot) = session.snapshot().await? else { return Ok("you have no session".into()) };
-///     tracing::debug!(session = ?session.id().await?, "looked at"); // an id may be logged
+///     let id = session.id().await?;
+///     tracing::debug!(?id, "looked at"); // an id may be logged
 ///     Ok(format!("yours ends at {}", snapshot.idle_expires_at()))
 /// }
 ///
