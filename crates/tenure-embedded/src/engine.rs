@@ -37,8 +37,8 @@ pub enum AfterRestore {
     Accept,
 }
 
-/// What to do ([`Embedded::after_clock_gap`]) when the machine's clock is more than 31 days ahead of the last time the store
-/// knows: a wrong clock would end all sessions.
+/// What to do ([`Embedded::after_clock_gap`]) when the machine's clock is more than 31 days ahead
+/// of the last time the store knows: a wrong clock would end all sessions.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum AfterClockGap {
     /// Do not serve, and say so: the operator looks at the clock.

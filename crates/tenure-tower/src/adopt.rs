@@ -99,9 +99,7 @@ impl fmt::Debug for Adopt {
 ///     let sign_in = SignIn::password(UserId::new(account.user)?);
 ///     // It does not say since when: the moment of switching over.
 ///     Ok(Some(Adoption::of_user(account.session, Timestamp::from_millis(1_767_225_600_000), sign_in)))
-/// })
-/// .path("/app")
-/// .domain("example.org");
+/// });
 /// ```
 #[derive(Clone)]
 pub struct Foreign {
@@ -149,6 +147,14 @@ impl Adopt {
 
     /// The path of the old cookie, if it is not `/`: a browser deletes a cookie of the same path
     /// only.
+    ///
+    /// # Example: a cookie that all hosts of a site share
+    /// ```
+    /// use tenure_tower::Adopt;
+    ///
+    /// // Whoever deletes it has to say both as the other system said them.
+    /// let adopt = Adopt::cookie("sso", async |_| Ok(None)).path("/app").domain("example.org");
+    /// ```
     #[must_use]
     pub fn path(self, path: impl Into<String>) -> Self {
         Self { path: path.into(), ..self }

@@ -103,7 +103,8 @@ pub enum Error {
 /// # assert_eq!(page, "<h1>This page is for others.</h1><!-- forbidden -->");
 ///
 /// // A handler can ask an error, too.
-/// assert_eq!((Error::NoLayer.status(), Error::NoLayer.failure().remedy), (StatusCode::INTERNAL_SERVER_ERROR, Remedy::TryAgain));
+/// assert_eq!(Error::NoLayer.status(), StatusCode::INTERNAL_SERVER_ERROR);
+/// assert_eq!(Error::NoLayer.failure().remedy, Remedy::TryAgain);
 /// # Ok(()) }
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -206,7 +206,7 @@ where
 }
 
 pin_project! {
-    /// The answer of a [`SessionService`].
+    /// The answer of a [`SessionService`]; [`SessionLayer`] shows both.
     pub struct SessionFuture<F> {
         #[pin]
         inner: F,

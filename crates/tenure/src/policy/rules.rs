@@ -17,7 +17,8 @@ use crate::record::{Admission, AtLimit, Grace, MAX_SESSIONS};
 /// # Example: a bank's, in code and in a file
 /// ```
 /// use std::collections::BTreeMap;
-/// use tenure::{AtLimit, GuestPolicy, InvalidPolicy, Limits, PendingPolicy, Policy, Role, RolePolicy, RotationPolicy};
+/// use tenure::{AtLimit, GuestPolicy, InvalidPolicy, Limits, PendingPolicy, Policy};
+/// use tenure::{Role, RolePolicy, RotationPolicy};
 ///
 /// let teller = Role::new("teller")?;
 /// let limits = Limits { idle_seconds: 600, absolute_seconds: 8 * 3_600 };

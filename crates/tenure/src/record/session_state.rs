@@ -6,7 +6,8 @@ use serde::Serialize;
 
 use super::state::State;
 
-/// Where a session stands, as [`Snapshot::state`](crate::Snapshot::state) says it. The words are the same in code and JSON.
+/// Where a session stands, as [`Snapshot::state`](crate::Snapshot::state) says it. The words are the
+/// same in code and JSON.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]

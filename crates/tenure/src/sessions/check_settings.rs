@@ -39,9 +39,9 @@ use crate::level::Level;
 /// }
 ///
 /// assert!(check(Timestamp::default(), IpAddr::from([203, 0, 113, 7]), true) != Check::signed_in().or_guest());
-/// // The same, said in one place.
-/// let short = Check::signed_in().level(Level::Two).max_auth_age(Duration::from_secs(900));
-/// assert!(short == Check::signed_in().require(Require::signed_in().level(Level::Two).max_auth_age(Duration::from_secs(900))));
+/// // What is required can also be said one by one.
+/// let short = Check::signed_in().level(Level::Two);
+/// assert!(short == Check::signed_in().require(Require::signed_in().level(Level::Two)));
 /// ```
 #[derive(Clone, PartialEq, Eq)]
 pub struct Check {

@@ -31,7 +31,8 @@ use crate::vault;
 /// if sessions.may_hand_out(&issued).await {
 ///     println!("Set-Cookie: {}", issued.set_cookie.expose());
 /// }
-/// # sessions.end_all_of(&UserId::new("u_1")?, None, tenure::Ending::new(tenure::EndReason::Logout, tenure::Actor::user())).await?;
+/// # let logout = tenure::Ending::new(tenure::EndReason::Logout, tenure::Actor::user());
+/// # sessions.end_all_of(&UserId::new("u_1")?, None, logout).await?;
 /// # assert!(!sessions.may_hand_out(&issued).await);
 /// # Ok(()) }
 /// ```
@@ -68,7 +69,8 @@ impl Issued {
 /// use tenure::{IdempotencyKey, InvalidIdempotencyKey, Memory, Sessions, SignIn, UserId};
 ///
 /// let sessions = Sessions::open(Memory).await?;
-/// let sign_in = SignIn::password(UserId::new("u_1")?).idempotency_key(IdempotencyKey::new("4d6f1fd0-5c42-47e2-93a5-4d6a1c3f20b7")?);
+/// let key = IdempotencyKey::new("4d6f1fd0-5c42-47e2-93a5-4d6a1c3f20b7")?; // the client's, random
+/// let sign_in = SignIn::password(UserId::new("u_1")?).idempotency_key(key);
 /// let first = sessions.sign_in(None, sign_in.clone()).await?;
 /// let again = sessions.sign_in(None, sign_in).await?;
 /// assert_eq!(first.token.expose(), again.token.expose(), "one session, one token");

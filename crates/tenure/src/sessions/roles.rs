@@ -31,7 +31,8 @@ impl Sessions {
     /// ```
     ///
     /// # Errors
-    /// [`Error::Invalid`] for more than 64 roles; [`Error::Store`]: then some sessions may have the new roles and some not: repeat it.
+    /// [`Error::Invalid`] for more than 64 roles; [`Error::Store`]: then some sessions may have
+    /// the new roles and some not: repeat it.
     pub async fn set_roles(&self, user: &UserId, roles: &[Role], actor: Actor) -> Result<u64, Error> {
         at_most(MAX_ROLES, "a user has at most", "roles", roles.len())?;
         let (core, realm, user) = (Arc::clone(&self.core), self.realm().clone(), user.clone());

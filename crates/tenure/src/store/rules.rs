@@ -41,10 +41,10 @@
 //!         refused.map_or(Ok(true), Err)
 //!     }
 //!
-//!     fn mutate(&mut self, by: &Operation, id: SessionId, mutation: Mutation, now: Timestamp) -> Result<bool, Refusal> {
+//!     fn mutate(&mut self, by: &Operation, id: SessionId, what: Mutation, now: Timestamp) -> Result<bool, Refusal> {
 //!         let record = self.sessions.get(&id).cloned().ok_or(Refusal::Missing)?;
-//!         let others = if rules::needs_others(&record, &mutation) { self.others(&record) } else { vec![] };
-//!         self.write(rules::mutate(record, by, mutation, &others, &UserRecord::default(), now))
+//!         let others = if rules::needs_others(&record, &what) { self.others(&record) } else { vec![] };
+//!         self.write(rules::mutate(record, by, what, &others, &UserRecord::default(), now))
 //!     }
 //! }
 //!
@@ -63,8 +63,8 @@
 //! assert_eq!(tables.mutate(&fixture.operation(), id, Mutation::EndIfDue, due), Ok(true));
 //! let ended = tables.sessions[&id].ended().ok_or("it ended")?;
 //! assert_eq!(ended.ending.reason, EndReason::IdleTimeout);
-//! let day = 86_400_000;
-//! assert_eq!(rules::kept_until(&tables.sessions[&id], ended.at, day).since(ended.at).as_millis(), u128::from(day));
+//! let kept = rules::kept_until(&tables.sessions[&id], ended.at, 86_400_000);
+//! assert_eq!(kept.since(ended.at).as_secs(), 86_400);
 //! assert_eq!(tables.log.iter().map(|event| event.kind).collect::<Vec<_>>(), [EventKind::Created, EventKind::Ended]);
 //! # Ok(()) }
 //! ```
@@ -302,20 +302,8 @@ pub fn needs_others(record: &Record, mutation: &Mutation) -> bool {
     matches!((&record.state, mutation), (State::Pending(_), Mutation::Authenticate(_)))
 }
 
-/// Ends a record that has not ended, and says so. One that had died of a limit before is told
+/// Ends a record that has not ended, and says so: [`Claim`] shows it. One that had died of a limit before is told
 /// as that.
-///
-/// # Example: signing out everywhere
-/// ```
-/// use tenure::record::Record;
-/// use tenure::{Actor, EndReason, Ending, clock::Timestamp, event::EventBody, store::rules};
-///
-/// /// What to write, in one step, for all sessions of a user that have not ended.
-/// fn sign_out_everywhere(sessions: Vec<Record>, now: Timestamp) -> Vec<(Record, EventBody)> {
-///     let ending = Ending::new(EndReason::Logout, Actor::user());
-///     sessions.into_iter().map(|record| rules::end(record, ending.clone(), None, now)).collect()
-/// }
-/// ```
 pub fn end(record: Record, ending: Ending, next: Option<SessionId>, now: Timestamp) -> (Record, EventBody) {
     let ending = match record.dead(now) {
         Some(limit) => Ending::new(limit, Actor::system()),

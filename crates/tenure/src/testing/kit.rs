@@ -10,6 +10,23 @@ use crate::sessions::{Check, Sessions, SignIn, Verdict};
 use crate::store::memory::Memory;
 
 /// Sessions in memory, the clock they live by, and the faults of their store.
+///
+/// # Example: an administrator under a strict policy
+/// ```
+/// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// use tenure::testing::TestKit;
+/// use tenure::{Level, Preset, Role, SignIn, UserId};
+///
+/// let kit = TestKit::with_policy(Preset::AsvsL3.policy()).await;
+/// let editor = kit.sign_in_with_roles("u_1", &["editor"]).await;
+/// assert_eq!(kit.user_of(&editor).await, Some(UserId::new("u_1")?));
+///
+/// // Everything that a sign-in can say.
+/// let admin = SignIn::password(UserId::new("u_2")?).roles([Role::new("admin")?]).level(Level::Two);
+/// let cookie = kit.sign_in(admin).await;
+/// # assert_eq!(kit.user_of(&cookie).await, Some(UserId::new("u_2")?));
+/// # Ok(()) }
+/// ```
 #[derive(Clone, Debug)]
 pub struct TestKit {
     /// The sessions, to build the application on.
