@@ -5,67 +5,25 @@ use std::fs;
 use std::path::Path;
 
 use anyhow::{Context, Result};
-use serde::Deserialize;
 use serde_json::Value;
 
-use crate::command::{Log, Program};
-use crate::packages::Places;
+use crate::command::Log;
+use crate::rustdoc::{Described, LIBRARIES};
 use crate::tally::Tally;
-
-/// The libraries that applications hold.
-const LIBRARIES: [&str; 4] = ["tenure", "tenure-tower", "tenure-tower-sessions", "tenure-embedded"];
 
 /// The heading in ARCHITECTURE.md under which a table says what may be there.
 const HEADING: &str = "## Types of others";
-
-/// A crate as rustdoc describes it. Cargo's JSON of it is not stable: what is read here is checked
-/// against a table that is not empty, so a format that no longer fits is noticed.
-#[derive(Deserialize)]
-struct Described {
-    index: BTreeMap<String, Item>,
-    paths: BTreeMap<String, Named>,
-    external_crates: BTreeMap<String, External>,
-}
-
-#[derive(Deserialize)]
-struct Item {
-    crate_id: u64,
-    name: Option<String>,
-    inner: Value,
-}
-
-#[derive(Deserialize)]
-struct Named {
-    crate_id: u64,
-    path: Vec<String>,
-}
-
-#[derive(Deserialize)]
-struct External {
-    name: String,
-}
 
 /// Which crates show up in an interface, each with a type and where it is.
 type Shown = BTreeMap<String, String>;
 
 /// Compares what shows up in each library's interface with what may.
-pub(crate) fn check(places: &Places, log: &Log) -> Result<Tally> {
-    // As in the step `docs`, so that nothing else is built for it. Options that are not stable are
-    // accepted by a stable rustdoc from those who set RUSTC_BOOTSTRAP, which the script does for
-    // rustdoc alone: everything else would be built anew with it.
-    log.run(
-        &Program::cargo("doc --workspace --all-features --lib --no-deps")
-            .env("RUSTDOC", places.root.join("xtask/rustdoc-unstable"))
-            .env("RUSTDOCFLAGS", "-Z unstable-options --output-format json"),
-    )?;
-    let allowed = allowed(&places.root)?;
+pub(crate) fn check(root: &Path, libraries: &[(&'static str, Described)], log: &Log) -> Result<Tally> {
+    let allowed = allowed(root)?;
     let mut tally = Tally::NONE;
-    for library in LIBRARIES {
-        let file = places.target.join("doc").join(library.replace('-', "_")).with_extension("json");
-        let text = fs::read(&file).with_context(|| format!("rustdoc left no {}", file.display()))?;
-        let described = serde_json::from_slice(&text).context("rustdoc's JSON has another form now")?;
-        let shown = shown(&described);
-        let allowed = allowed.get(library).cloned().unwrap_or_default();
+    for (library, described) in libraries {
+        let shown = shown(described);
+        let allowed = allowed.get(*library).cloned().unwrap_or_default();
         let breaches = breaches(&shown, &allowed);
         log.line(format!(
             "{library}: {}",
@@ -159,6 +117,7 @@ mod tests {
     fn described() -> Described {
         let path = |id: u64| json!({ "resolved_path": { "path": "X", "id": id, "args": null } });
         serde_json::from_value(json!({
+            "root": 0,
             "index": {
                 "1": { "crate_id": 0, "name": "f", "inner": { "function": { "sig": { "output": path(10) } } } },
                 "2": { "crate_id": 0, "name": null, "inner": { "impl": {

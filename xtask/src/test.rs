@@ -12,14 +12,14 @@ use crate::packages::{Missing, Places};
 use crate::report::{self, Screen};
 use crate::steps::{self, Step};
 use crate::tally::Tally;
-use crate::{book, browser, crates, features, fuzz, house, interface, licences};
+use crate::{book, browser, crates, examples, features, fuzz, house, interface, licences, rustdoc};
 
 const QUICK: &str = "left out by --quick";
 
 /// Run every check and test; what CI runs.
 ///
 /// Formatting, lints, house rules, each crate with each set of its features, docs,
-/// types of others in the public interface, how many crates Tenure adds to an
+/// types of others in the public interface and an example of everything in it, how many crates Tenure adds to an
 /// application, all Rust tests, browser tests, and the licences and sources of the
 /// dependencies. Steps run side by side and go on
 /// after a failure; the output of a failing step is printed in full. It ends
@@ -103,7 +103,12 @@ fn rust_steps(places: &Places) -> Vec<Step> {
             )
         })
         .after(&["features"]),
-        Step::new("interface", move |log| interface::check(&for_interface, log)).after(&["docs"]),
+        Step::new("interface", move |log| {
+            let libraries = rustdoc::describe(&for_interface, log)?;
+            let types = interface::check(&for_interface.root, &libraries, log)?;
+            Ok([types, examples::check(&libraries, log)].into_iter().sum())
+        })
+        .after(&["docs"]),
         Step::new("doc tests", |log| cargo_test(log, "test --workspace --doc --no-fail-fast"))
             .needs(&["build"])
             .after(&["interface"]),
