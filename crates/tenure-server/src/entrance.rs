@@ -20,8 +20,6 @@ use hyper::service::Service;
 use hyper::{Request, Response};
 use hyper_util::service::TowerToHyperService;
 
-use tokio::time::Instant;
-
 use crate::app::App;
 use crate::keys::Scope;
 use crate::limits::Places;
@@ -86,7 +84,7 @@ impl Inner {
 
     async fn answer(&self, request: Request<Incoming>) -> Result<Vec<u8>, Problem> {
         let _place = self.places.take()?;
-        let began = Instant::now();
+        let began = self.app.sessions.running();
         let (head, body) = request.into_parts();
         auth::must_have(auth::caller(&self.app, &head.headers)?, Scope::Check)?;
         // Two times after one another and not one within the other: what need not wait sets no timer.
@@ -96,7 +94,10 @@ impl Inner {
         } else {
             self.places.within(Duration::ZERO, body::json(&head.headers, body, limits.body)).await??
         };
-        let answer = self.places.within(began.elapsed(), verify::decide(&self.app, asked)).await??;
+        let answer = self
+            .places
+            .within(self.app.sessions.running().saturating_sub(began), verify::decide(&self.app, asked))
+            .await??;
         let mut json = Vec::with_capacity(ANSWER);
         serde_json::to_writer(&mut json, &answer)
             .map_err(|error| Problem::new(&codes::INTERNAL_ERROR, error.to_string()))?;

@@ -39,8 +39,21 @@ pub struct Maintained {
 }
 
 impl Sessions {
-    /// Does the housekeeping that otherwise happens in the background, until nothing is left
-    /// to do.
+    /// Does the housekeeping that otherwise happens in the background (activity is written every
+    /// second, limits are looked at every ten) until nothing is left to do. Only needed
+    /// [without it](crate::Builder::without_background).
+    ///
+    /// # Example: a service that stops
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// use tenure::{Maintained, Memory, Sessions};
+    ///
+    /// let sessions = Sessions::builder(Memory).without_background().open().await?;
+    /// let Maintained { touched, ended, removed, .. } = sessions.maintain().await?;
+    /// assert_eq!((touched, ended, removed), (0, 0, 0), "nothing happened yet");
+    /// sessions.close().await?; // activity is written, the store lets go of its files
+    /// # Ok(()) }
+    /// ```
     ///
     /// # Example: a service that stops
     /// ```
