@@ -1,7 +1,10 @@
 //! The default store of Tenure: durable sessions on one machine, in SQLite.
 //!
 //! [`Embedded`] names a folder; opening it gives the store. Everything it acknowledges is on
-//! the disk, and checks never wait for writes.
+//! the disk, and checks never wait for writes. One process has the folder open at a time.
+//!
+//! The master key is kept outside the folder, so a copy of the folder opens no session: where it
+//! is looked for, and what a restored copy does, is said at [`Embedded`].
 //!
 //! # Example: sessions that survive a restart
 //! ```

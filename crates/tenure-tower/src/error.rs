@@ -110,7 +110,7 @@ pub enum Error {
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Failure {
-    /// The stable code.
+    /// The stable code, as in `docs/errors.md`.
     pub code: &'static str,
     /// What the visitor can do about it.
     pub remedy: Remedy,

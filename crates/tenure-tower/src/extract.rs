@@ -163,7 +163,7 @@ impl SignedIn {
         Ok(self.session.handle().settings.sessions.end_others(&active).await?)
     }
 
-    /// Ends all of the user's sessions, this one included.
+    /// Ends all of the user's sessions, this one included. Gives how many that were.
     ///
     /// # Errors
     /// As [`end`](Self::end).
@@ -183,6 +183,9 @@ impl SignedIn {
     ///
     /// # Errors
     /// The refusals of [`tenure::Sessions::step_up`].
+    ///
+    /// # Security
+    /// Tenure does not check the proof: call this after you have.
     pub async fn step_up(&self, proof: SignIn) -> Result<(), Error> {
         let mut look = self.session.handle().look().await?;
         let active = look.signed_in()?.clone();

@@ -20,6 +20,10 @@ use crate::session::Session;
 /// Lets only signed-in users through, with what is asked for besides. Put it around routes,
 /// inside the [`SessionLayer`](crate::SessionLayer).
 ///
+/// Who is not signed in is answered 401, who has to prove again or more strongly who they are 403.
+/// Both are sent to the sign-in page instead, if the layer knows one and a page was asked for. A
+/// missing role is 403 in any case.
+///
 /// # Example: an administration
 /// ```
 /// use axum::{Router, routing::get};

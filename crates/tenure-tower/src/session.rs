@@ -202,7 +202,11 @@ impl Session {
     }
 
     /// Signs the user in whose proof the application has just checked: a guest becomes their
-    /// session and its data comes along; the same user is authenticated anew.
+    /// session and its data comes along; the same user is authenticated anew. The answer sets the
+    /// new cookie.
+    ///
+    /// # Security
+    /// Tenure does not check the proof: call this after you have.
     ///
     /// # Errors
     /// [`tenure::Error::AnotherUser`] when somebody else is signed in; the refusals of

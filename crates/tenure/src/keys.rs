@@ -72,6 +72,10 @@ impl MasterKey {
 
     /// Thirty-two bytes for one purpose. Different purposes give independent keys, and
     /// none of them leads back to the master key (HKDF-SHA256, RFC 5869).
+    ///
+    /// # Security
+    /// They are a secret. Some purposes are Tenure's own, so an application takes
+    /// [`Sessions::key_for`](crate::Sessions::key_for), whose keys are never those.
     pub fn derive(&self, purpose: &str) -> [u8; 32] {
         let mut key = [0; 32];
         expand(&Hkdf::<Sha256>::new(None, &*self.0), &[b"tenure/1/", purpose.as_bytes()], &mut key);

@@ -45,7 +45,8 @@ impl Sessions {
     /// ```
     ///
     /// # Errors
-    /// [`Refusal::Missing`] when there is no such session.
+    /// [`Refusal::Missing`] when there is no such session; [`Error::Store`]: then it is not ended
+    /// for sure, so repeat it.
     pub async fn end(&self, id: SessionId, ending: Ending) -> Result<bool, Error> {
         self.of_realm(id).await?;
         let operation = self.core.operation(ending.actor.clone());

@@ -16,6 +16,12 @@ use crate::token::Binding;
 
 /// The sessions of one realm. Clones are cheap and share everything.
 ///
+/// # Errors
+/// Whatever asks the store can fail with [`Error::Store`], and while the clock cannot be believed
+/// with [`Error::Clock`]: nothing is known then, and the client's cookie is to stay. What changes a
+/// session that a check has shown ([`Active`](crate::Active)) refuses one of another realm with
+/// [`Error::OtherRealm`]. What else there is, each method says.
+///
 /// # Cancel safety
 /// What changes something runs to its end also when the future that asked for it is
 /// dropped; only the answer is lost. [`end_realm`](Self::end_realm) alone stops between two

@@ -39,8 +39,9 @@ pub struct Maintained {
 }
 
 impl Sessions {
-    /// Does the housekeeping that otherwise happens in the background, until nothing is left
-    /// to do.
+    /// Does the housekeeping that otherwise happens in the background (activity is written every
+    /// second, limits are looked at every ten) until nothing is left to do. Only needed
+    /// [without it](crate::Builder::without_background).
     ///
     /// # Example: a service that stops
     /// ```

@@ -278,6 +278,9 @@ impl Sessions {
     /// [`Error::AnotherUser`] for another user;
     /// [`Refusal::Superseded`](crate::Refusal::Superseded) when the presented
     /// token is not the current one.
+    ///
+    /// # Security
+    /// Tenure does not check the proof: call this after you have.
     pub async fn step_up(&self, active: &Active, proof: SignIn) -> Result<Issued, Error> {
         if active.session.user() != Some(&proof.user) {
             return Err(Error::AnotherUser);

@@ -136,7 +136,8 @@ impl Active {
         &self.session
     }
 
-    /// The next token, when one is to be handed to the client now.
+    /// The next token, when one is to be handed to the client now: send its `set_cookie` with the
+    /// answer. Only for a check that [could set a cookie](crate::Check::can_set_cookie).
     pub fn renewed(&self) -> Option<&Issued> {
         self.renewed.as_deref()
     }
@@ -147,7 +148,8 @@ impl Active {
         self.in_grace
     }
 
-    /// How long somebody who asked for this check may rely on it.
+    /// For how long somebody else may go on with this answer before asking again: a second, or
+    /// less if the idle limit is nearer.
     pub fn cache_for(&self) -> Duration {
         self.cache_for
     }

@@ -1,4 +1,15 @@
 //! Where sessions are kept: the [`Store`] trait and what its operations say.
+//!
+//! To write a store:
+//!
+//! 1. Implement [`Store`] with `#[async_trait]`. If its atomic step can run Rust, let the functions
+//!    of [`rules`] decide what to write; otherwise do the same as they do.
+//! 2. Implement [`Engine`] for the place and the settings: that is what
+//!    [`Sessions::open`](crate::Sessions::open) takes.
+//! 3. Run the suite of `conformance` (feature `testing`), which has a test for each promise.
+//!
+//! Durations are milliseconds in names that end in `_ms`, moments are
+//! [`Timestamp`](crate::clock::Timestamp)s of the store's own clock.
 
 #[cfg(any(test, feature = "testing"))]
 pub mod conformance;
@@ -50,6 +61,9 @@ use crate::record::{NewSession, Record};
 /// - **Time.** The store stamps by its own clock, which never runs backwards.
 ///
 /// [`conformance`] is the test suite for implementations.
+///
+/// # Errors
+/// Every operation gives a [`StoreError`] when the store cannot answer, and for nothing else.
 ///
 /// # Example: what the core asks of a store, one by one
 /// ```

@@ -11,6 +11,10 @@ use crate::store::memory::Memory;
 
 /// Sessions in memory, the clock they live by, and the faults of their store.
 ///
+/// # Panics
+/// In a test there is nobody to answer: what would be an error panics, such as the name of a user
+/// or role that does not fit, or a sign-in that the policy refuses.
+///
 /// # Example: an administrator under a strict policy
 /// ```
 /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {

@@ -12,6 +12,10 @@ use crate::store::{Context, Engine, Store};
 /// moves it, and randomness that is the same at every run.
 ///
 /// Clones share the store, so that tasks of a case can each hold one.
+///
+/// # Panics
+/// What asks the store panics, and so fails the case, when the store gives an error or does not do
+/// what was to happen.
 #[derive(Clone)]
 pub struct Fixture {
     place: Arc<dyn Fn() -> Box<dyn Engine> + Send + Sync>,
