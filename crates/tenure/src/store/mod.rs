@@ -99,13 +99,13 @@ use crate::record::{NewSession, Record};
 /// assert_eq!(store.mutate(&fresh(), record.id, change.clone()).await?.outcome, Outcome::Applied);
 /// store.touch(&[Touch { id: record.id, at: now }]).await?;
 /// let loaded: Record = store.load(record.id).await?.ok_or("it is there")?;
-/// assert_eq!((loaded.version, store.sessions_of(&realm, &user).await?), (1, vec![loaded]));
+/// assert_eq!((loaded.version, store.list(&realm, &user).await?), (1, vec![loaded]));
 /// let Page { records, next } = store.page(&PageRequest { realm: realm.clone(), after: None, limit: 10 }).await?;
 /// assert_eq!((records.len(), next), (1, None));
 ///
 /// // The user signs out everywhere. What comes late is refused, and brings nothing back.
 /// let ending = Ending::new(EndReason::Logout, Actor::user());
-/// let ended = store.end_sessions_of(&fresh(), &realm, &user, None, ending).await?;
+/// let ended = store.end_all_of(&fresh(), &realm, &user, None, ending).await?;
 /// assert_eq!(ended, EndedSessions::now(vec![record.id]));
 /// let late = store.mutate(&fresh(), record.id, change).await?;
 /// assert!(matches!(late.outcome, Outcome::Refused(_)));

@@ -198,7 +198,7 @@ pub struct Replay {
     pub receipt: Vec<u8>,
 }
 
-/// What ending the sessions of a user came to: see [`Store::end_sessions_of`](super::Store::end_sessions_of).
+/// What ending the sessions of a user came to: see [`Store::end_all_of`](super::Store::end_all_of).
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct EndedSessions {
     /// How many ended; a retry is told what the first attempt was.
