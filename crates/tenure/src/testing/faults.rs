@@ -36,7 +36,7 @@ pub enum Call {
     Events,
 }
 
-/// What goes wrong with a call.
+/// What goes wrong with a call, by the word of [`Faults`].
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub enum Trouble {
@@ -54,7 +54,7 @@ pub enum Trouble {
     Panic,
 }
 
-/// What a store is given or gives.
+/// What a store is given or gives, as [`Faults::watch`] shows it.
 #[derive(Clone, Copy, Debug)]
 #[non_exhaustive]
 pub enum Passing<'a> {
@@ -105,7 +105,6 @@ pub enum Passing<'a> {
 /// kit.faults.always(Call::Change, Trouble::unavailable());
 /// assert!(add().await.is_err());
 /// assert!(kit.faults.writes() < kit.faults.total());
-/// # kit.faults.times(2, Call::Change, Trouble::Panic);
 /// # Ok(()) }
 /// ```
 #[derive(Clone, Default)]
@@ -189,6 +188,19 @@ impl Faults {
     }
 
     /// The next `times` calls of this kind go wrong. What was said first comes first.
+    ///
+    /// # Example: a store that comes back
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// use tenure::testing::{Call, TestKit, Trouble};
+    ///
+    /// let (kit, user) = (TestKit::new().await, "u_1".parse()?);
+    /// kit.faults.times(2, Call::List, Trouble::unavailable());
+    /// assert!(kit.sessions.list(&user).await.is_err());
+    /// assert!(kit.sessions.list(&user).await.is_err());
+    /// assert!(kit.sessions.list(&user).await?.is_empty());
+    /// # Ok(()) }
+    /// ```
     pub fn times(&self, times: u32, call: Call, trouble: Trouble) {
         self.add(Some(call), trouble, times);
     }
