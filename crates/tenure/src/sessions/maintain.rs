@@ -55,18 +55,6 @@ impl Sessions {
     /// # Ok(()) }
     /// ```
     ///
-    /// # Example: a service that stops
-    /// ```
-    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
-    /// use tenure::{Maintained, Memory, Sessions};
-    ///
-    /// let sessions = Sessions::builder(Memory).without_background().open().await?;
-    /// let Maintained { touched, ended, removed, .. } = sessions.maintain().await?;
-    /// assert_eq!((touched, ended, removed), (0, 0, 0), "nothing happened yet");
-    /// sessions.close().await?; // activity is written, the store lets go of its files
-    /// # Ok(()) }
-    /// ```
-    ///
     /// # Errors
     /// [`Error::Store`]; what was not done is done the next time.
     pub async fn maintain(&self) -> Result<Maintained, Error> {
