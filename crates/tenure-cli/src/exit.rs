@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 use tenure::store::StoreError;
 
-/// How a command ended. The numbers are part of the contract: `docs/cli.md`.
+/// How a command ended. Scripts rely on the numbers: `docs/cli.md`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Exit {
     /// What was asked is done.

@@ -16,7 +16,7 @@ pub(crate) enum StoreUrl {
     Memory,
 }
 
-/// Stores that the contract has and this release does not.
+/// Stores that a later release is to have, told apart from misspelt ones.
 const LATER: &[&str] = &["postgres", "postgresql", "redis", "rediss", "redis-sentinel", "redis-cluster"];
 
 impl FromStr for StoreUrl {

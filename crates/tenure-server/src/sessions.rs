@@ -23,7 +23,7 @@ use crate::schema;
 /// How many sessions a page has at the most.
 const MAX_PAGE: usize = 500;
 
-/// Filters that the contract has and this release does not.
+/// Filters that a later release is to have, told apart from misspelt ones.
 pub(crate) const LATER_FILTERS: &[&str] =
     &["state", "ip", "device", "role", "created_before", "created_after", "seen_before"];
 

@@ -6,7 +6,7 @@ use axum::http::Method;
 use common::api;
 use serde_json::json;
 
-/// The body limit, as in the contract.
+/// The body limit, as `docs/policy.md` has it.
 const MAX_BODY: usize = 64 * 1024;
 
 #[tokio::test]

@@ -7,7 +7,7 @@ use std::time::Duration;
 use common::{api, issued};
 use serde_json::json;
 
-/// The fields of `session`, exactly as in the contract.
+/// The fields of `session`, exactly as `docs/openapi.json` has them.
 const FIELDS: [&str; 19] = [
     "id",
     "previous",

@@ -63,7 +63,8 @@
 //! - Whoever holds the master key and a copy of the store can make the ids. Tenure's own tokens
 //!   do not have that weakness: the store has hashes of them only.
 //! - The device and address of a session are not known: a store does not see the request.
-//! - Data is bound by Tenure's limits: 32 KiB, 64 keys of 1 to 64 bytes each, two of them taken.
+//! - Data is bound by Tenure's limits: 32 KiB, 64 keys of 1 to 64 bytes each, one of them
+//!   the store's own.
 
 mod data;
 mod handle;

@@ -131,6 +131,8 @@ impl Foreign {
 impl Adopt {
     /// Takes over from the cookie `name`. `whose` says whose session it is: a user's, a visitor's,
     /// or nobody's, which leaves the cookie alone. An error means that nobody can say now.
+    ///
+    /// The name must be another than that of Tenure's own cookie: the answer deletes the old one.
     pub fn cookie<F, Fut>(name: impl Into<String>, whose: F) -> Self
     where
         F: Fn(Foreign) -> Fut + Send + Sync + 'static,

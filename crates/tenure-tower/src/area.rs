@@ -44,8 +44,8 @@ impl Handles {
 
 /// An extractor in an area of the application that has a session cookie of its own: the
 /// administration beside the site. `T` is [`Session`](crate::Session), [`SignedIn`](crate::SignedIn),
-/// [`Guest`](crate::Guest), or an extractor of the application's that takes one of them; without
-/// `In`, they are those of the layer without an area.
+/// [`Guest`](crate::Guest), or an extractor of the application's that takes one of them and rejects
+/// with [`Error`]; without `In`, they are those of the layer without an area.
 ///
 /// The areas are sessions in realms of their own: nothing that opens one opens another. An answer
 /// can set the cookies of several.

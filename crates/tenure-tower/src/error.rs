@@ -57,8 +57,12 @@ pub enum Error {
     /// The visitor is signed in, and this is for those who are not.
     #[error("this is for visitors who are not signed in")]
     AlreadySignedIn,
-    /// The route has no [`SessionLayer`](crate::SessionLayer) around it.
-    #[error("no session layer: add `.layer(SessionLayer::new(&sessions))` around this route")]
+    /// The route has no [`SessionLayer`](crate::SessionLayer) around it, or none of the area that the
+    /// handler asks for by [`In`](crate::In).
+    #[error(
+        "no session layer: add `.layer(SessionLayer::new(&sessions))` around this route, \
+             with `.area::<A>()` for handlers that take `In<A, _>`"
+    )]
     NoLayer,
 }
 

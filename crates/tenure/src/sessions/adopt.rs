@@ -84,7 +84,8 @@ impl Adoption {
     /// `old_id` is what the other system calls the session, in one spelling: the same for every
     /// request with its cookie, however that is written. `since` is when the user authenticated
     /// there: the limits count from then. It, too, has to be the same each time; where the other
-    /// system does not know it, take a constant, such as the moment of switching over.
+    /// system does not know it, take a constant, such as the moment of switching over; one that has
+    /// passed, since a user who is signed out everywhere before it would be let in by an old cookie.
     pub fn of_user(old_id: impl Into<String>, since: Timestamp, sign_in: SignIn) -> Self {
         Self::new(old_id.into(), since, Whose::User(Box::new(sign_in)))
     }

@@ -302,7 +302,8 @@ impl Sessions {
         let accepted = match snapshot.front().stage {
             Stage::SignedIn => true,
             Stage::Pending => check.pending,
-            Stage::Guest | Stage::Over => check.guest,
+            Stage::Guest => check.guest,
+            Stage::Over => false,
         };
         // Only somebody who is signed in can be asked for more, or be forbidden something.
         let lacks = missing(&check.require, &snapshot, now);

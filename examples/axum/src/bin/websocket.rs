@@ -99,7 +99,7 @@ const PAGE: &str = r#"<form method="post"><button formaction="/sign-in">Sign in<
   <button formaction="/sign-out">Sign out</button></form>
 <p id="state">…</p>
 <script>
-  const socket = new WebSocket(`ws://${location.host}/live`);
+  const socket = new WebSocket(`${location.protocol.replace("http", "ws")}//${location.host}/live`);
   const say = (text) => { document.getElementById("state").textContent = text; };
   socket.onopen = () => say("connected");
   socket.onclose = (event) => say(`closed: ${event.reason || event.code}`);
