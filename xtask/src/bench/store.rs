@@ -9,6 +9,7 @@ use super::setting::Setting;
 use crate::plot::Bar;
 
 #[derive(Args)]
+#[group(skip)]
 pub(crate) struct Options {
     /// store: how many sessions it holds, at least 10000
     #[arg(long, default_value_t = 5_000_000, value_parser = clap::value_parser!(u64).range(10_000..))]
