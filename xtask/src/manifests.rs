@@ -104,10 +104,10 @@ mod tests {
 
     use super::*;
 
-    /// A workspace of a library and a program that depends on it.
-    fn workspace(version: &str, publish: bool, code: &str) -> Metadata {
-        let folder =
-            std::env::temp_dir().join(format!("tenure-xtask-{}-{version}-{publish}", std::process::id()));
+    /// What `look` finds in a workspace of a library and a program that depends on it.
+    fn workspace<T>(version: &str, publish: bool, code: &str, look: impl Fn(&Metadata) -> T) -> T {
+        let folder = tempfile::tempdir().unwrap();
+        let folder = folder.path();
         for (name, more) in [
             ("low", format!("publish = {publish}\n")),
             ("high", format!("[dependencies]\nlow = {{ path = \"../low\", version = \"{version}\" }}\n")),
@@ -121,26 +121,26 @@ mod tests {
         let root = "[workspace]\nresolver = \"3\"\nmembers = [\"low\", \"high\"]\n";
         fs::write(folder.join("Cargo.toml"), root).unwrap();
         let offline = ["--offline".to_owned()];
-        MetadataCommand::new().current_dir(&folder).other_options(offline).exec().unwrap()
+        look(&MetadataCommand::new().current_dir(folder).other_options(offline).exec().unwrap())
     }
 
     #[test]
     fn an_internal_version_must_be_exact() {
-        assert_eq!(loose_versions(&workspace("=0.1.0", true, "")), Vec::<String>::new());
-        let breaches = loose_versions(&workspace("0.1.0", true, ""));
+        assert_eq!(workspace("=0.1.0", true, "", loose_versions), Vec::<String>::new());
+        let breaches = workspace("0.1.0", true, "", loose_versions);
         assert_eq!(breaches, ["high -> low: \"^0.1.0\", not \"=0.1.0\""]);
     }
 
     #[test]
     fn what_is_published_needs_only_what_is() {
-        assert_eq!(unpublished_dependencies(&workspace("=0.1.0", true, "")), Vec::<String>::new());
-        let breaches = unpublished_dependencies(&workspace("=0.1.0", false, ""));
+        assert_eq!(workspace("=0.1.0", true, "", unpublished_dependencies), Vec::<String>::new());
+        let breaches = workspace("=0.1.0", false, "", unpublished_dependencies);
         assert_eq!(breaches, ["high -> low, which says publish = false"]);
     }
 
     #[test]
     fn a_dependency_that_no_file_names_is_found() {
-        let unused = |code| unused_dependencies(&workspace("0.1", true, code)).unwrap();
+        let unused = |code| workspace("0.1", true, code, unused_dependencies).unwrap();
         assert_eq!(unused("use low::x;"), Vec::<String>::new());
         assert_eq!(unused("fn lower() {}"), ["high names low nowhere: take it out of its Cargo.toml"]);
     }

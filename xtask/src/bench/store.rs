@@ -31,6 +31,7 @@ struct Measured {
 /// Bytes on disk for each session.
 #[derive(Deserialize)]
 struct Size {
+    file: f64,
     rows: f64,
     indexes: f64,
     events: f64,
@@ -155,6 +156,8 @@ fn table(found: &Measured) -> Table {
     ]);
     let on_disk = format!("{:.0} bytes", size.rows + size.indexes);
     rows.push(["a session on disk".into(), on_disk, String::new(), String::new()]);
+    let in_all = format!("{:.0} bytes", size.file);
+    rows.push(["the file, for each session".into(), in_all, String::new(), String::new()]);
     rows.push(["resident memory, opened".into(), mega(memory.opened), mega(memory.before), String::new()]);
     rows.push([
         "resident memory, after changes".into(),

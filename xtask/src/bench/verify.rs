@@ -74,9 +74,9 @@ pub(crate) fn measure(setting: &Setting) -> Result<Vec<Section>> {
 }
 
 /// Where the rest goes.
-const NOTES: &str = "Where the rest goes, by samples of the server's thread (`perf record -e cpu-clock \
-    --call-graph dwarf` of `verify tenure`): about two thirds are the kernel's, most of it sending the answer \
+const NOTES: &str = "Where the rest goes, by samples of the server's thread taken on 2026-11-25 (`perf record \
+    -e cpu-clock --call-graph dwarf` of `verify tenure`), not in this run: about two thirds are the kernel's, most of it sending the answer \
     and receiving the request, as for the bare server. About a fifth is Tenure's: the larger half of that \
     writes the answer as JSON (a third of it times as RFC 3339, a quarter escaping text), the rest reads the \
-    request's JSON, compares the API key, checks the token and sets one timer for the body. What is left is \
+    request's JSON, compares the API key, checks the token and sets a timer for the body. What is left is \
     hyper's own, with its timer for the head of each request.";
