@@ -136,7 +136,7 @@ impl Adopt {
     /// and when its visitor signs out. Otherwise it is left alone: when it is nobody's, when its user
     /// is not let in for now, and on every request with a session of Tenure's.
     ///
-    /// The name is another than that of Tenure's own cookie.
+    /// The name is another than that of Tenure's own cookie: the layer refuses the same one.
     pub fn cookie<F, Fut>(name: impl Into<String>, whose: F) -> Self
     where
         F: Fn(Foreign) -> Fut + Send + Sync + 'static,

@@ -17,11 +17,17 @@ use crate::handle::Handle;
 pub(crate) struct Handles {
     plain: Option<Arc<Handle>>,
     of_areas: Vec<(TypeId, Arc<Handle>)>,
+    /// Two areas have one cookie name: each would take the other's cookie for a bad one of its own.
+    share_a_cookie: bool,
 }
 
 impl Handles {
     /// Adds what a layer gives; a layer further inside hides one of the same area.
     pub(crate) fn add(&mut self, area: Option<TypeId>, handle: Arc<Handle>) {
+        let plain = self.plain.iter().filter(|_| area.is_some());
+        let of_areas = self.of_areas.iter().filter(|(other, _)| Some(*other) != area);
+        let mut others = plain.chain(of_areas.map(|(_, handle)| handle));
+        self.share_a_cookie |= others.any(|other| other.cookie_name() == handle.cookie_name());
         match area {
             None => self.plain = Some(handle),
             Some(area) => {
@@ -34,6 +40,9 @@ impl Handles {
     /// The session of an area; without one, that of the layer without one.
     pub(crate) fn find(parts: &Parts, area: Option<TypeId>) -> Result<Arc<Handle>, Error> {
         let handles = parts.extensions.get::<Self>().ok_or(Error::NoLayer)?;
+        if handles.share_a_cookie {
+            return Err(Error::SharedCookie);
+        }
         let found = match area {
             None => handles.plain.as_ref(),
             Some(area) => handles.of_areas.iter().find(|(other, _)| *other == area).map(|(_, handle)| handle),

@@ -125,6 +125,10 @@ impl Handle {
         }
     }
 
+    pub(crate) fn cookie_name(&self) -> &str {
+        self.settings.sessions.cookie().name()
+    }
+
     /// The session as the request found it; checks its token the first time.
     pub(crate) async fn look(&self) -> Result<Look<'_>, Error> {
         let mut state = self.lock().await;

@@ -237,3 +237,28 @@ async fn an_extraction_that_was_given_up_leaves_the_session_of_the_site_in_its_p
     let (site, admin) = pairs(&ask(&app, "POST", "/sign-in", "").await);
     assert_eq!(ask(&app, "GET", "/who", &format!("{site}; {admin}")).await.text, "u_ada");
 }
+
+#[tokio::test]
+async fn two_areas_of_one_cookie_name_are_told_and_nobodys_cookie_is_taken() {
+    let kit = TestKit::new().await;
+    let same = kit.sessions.cookie().clone();
+    let admin = kit.sessions.in_realm(Realm::new("admin").unwrap(), same, Policy::default()).unwrap();
+    let routes = || {
+        let free = get(|| async { "free" });
+        Router::new().route("/account", get(account)).route("/admin", get(dashboard)).route("/free", free)
+    };
+    let site = || SessionLayer::new(&kit.sessions);
+    let inside = || SessionLayer::new(&admin).area::<Admin>();
+    let cookie = kit.sign_in_as("u_ada").await;
+    for app in [routes().layer(site()).layer(inside()), routes().layer(inside()).layer(site())] {
+        for path in ["/account", "/admin"] {
+            let answer = ask(&app, "GET", path, &cookie).await;
+            assert_eq!(answer.status, StatusCode::INTERNAL_SERVER_ERROR, "{path}");
+            assert_eq!(answer.set_cookies().len(), 0, "{path}");
+        }
+        assert_eq!(ask(&app, "GET", "/free", &cookie).await.text, "free");
+    }
+    // Of one area the layer further inside counts, whatever the other's cookie is called.
+    let app = routes().layer(site()).layer(site());
+    assert_eq!(ask(&app, "GET", "/account", &cookie).await.text, "u_ada");
+}

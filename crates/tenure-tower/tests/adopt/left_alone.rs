@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
+use tenure::testing::TestKit;
 use tenure::{AtLimit, Policy};
+use tenure_tower::{Adopt, SessionLayer};
 
 use crate::elsewhere::{HOUR, MINUTE, Place, deletes_old, ours};
 
@@ -39,4 +41,12 @@ async fn a_rotation_leaves_the_cookie_of_the_other_system_alone() {
         assert!(ours(&answer).is_some(), "no rotation: {:?}", answer.set_cookies());
         assert!(!deletes_old(&answer), "{:?}", answer.set_cookies());
     }
+}
+
+#[tokio::test]
+#[should_panic(expected = "both called `__Host-sid`: open the sessions with another name")]
+async fn an_old_cookie_of_the_name_of_ours_is_refused_when_the_layer_is_built() {
+    let kit = TestKit::new().await;
+    let adopt = Adopt::cookie("__Host-sid", async |_| Ok(None));
+    drop(SessionLayer::new(&kit.sessions).adopt(adopt));
 }
