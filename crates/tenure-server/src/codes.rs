@@ -73,6 +73,8 @@ codes! {
         "Of `tenure-tower`, not of the HTTP API: the user is signed in and lacks a role that the route takes."
     NO_SESSION_LAYER "no_session_layer" 500 "The route has no session layer"
         "Of `tenure-tower`, not of the HTTP API: a handler asks for a session and no `SessionLayer` is around its route. Developers: add `.layer(SessionLayer::new(&sessions))`; visitors are told nothing of this."
+    SHARED_COOKIE "shared_cookie" 500 "Two areas have one cookie name"
+        "Of `tenure-tower`, not of the HTTP API: two session layers of different areas around a route look for a cookie of the same name. Developers: give the sessions of each area a name of their own by `CookieSettings::new`; visitors are told nothing of this."
     STEP_UP_REQUIRED "step_up_required" 403 "Sign in again first"
         "The user is signed in, but not recently or strongly enough for this. Authenticate again, then repeat."
     SIGNED_IN_AS_ANOTHER_USER "signed_in_as_another_user" 409 "Another user is signed in"

@@ -14,12 +14,13 @@ pub(crate) type Data = HashMap<String, Value>;
 /// The key of the date at which tower-sessions lets the session expire, in nanoseconds since 1970.
 const EXPIRY: &str = "tower-sessions/expiry";
 
-/// The key under which a loaded map says what was in it, so that its save can tell what the
-/// request changed. It is never stored.
+/// The key under which a map says what was in it when it was loaded or first written, so that its
+/// save can tell what the request changed. It is never stored.
 const BASE: &str = "tower-sessions/base";
 
 /// What to write for a new session.
 pub(crate) fn all(data: &Data, expiry: OffsetDateTime) -> Result<Changes, Error> {
+    base(data)?;
     let ours = data.iter().filter(|(key, _)| *key != BASE);
     let set = |changes: Changes, (key, value): (&String, &Value)| {
         own(key).map(|key| changes.set(key, value.clone()))
@@ -31,10 +32,10 @@ pub(crate) fn all(data: &Data, expiry: OffsetDateTime) -> Result<Changes, Error>
     Ok(changes)
 }
 
-/// What to write for a session whose data was loaded before: the keys that differ from then. A map
+/// What to write for a session whose data is known from before: the keys that differ from then. A map
 /// that does not say what was in it takes the place of everything in `now`.
 pub(crate) fn changed(data: &Data, expiry: OffsetDateTime, now: &Snapshot) -> Result<Changes, Error> {
-    let Some(Value::Object(base)) = data.get(BASE) else {
+    let Some(base) = base(data)? else {
         let gone = now.keys().filter(|key| *key != EXPIRY && !data.contains_key(*key));
         return Ok(gone.fold(all(data, expiry)?, |changes, key| changes.remove(key)));
     };
@@ -65,11 +66,27 @@ pub(crate) fn read(session: &Snapshot) -> Result<Option<(Data, OffsetDateTime)>,
     let Some(expiry) = expiry else {
         return Ok(None);
     };
+    note(&mut data);
+    Ok(Some((data, expiry)))
+}
+
+/// Lets a map say what is in it now.
+pub(crate) fn note(data: &mut Data) {
+    data.remove(BASE);
+    // What is empty has to look so: tower-sessions lets such a session go.
     if !data.is_empty() {
         let base: Map<String, Value> = data.iter().map(|(key, value)| (key.clone(), mark(value))).collect();
         data.insert(BASE.into(), base.into());
     }
-    Ok(Some((data, expiry)))
+}
+
+/// What a map says was in it. Something else under that key is the application's.
+fn base(data: &Data) -> Result<Option<&Map<String, Value>>, Error> {
+    match data.get(BASE) {
+        None => Ok(None),
+        Some(Value::Object(base)) if !base.is_empty() && base.values().all(Value::is_u64) => Ok(Some(base)),
+        Some(_) => Err(taken(BASE)),
+    }
 }
 
 fn dated(expiry: OffsetDateTime) -> Changes {
@@ -85,7 +102,11 @@ fn mark(value: &Value) -> Value {
 /// A key of the application's.
 fn own(key: &str) -> Result<&str, Error> {
     if key == EXPIRY {
-        return Err(Error::Encode(format!("the key `{EXPIRY}` is the store's own; take another")));
+        return Err(taken(EXPIRY));
     }
     Ok(key)
+}
+
+fn taken(key: &str) -> Error {
+    Error::Encode(format!("the key `{key}` is the store's own; take another"))
 }

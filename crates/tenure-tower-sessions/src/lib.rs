@@ -52,6 +52,10 @@
 //! # What does not
 //! - Two requests that set the *same* key: the last one wins. tower-sessions has no way to say more;
 //!   [`tenure::Sessions::update`] has.
+//! - A request that saves twice, as one that calls `Session::save` and whose layer saves once more,
+//!   writes each time whatever it has changed since it was loaded or began. What another request has
+//!   set in between under the same keys is taken back: tower-sessions hands the store the same
+//!   record again and does not say what of it was saved before.
 //! - `save` makes no session. An id that this store did not make, or whose session is over, is
 //!   refused; other stores would bring it to life.
 //! - A session that holds nothing at all cannot tell who emptied it: a save into it writes the whole
@@ -64,7 +68,7 @@
 //!   do not have that weakness: the store has hashes of them only.
 //! - The device and address of a session are not known: a store does not see the request.
 //! - Data is bound by Tenure's limits: 32 KiB, 64 keys of 1 to 64 bytes each, one of them
-//!   the store's own.
+//!   the store's own. An application's key `tower-sessions/expiry` or `tower-sessions/base` is refused.
 
 mod data;
 mod handle;

@@ -109,12 +109,14 @@ impl TenureStore {
 #[async_trait]
 impl SessionStore for TenureStore {
     async fn create(&self, record: &mut Record) -> session_store::Result<()> {
-        let data = data::all(&record.data, record.expiry_date)?;
+        let all = data::all(&record.data, record.expiry_date)?;
         let issued = match (self.signed_in_by)(&record.data) {
-            Some(sign_in) => self.sessions.sign_in(None, sign_in.data(data)).await,
-            None => self.sessions.create_guest(NewGuest::with(data)).await,
+            Some(sign_in) => self.sessions.sign_in(None, sign_in.data(all)).await,
+            None => self.sessions.create_guest(NewGuest::with(all)).await,
         };
         record.id = self.handles.close(issued.map_err(backend)?.session.id());
+        // The request may go on and save again.
+        data::note(&mut record.data);
         Ok(())
     }
 

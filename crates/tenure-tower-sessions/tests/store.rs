@@ -151,6 +151,65 @@ async fn a_map_that_was_cleared_takes_the_place_of_everything() {
     }
 }
 
+/// As a login that calls `cycle_id` and goes on writing while the browser's other tab is served.
+#[tokio::test]
+async fn p2_a_save_right_after_the_create_takes_no_key_of_another_request() {
+    for kit in Kit::each().await {
+        let store = TenureStore::new(&kit.sessions);
+        let mut first = created(&store, holding("a", 1)).await;
+        let mut other = store.load(&first.id).await.unwrap().unwrap();
+        other.data.insert("b".into(), json!(1));
+        store.save(&other).await.unwrap();
+        first.data.insert("c".into(), json!(1));
+        first.data.remove("a");
+        store.save(&first).await.unwrap();
+        let now = store.load(&first.id).await.unwrap();
+        assert_eq!(["a", "b", "c"].map(|key| value(&now, key)), [None, Some(1), Some(1)]);
+    }
+}
+
+/// What the documentation says does not hold: the second save writes the request's keys again. Those
+/// that only others have set it leaves.
+#[tokio::test]
+async fn a_second_save_of_one_request_writes_its_own_keys_again_and_no_others() {
+    for kit in Kit::each().await {
+        let store = TenureStore::new(&kit.sessions);
+        let record = created(&store, holding("a", 1)).await;
+        let mut one = store.load(&record.id).await.unwrap().unwrap();
+        one.data.insert("a".into(), json!(2));
+        store.save(&one).await.unwrap();
+        let mut two = store.load(&record.id).await.unwrap().unwrap();
+        two.data.extend([("a".into(), json!(3)), ("b".into(), json!(3))]);
+        store.save(&two).await.unwrap();
+        one.data.insert("c".into(), json!(2));
+        store.save(&one).await.unwrap();
+        let now = store.load(&record.id).await.unwrap();
+        assert_eq!(["a", "b", "c"].map(|key| value(&now, key)), [Some(2), Some(3), Some(2)]);
+    }
+}
+
+/// An application that takes names of keys from its visitors.
+#[tokio::test]
+async fn a_key_of_the_name_that_marks_what_was_loaded_is_refused_and_takes_nothing() {
+    for kit in Kit::each().await {
+        let store = TenureStore::new(&kit.sessions);
+        let record = created(&store, holding("a", 1)).await;
+        let mut one = store.load(&record.id).await.unwrap().unwrap();
+        let mut two = one.clone();
+        one.data.insert("b".into(), json!(1));
+        store.save(&one).await.unwrap();
+        for theirs in [json!(1), json!({}), json!({ "a": "x" })] {
+            two.data.insert("tower-sessions/base".into(), theirs.clone());
+            assert!(told(store.save(&two).await.unwrap_err()).contains("the store's own"));
+            let mut new = holding("tower-sessions/base", 1);
+            new.data.insert("tower-sessions/base".into(), theirs);
+            assert!(told(store.create(&mut new).await.unwrap_err()).contains("the store's own"));
+        }
+        let now = store.load(&record.id).await.unwrap();
+        assert_eq!((value(&now, "a"), value(&now, "b")), (Some(1), Some(1)));
+    }
+}
+
 #[tokio::test]
 async fn the_date_of_tower_sessions_and_the_limits_of_the_policy_hold_together() {
     for kit in Kit::each().await {

@@ -130,9 +130,13 @@ impl Foreign {
 
 impl Adopt {
     /// Takes over from the cookie `name`. `whose` says whose session it is: a user's, a visitor's,
-    /// or nobody's, which leaves the cookie alone. An error means that nobody can say now.
+    /// or nobody's. An error means that nobody can say now.
     ///
-    /// The name must be another than that of Tenure's own cookie: the answer deletes the old one.
+    /// The cookie is deleted once a session here has taken its place, when what it leads to is over,
+    /// and when its visitor signs out. Otherwise it is left alone: when it is nobody's, when its user
+    /// is not let in for now, and on every request with a session of Tenure's.
+    ///
+    /// The name is another than that of Tenure's own cookie: the layer refuses the same one.
     pub fn cookie<F, Fut>(name: impl Into<String>, whose: F) -> Self
     where
         F: Fn(Foreign) -> Fut + Send + Sync + 'static,

@@ -17,11 +17,17 @@ use crate::handle::Handle;
 pub(crate) struct Handles {
     plain: Option<Arc<Handle>>,
     of_areas: Vec<(TypeId, Arc<Handle>)>,
+    /// Two areas have one cookie name: each would take the other's cookie for a bad one of its own.
+    share_a_cookie: bool,
 }
 
 impl Handles {
     /// Adds what a layer gives; a layer further inside hides one of the same area.
     pub(crate) fn add(&mut self, area: Option<TypeId>, handle: Arc<Handle>) {
+        let plain = self.plain.iter().filter(|_| area.is_some());
+        let of_areas = self.of_areas.iter().filter(|(other, _)| Some(*other) != area);
+        let mut others = plain.chain(of_areas.map(|(_, handle)| handle));
+        self.share_a_cookie |= others.any(|other| other.cookie_name() == handle.cookie_name());
         match area {
             None => self.plain = Some(handle),
             Some(area) => {
@@ -34,6 +40,9 @@ impl Handles {
     /// The session of an area; without one, that of the layer without one.
     pub(crate) fn find(parts: &Parts, area: Option<TypeId>) -> Result<Arc<Handle>, Error> {
         let handles = parts.extensions.get::<Self>().ok_or(Error::NoLayer)?;
+        if handles.share_a_cookie {
+            return Err(Error::SharedCookie);
+        }
         let found = match area {
             None => handles.plain.as_ref(),
             Some(area) => handles.of_areas.iter().find(|(other, _)| *other == area).map(|(_, handle)| handle),
@@ -45,7 +54,8 @@ impl Handles {
 /// An extractor in an area of the application that has a session cookie of its own: the
 /// administration beside the site. `T` is [`Session`](crate::Session), [`SignedIn`](crate::SignedIn),
 /// [`Guest`](crate::Guest), or an extractor of the application's that takes one of them and rejects
-/// with [`Error`]; without `In`, they are those of the layer without an area.
+/// with [`Error`]; without `In`, they are those of the layer without an area. `T` looks at a copy of
+/// the request: what it puts into the extensions is not there for others.
 ///
 /// The areas are sessions in realms of their own: nothing that opens one opens another. An answer
 /// can set the cookies of several.
@@ -137,11 +147,11 @@ where
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Error> {
         let handle = Handles::find(parts, Some(TypeId::of::<A>()))?;
-        // For as long as `T` looks, the session of the area is the one that it finds.
-        let outside = parts.extensions.get::<Handles>().cloned().unwrap_or_default();
-        parts.extensions.insert(Handles { plain: Some(handle), ..outside.clone() });
-        let extracted = T::from_request_parts(parts, state).await;
-        parts.extensions.insert(outside);
-        extracted.map(|inner| Self { inner, area: PhantomData })
+        // `T` finds the session of the area in a copy. So nothing of that is left for other
+        // extractors, also when the extraction is given up half-way.
+        let mut inside = parts.clone();
+        inside.extensions.get_or_insert_default::<Handles>().plain = Some(handle);
+        let inner = T::from_request_parts(&mut inside, state).await?;
+        Ok(Self { inner, area: PhantomData })
     }
 }

@@ -64,6 +64,12 @@ pub enum Error {
              with `.area::<A>()` for handlers that take `In<A, _>`"
     )]
     NoLayer,
+    /// Two layers around the route, of different [areas](crate::In), have one cookie name.
+    #[error(
+        "two areas have one cookie name: give each its own, by `CookieSettings::new` where its \
+             sessions are opened"
+    )]
+    SharedCookie,
 }
 
 /// The kind of failure, as an extension of the answer, for pages of one's own.
@@ -158,6 +164,7 @@ impl Error {
             Self::NotSignedIn(reason) => ("not_signed_in", Remedy::SignIn, Some(*reason)),
             Self::AlreadySignedIn => ("already_signed_in", Remedy::GoHome, None),
             Self::NoLayer => ("no_session_layer", Remedy::TryAgain, None),
+            Self::SharedCookie => ("shared_cookie", Remedy::TryAgain, None),
         };
         Failure { code, remedy, reason }
     }
@@ -172,7 +179,7 @@ impl Error {
             }
             Self::NotSignedIn(_) => StatusCode::UNAUTHORIZED,
             Self::AlreadySignedIn => StatusCode::FORBIDDEN,
-            Self::NoLayer => StatusCode::INTERNAL_SERVER_ERROR,
+            Self::NoLayer | Self::SharedCookie => StatusCode::INTERNAL_SERVER_ERROR,
         }
     }
 }
@@ -186,8 +193,8 @@ impl IntoResponse for Error {
                 tracing::error!(%error, code = error.code(), "a request failed for its session");
                 "The service is not available right now. Your session is untouched; try again.".to_owned()
             }
-            Self::NoLayer => {
-                tracing::error!(error = %self, code = "no_session_layer", "a route has no session layer");
+            Self::NoLayer | Self::SharedCookie => {
+                tracing::error!(error = %self, code = self.failure().code, "the layers of a route do not fit");
                 "Something went wrong on our side.".to_owned()
             }
             error => error.to_string(),
@@ -220,6 +227,7 @@ mod tests {
             Error::AlreadySignedIn,
             tenure::Error::Forbidden(Reason::MissingRole).into(),
             Error::NoLayer,
+            Error::SharedCookie,
         ]
     }
 

@@ -47,10 +47,23 @@ pub(crate) struct State {
     pub(crate) changes: Changes,
     /// The cookie to set.
     cookie: Option<Cookie>,
-    /// What the cookie of the other system named is over.
-    foreign_is_over: bool,
+    /// What became of the cookie of the other system.
+    foreign: LedTo,
     /// Somebody looked at the session.
     looked_at: bool,
+}
+
+/// What a cookie of the other system led to. It is deleted only when it is used up: while it may
+/// still be good for something, here or there, it is not ours to delete.
+#[derive(Clone, Copy, Default, PartialEq)]
+enum LedTo {
+    /// Nothing: it was not asked about, is nobody's, or its bearer is not let in for now.
+    #[default]
+    Nothing,
+    /// A session here.
+    Session,
+    /// A session that is over, or out of which its visitor has just signed.
+    End,
 }
 
 /// A cookie to set.
@@ -80,7 +93,7 @@ impl State {
     /// What is left to do, when nothing is to be written or set.
     fn finished_already(&self) -> Option<Finished> {
         // Whoever looked in vain has answered so.
-        let nothing_to_set = self.verdict.is_none() || (self.cookie.is_none() && !self.foreign_is_over);
+        let nothing_to_set = self.verdict.is_none() || (self.cookie.is_none() && self.foreign != LedTo::End);
         (nothing_to_set && self.changes.is_empty()).then_some(Finished {
             looked_at: self.looked_at,
             signed_in: self.verdict.as_ref().is_some_and(is_signed_in),
@@ -110,6 +123,10 @@ impl Handle {
             state: Mutex::default(),
             settings,
         }
+    }
+
+    pub(crate) fn cookie_name(&self) -> &str {
+        self.settings.sessions.cookie().name()
     }
 
     /// The session as the request found it; checks its token the first time.
@@ -154,7 +171,9 @@ impl Handle {
         let adoption = adoption.device(self.device());
         match self.settings.sessions.adopt(adopt.name(), adoption, &self.demands()).await? {
             Verdict::Inactive(over) => {
-                state.foreign_is_over = over.forget;
+                if over.forget {
+                    state.foreign = LedTo::End;
+                }
                 // Without a cookie of ours there is none to forget.
                 let mut inactive = inactive;
                 if !inactive.forget {
@@ -162,7 +181,10 @@ impl Handle {
                 }
                 Ok(Verdict::Inactive(inactive))
             }
-            verdict => Ok(verdict),
+            verdict => {
+                state.foreign = LedTo::Session;
+                Ok(verdict)
+            }
         }
     }
 
@@ -182,13 +204,18 @@ impl Handle {
             Ok(mut look) => (look.save().await, look.signed_in().is_ok()),
             Err(error) => (Err(error), false),
         };
-        let (cookie, is_over) = {
+        let (cookie, led_to) = {
             let state = self.lock().await;
-            (state.cookie.clone(), state.foreign_is_over)
+            (state.cookie.clone(), state.foreign)
         };
         let cookie = self.to_set(cookie).await;
-        // Whoever has a cookie of ours, or has none any more, is to come without the old one.
-        let clear_foreign = self.brought_foreign && (cookie.is_some() || is_over);
+        let used_up = match led_to {
+            LedTo::Nothing => false,
+            // Its place is taken by the cookie of ours that goes out with this answer.
+            LedTo::Session => cookie.is_some(),
+            LedTo::End => true,
+        };
+        let clear_foreign = self.brought_foreign && used_up;
         Finished { looked_at: true, signed_in, cookie, clear_foreign, saved }
     }
 
@@ -344,6 +371,8 @@ impl Look<'_> {
         }
         self.state.verdict = Some(Verdict::Inactive(Inactive::new(reason)));
         self.state.cookie = Some(Cookie::Forget { signed_out: true });
+        // Whoever signs out is not to be let in again by what else they brought.
+        self.state.foreign = LedTo::End;
         self.state.changes = Changes::default();
     }
 }

@@ -134,14 +134,37 @@ impl SessionLayer {
     }
 
     /// Takes visitors over from another session system without signing them out: [`Adopt`] says how.
+    ///
+    /// # Panics
+    /// When the old cookie has the name of Tenure's own: then nobody could get in, since each of the
+    /// two systems would take the other's cookie for a bad one of its own.
+    ///
+    /// # Example: the other system's cookie had the name first
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// use tenure_tower::{Adopt, CookieSettings, Memory, SessionLayer, Sessions};
+    ///
+    /// let cookie = CookieSettings::new("__Host-session")?;
+    /// let sessions = Sessions::builder(Memory).cookie(cookie).open().await?;
+    /// let layer = SessionLayer::new(&sessions).adopt(Adopt::cookie("__Host-sid", async |_| Ok(None)));
+    /// # drop(layer);
+    /// # Ok(()) }
+    /// ```
     #[must_use]
     pub fn adopt(self, adopt: Adopt) -> Self {
+        let (ours, old) = (self.settings.sessions.cookie().name(), adopt.name());
+        assert!(
+            ours != old,
+            "the cookie to take visitors over from and Tenure's own are both called `{old}`: open the \
+             sessions with another name, by `.cookie(CookieSettings::new(\"__Host-…\")?)`"
+        );
         self.with(|settings| settings.adopt = Some(adopt))
     }
 
     /// Gives an area of the application sessions of its own: handlers take them by
     /// [`In`](crate::In), also inside of a layer without an area. Each area needs a cookie name of
-    /// its own, and sessions [in a realm](Sessions::in_realm) of its own.
+    /// its own, and sessions [in a realm](Sessions::in_realm) of its own. Where two have the same
+    /// name, whatever takes a session is answered 500 and the log says why.
     #[must_use]
     pub fn area<A: 'static>(self) -> Self {
         self.with(|settings| settings.area = Some(TypeId::of::<A>()))

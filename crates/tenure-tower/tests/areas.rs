@@ -3,9 +3,13 @@
 #[allow(dead_code, reason = "these tests use a part of it")]
 mod support;
 
+use std::time::Duration;
+
 use axum::Router;
 use axum::body::Body;
+use axum::extract::FromRequestParts;
 use axum::http::header::{ACCEPT, COOKIE};
+use axum::http::request::Parts;
 use axum::http::{Request, StatusCode};
 use axum::routing::{get, post};
 use support::{Answer, send};
@@ -195,4 +199,66 @@ async fn an_area_without_a_layer_is_told_and_never_another_areas_session() {
         let cookie = kit.sign_in_as("u_ada").await;
         assert_eq!(ask(&app, "GET", path, &cookie).await.status, StatusCode::INTERNAL_SERVER_ERROR);
     }
+}
+
+/// Looks something up about who is signed in, and hangs.
+struct Slow;
+
+impl<S: Send + Sync> FromRequestParts<S> for Slow {
+    type Rejection = Error;
+
+    async fn from_request_parts(_: &mut Parts, _: &S) -> Result<Self, Error> {
+        std::future::pending().await
+    }
+}
+
+/// The administrator if that can be found out soon, and otherwise the visitor of the site.
+struct Whoever(String);
+
+impl<S: Send + Sync> FromRequestParts<S> for Whoever {
+    type Rejection = Error;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Error> {
+        let soon = Duration::from_millis(20);
+        let given_up = tokio::time::timeout(soon, In::<Admin, Slow>::from_request_parts(parts, state)).await;
+        assert!(given_up.is_err());
+        SignedIn::from_request_parts(parts, state).await.map(|me| Self(me.user().to_string()))
+    }
+}
+
+#[tokio::test]
+async fn an_extraction_that_was_given_up_leaves_the_session_of_the_site_in_its_place() {
+    let (kit, admin) = realms().await;
+    let app = Router::new()
+        .route("/sign-in", post(sign_in))
+        .route("/who", get(|Whoever(user): Whoever| async move { user }))
+        .layer(SessionLayer::new(&kit.sessions))
+        .layer(SessionLayer::new(&admin).area::<Admin>());
+    let (site, admin) = pairs(&ask(&app, "POST", "/sign-in", "").await);
+    assert_eq!(ask(&app, "GET", "/who", &format!("{site}; {admin}")).await.text, "u_ada");
+}
+
+#[tokio::test]
+async fn two_areas_of_one_cookie_name_are_told_and_nobodys_cookie_is_taken() {
+    let kit = TestKit::new().await;
+    let same = kit.sessions.cookie().clone();
+    let admin = kit.sessions.in_realm(Realm::new("admin").unwrap(), same, Policy::default()).unwrap();
+    let routes = || {
+        let free = get(|| async { "free" });
+        Router::new().route("/account", get(account)).route("/admin", get(dashboard)).route("/free", free)
+    };
+    let site = || SessionLayer::new(&kit.sessions);
+    let inside = || SessionLayer::new(&admin).area::<Admin>();
+    let cookie = kit.sign_in_as("u_ada").await;
+    for app in [routes().layer(site()).layer(inside()), routes().layer(inside()).layer(site())] {
+        for path in ["/account", "/admin"] {
+            let answer = ask(&app, "GET", path, &cookie).await;
+            assert_eq!(answer.status, StatusCode::INTERNAL_SERVER_ERROR, "{path}");
+            assert_eq!(answer.set_cookies().len(), 0, "{path}");
+        }
+        assert_eq!(ask(&app, "GET", "/free", &cookie).await.text, "free");
+    }
+    // Of one area the layer further inside counts, whatever the other's cookie is called.
+    let app = routes().layer(site()).layer(site());
+    assert_eq!(ask(&app, "GET", "/account", &cookie).await.text, "u_ada");
 }

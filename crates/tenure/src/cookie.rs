@@ -15,7 +15,7 @@ const MAX_NAME: usize = 64;
 /// # Example: the cookie of an administration
 /// ```
 /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
-/// use tenure::{CookieSettings, Found, InvalidCookieName, Memory, NewGuest, Sessions, SetCookie};
+/// use tenure::{CookieSettings, Found, InvalidCookieName, Memory, NewGuest, SameSite, Sessions, SetCookie};
 ///
 /// let cookie = CookieSettings::new("__Host-admin")?.strict();
 /// let sessions = Sessions::builder(Memory).cookie(cookie.clone()).open().await?;
@@ -24,6 +24,7 @@ const MAX_NAME: usize = 64;
 /// let set: SetCookie = cookie.set(&token, None);
 /// assert!(set.expose().ends_with("; Path=/; Secure; HttpOnly; SameSite=Strict"));
 /// assert_eq!(cookie.clear().expose(), "__Host-admin=; Path=/; Max-Age=0; Secure; HttpOnly; SameSite=Strict");
+/// assert_eq!(cookie.same_site(), SameSite::Strict);
 ///
 /// // What the browser sends with the next request.
 /// let header = format!("theme=dark; {}={}", cookie.name(), token.expose());
@@ -149,6 +150,11 @@ impl CookieSettings {
     /// one (RFC 9113, 8.2.3).
     pub fn find<'h>(&self, headers: impl IntoIterator<Item = &'h [u8]>) -> Found<'h> {
         Found::of(&self.name, headers)
+    }
+
+    /// To which requests browsers add it.
+    pub fn same_site(&self) -> SameSite {
+        self.same_site
     }
 
     /// Whether browsers send it over HTTPS only.

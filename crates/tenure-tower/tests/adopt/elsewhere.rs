@@ -141,6 +141,7 @@ pub(crate) fn app(layer: SessionLayer) -> Router {
     Router::new()
         .route("/me", get(|me: SignedIn| async move { me.user().to_string() }))
         .route("/cart", get(cart))
+        .route("/add", post(add))
         .route("/still", get(|_: Session| async { "nothing asked" }))
         .route("/sign-in", post(sign_in))
         .route("/sign-out", post(sign_out))
@@ -149,6 +150,11 @@ pub(crate) fn app(layer: SessionLayer) -> Router {
 
 async fn cart(s: Session) -> Result<String, Error> {
     Ok(s.get(CART).await?.unwrap_or_default().join(","))
+}
+
+async fn add(s: Session) -> Result<&'static str, Error> {
+    s.update(CART, |cart| cart.push("pear".into())).await?;
+    Ok("added")
 }
 
 async fn sign_in(s: Session) -> Result<&'static str, Error> {

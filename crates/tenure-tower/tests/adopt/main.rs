@@ -1,6 +1,7 @@
 //! Visitors who come with a session of another system stay signed in, and nobody else gets in.
 
 mod elsewhere;
+mod left_alone;
 mod limits;
 mod network;
 mod over;

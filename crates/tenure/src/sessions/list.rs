@@ -8,6 +8,9 @@ use crate::id::{SessionId, UserId};
 use crate::snapshot::Snapshot;
 use crate::store::{PageRequest, Refusal};
 
+/// How many sessions a page has at the most: more of them would fill the memory of the process.
+const MAX_PAGE: usize = 1_000;
+
 /// A page of sessions, as [`Sessions::page`] gives it.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
@@ -44,8 +47,9 @@ impl Sessions {
         Ok(sessions)
     }
 
-    /// A page of the realm's live sessions by time of creation, at most `limit` of them.
-    /// Sessions past a limit are left out, so a page may be shorter and still not the last.
+    /// A page of the realm's live sessions by time of creation, at most `limit` of them, and never
+    /// more than 1,000. Sessions past their limits are left out, so a page may be shorter and still
+    /// not the last.
     ///
     /// # Example: all sessions of a realm, a thousand at a time
     /// ```
@@ -75,7 +79,7 @@ impl Sessions {
     /// # Errors
     /// [`Error::Store`].
     pub async fn page(&self, after: Option<SessionId>, limit: usize) -> Result<SessionPage, Error> {
-        let request = PageRequest { realm: self.realm().clone(), after, limit };
+        let request = PageRequest { realm: self.realm().clone(), after, limit: limit.min(MAX_PAGE) };
         let read = || async {
             let page = self.core.store.page(&request).await?;
             Ok((page.records, page.next))
@@ -84,5 +88,25 @@ impl Sessions {
         let now = self.core.clock.read()?;
         sessions.retain(|session| session.dead(now).is_none());
         Ok(SessionPage { sessions, next })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::SignIn;
+    use crate::testing::TestKit;
+
+    #[tokio::test]
+    async fn a_page_has_a_thousand_sessions_at_the_most_whatever_is_asked() {
+        let kit = TestKit::new().await;
+        for n in 0..=MAX_PAGE {
+            let user = UserId::new(format!("u_{n}")).unwrap();
+            kit.sessions.sign_in(None, SignIn::password(user)).await.unwrap();
+        }
+        let page = kit.sessions.page(None, usize::MAX).await.unwrap();
+        assert_eq!(page.sessions.len(), MAX_PAGE);
+        let rest = kit.sessions.page(page.next, usize::MAX).await.unwrap();
+        assert_eq!((rest.sessions.len(), rest.next), (1, None));
     }
 }

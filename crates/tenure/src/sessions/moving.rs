@@ -14,6 +14,9 @@ use crate::store::rules::CLAIM_LIFETIME_MS;
 use crate::store::{Admission, Mutation, Operation, Outcome, Refusal};
 use crate::vault;
 
+/// What the keys begin with that Tenure itself keeps in the data of a session.
+const OF_TENURE: &str = "tenure/";
+
 impl Sessions {
     pub(super) async fn sign_in_guest(
         &self,
@@ -99,7 +102,9 @@ impl Sessions {
             self.core.automatic(claimed.id, Mutation::End { ending: moved(), next }).await?;
             return Err(Refusal::SignedOut.into());
         }
-        let comes_along = |key: &String| claim.carry.as_ref().is_none_or(|carry| carry.contains(key));
+        let comes_along = |key: &String| {
+            key.starts_with(OF_TENURE) || claim.carry.as_ref().is_none_or(|carry| carry.contains(key))
+        };
         let open = |(key, value): (&String, &Value)| {
             Ok((key.clone(), vault::open_value(&self.core.keys, claimed.id, key, value)?))
         };
@@ -132,5 +137,24 @@ impl Sessions {
                 tracing::info!(session = %id, code = error.code(), "a sign-in that was met half-done did not go through");
             }
         });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::TestKit;
+    use crate::{Adoption, Changes, Check, UserId};
+
+    #[tokio::test]
+    async fn where_a_guest_came_from_comes_along_whatever_is_carried() {
+        let kit = TestKit::new().await;
+        let data = Changes::default().set("cart", vec!["tea"].into()).set("draft", "x".into());
+        let adoption = Adoption::of_guest("row-1", kit.sessions.now(), data);
+        let guest = kit.sessions.adopt("old", adoption, &Check::any()).await.unwrap();
+        let sign_in = SignIn::password(UserId::new("u_ada").unwrap()).carry(["cart"]);
+        let issued = kit.sessions.sign_in(Some(&guest), sign_in).await.unwrap();
+        assert_eq!(kit.sessions.adopted_from(&issued.session).as_deref(), Some("row-1"));
+        assert_eq!(issued.session.keys().filter(|key| !key.starts_with(OF_TENURE)).count(), 1);
     }
 }

@@ -159,7 +159,8 @@ impl SignIn {
         self
     }
 
-    /// Only these keys of the guest's data come along; otherwise all do.
+    /// Only these keys of the guest's data come along; otherwise all do. What begins with `tenure/`
+    /// is Tenure's own and comes along in any case.
     #[must_use]
     pub fn carry<K: Into<String>>(mut self, keys: impl IntoIterator<Item = K>) -> Self {
         self.carry = Some(keys.into_iter().map(Into::into).collect());

@@ -45,6 +45,13 @@ use crate::token::{BindingName, Secret};
 /// let verdict = Verdict::Inactive(replaced);
 /// assert!(verdict.inactive().is_some() && verdict.active().is_none());
 /// assert!(matches!(whoever(verdict), Err(Error::Inactive(Reason::Superseded))));
+///
+/// // It is an error by itself, too.
+/// fn of_a_script(verdict: Verdict) -> Result<Active, Box<dyn std::error::Error>> {
+///     Ok(verdict.into_active()?)
+/// }
+/// let error = of_a_script(Verdict::Inactive(Inactive::new(Reason::Unknown))).unwrap_err();
+/// assert_eq!(error.to_string(), "no active session: unknown; its client may forget the token");
 /// ```
 #[derive(Clone, Debug)]
 pub enum Verdict {
@@ -58,8 +65,10 @@ pub enum Verdict {
     Inactive(Inactive),
 }
 
-/// A token that is good for nothing: one way a [`Verdict`] turns out.
-#[derive(Clone, Debug)]
+/// A token that is good for nothing: one way a [`Verdict`] turns out. As an error it says why, and
+/// whether the client may forget it.
+#[derive(Clone, Debug, thiserror::Error)]
+#[error("no active session: {reason}; its client {} the token", if *.forget { "may forget" } else { "keeps" })]
 #[non_exhaustive]
 pub struct Inactive {
     /// Why.
