@@ -29,6 +29,8 @@ pub(crate) struct Front {
     used: AtomicBool,
 }
 
+const _: () = assert!(size_of::<Front>() <= 64, "the front has grown beyond a cache line");
+
 /// The state of a session, as far as a check cares.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Stage {
