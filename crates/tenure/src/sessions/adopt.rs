@@ -16,7 +16,7 @@ use crate::device::Device;
 use crate::error::Error;
 use crate::id::{OperationId, Route, SessionId};
 use crate::keys::mac_of;
-use crate::policy::Limits;
+use crate::policy::{Limits, MAX_COOKIE_AGE};
 use crate::reason::{Actor, EndReason, Reason};
 use crate::record::{NewSession, NewState};
 use crate::seal;
@@ -26,6 +26,10 @@ use crate::token::Secret;
 
 /// How long the name of a session elsewhere is at the most, in bytes.
 const MAX_OLD_ID: usize = 256;
+
+/// How far ahead a session elsewhere may be said to begin: as long as any session here can last.
+/// What is further ahead is a moment in the wrong unit.
+const MAX_AHEAD: Duration = Duration::from_secs(MAX_COOKIE_AGE);
 
 /// The key of a session's data that holds, encrypted, which session elsewhere it came from.
 const ORIGIN: &str = "tenure/adopted";
@@ -83,9 +87,13 @@ impl Adoption {
     ///
     /// `old_id` is what the other system calls the session, in one spelling: the same for every
     /// request with its cookie, however that is written. `since` is when the user authenticated
-    /// there: the limits count from then. It, too, has to be the same each time; where the other
-    /// system does not know it, take a constant, such as the moment of switching over; one that has
-    /// passed, since a user who is signed out everywhere before it would be let in by an old cookie.
+    /// there: the limits count from then. Id, user and `since` have to be the same each time: with
+    /// another one it is another session. Where the other system does not know since when, take a
+    /// constant that has passed, such as the moment of switching over.
+    ///
+    /// A `since` that is still to come counts as now. Until it has passed, a user who was ever signed
+    /// out everywhere is not let in; after it, one who was signed out before it is. So the other
+    /// system's clock must not be ahead of this one. More than 400 days ahead, nothing is adopted.
     pub fn of_user(old_id: impl Into<String>, since: Timestamp, sign_in: SignIn) -> Self {
         Self::new(old_id.into(), since, Whose::User(Box::new(sign_in)))
     }
@@ -106,6 +114,10 @@ impl Adoption {
         self.device = device;
         self
     }
+
+    fn is_ahead(&self, now: Timestamp) -> bool {
+        self.since > now
+    }
 }
 
 /// What a session's place here follows from.
@@ -121,8 +133,12 @@ impl Sessions {
     /// For what follows the old cookie is the first token of the session and the new one its
     /// successor. So requests that come at once, and those whose answer was lost, meet the same
     /// session and get the same token; once the new one is in use the old cookie is good for the
-    /// grace time only, and after that its use is theft and ends the session. When the session is
-    /// over, the old cookie begins none again.
+    /// grace time only, and after that its use is theft and ends the session.
+    ///
+    /// When the session is over, the old cookie begins none again: that it ended is remembered for the
+    /// longest absolute limit of the policy, counted from the sign-in elsewhere, and from then on
+    /// nothing is adopted. Whoever lengthens that limit while old cookies are still taken keeps the
+    /// old one for them, by [`SignIn::stricter`].
     ///
     /// A user who is disabled, was signed out everywhere since then, or has no room for a session,
     /// is not signed in: the verdict is [`Reason::NoToken`], and the old cookie may stay.
@@ -138,9 +154,18 @@ impl Sessions {
     }
 
     async fn adopted(&self, cookie: &str, adoption: Adoption, check: &Check) -> Result<Verdict, Error> {
+        let nobody = || Ok(Verdict::Inactive(Inactive::new(Reason::NoToken)));
+        let now = self.core.clock.read()?;
         if adoption.old_id.is_empty() || adoption.old_id.len() > MAX_OLD_ID {
             tracing::warn!("a session elsewhere is not adopted: its id must have 1 to {MAX_OLD_ID} bytes");
-            return Ok(Verdict::Inactive(Inactive::new(Reason::NoToken)));
+            return nobody();
+        }
+        if adoption.is_ahead(now) && adoption.since.since(now) > MAX_AHEAD {
+            tracing::warn!(since = %adoption.since, "a session elsewhere is not adopted: it begins in over 400 days");
+            return nobody();
+        }
+        if now >= self.adoptable_until(&adoption) {
+            return Ok(Verdict::Inactive(Inactive::new(EndReason::AbsoluteTimeout.into())));
         }
         let place = self.place(cookie, &adoption);
         if self.core.find(place.id).await?.is_none()
@@ -203,7 +228,9 @@ impl Sessions {
         if user.disabled_at.is_some() {
             return Err(Refusal::UserDisabled.into());
         }
-        if adoption.since <= user.signed_out_at() {
+        // Of what begins later nobody knows whether the sign-out came first.
+        let was_signed_out = user.epoch > 0 && adoption.is_ahead(self.core.clock.now());
+        if was_signed_out || adoption.since <= user.signed_out_at() {
             return Err(Refusal::SignedOut.into());
         }
         let mut sign_in = sign_in.clone().device(adoption.device.clone());
@@ -232,7 +259,7 @@ impl Sessions {
     }
 
     fn mark(&self, new: &mut NewSession, adoption: &Adoption) {
-        new.adopted = true;
+        new.adopted_until = Some(self.adoptable_until(adoption));
         let sealed = seal::seal(&self.key_for(ORIGIN), b"", adoption.old_id.as_bytes(), &*self.core.random);
         let text = serde_json::Value::from(BASE64URL_NOPAD.encode(&sealed)).to_string();
         new.data.extend(self.sealed(new.id, &[(ORIGIN.to_owned(), text.into_bytes())].into()));
@@ -247,6 +274,16 @@ impl Sessions {
         let text: String = serde_json::from_slice(session.value(ORIGIN)?.0).ok()?;
         let sealed = BASE64URL_NOPAD.decode(text.as_bytes()).ok()?;
         String::from_utf8(seal::open(&self.key_for(ORIGIN), b"", &sealed)?).ok()
+    }
+
+    /// From when on the session is adopted no more, whatever its own limits: the longest that any
+    /// attempt can get counts from the same moment.
+    fn adoptable_until(&self, adoption: &Adoption) -> Timestamp {
+        let longest = match &adoption.whose {
+            Whose::User(_) => self.policy().longest_seconds(),
+            Whose::Guest(_) => self.policy().guest.absolute_seconds,
+        };
+        adoption.since.plus(Duration::from_secs(longest))
     }
 
     /// Where the session goes: always to the same place, which nobody can find without the keys.
