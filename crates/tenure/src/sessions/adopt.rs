@@ -14,7 +14,7 @@ use super::{Changes, Check, Sessions, SignIn};
 use crate::clock::Timestamp;
 use crate::device::Device;
 use crate::error::Error;
-use crate::id::{OperationId, Route, SessionId};
+use crate::id::{OperationId, Route, SessionId, UserId};
 use crate::keys::mac_of;
 use crate::policy::{Limits, MAX_COOKIE_AGE};
 use crate::reason::{Actor, EndReason, Reason};
@@ -115,6 +115,13 @@ impl Adoption {
         self
     }
 
+    fn user(&self) -> Option<&UserId> {
+        match &self.whose {
+            Whose::User(sign_in) => Some(sign_in.user()),
+            Whose::Guest(_) => None,
+        }
+    }
+
     fn is_ahead(&self, now: Timestamp) -> bool {
         self.since > now
     }
@@ -138,7 +145,8 @@ impl Sessions {
     /// When the session is over, the old cookie begins none again: that it ended is remembered for the
     /// longest absolute limit of the policy, counted from the sign-in elsewhere, and from then on
     /// nothing is adopted. Whoever lengthens that limit while old cookies are still taken keeps the
-    /// old one for them, by [`SignIn::stricter`].
+    /// old one for them, by [`SignIn::stricter`]. Each session cookie of Tenure's, by its name, has
+    /// sessions of its own.
     ///
     /// A user who is disabled, was signed out everywhere since then, or has no room for a session,
     /// is not signed in: the verdict is [`Reason::NoToken`], and the old cookie may stay.
@@ -168,10 +176,17 @@ impl Sessions {
             return Ok(Verdict::Inactive(Inactive::new(EndReason::AbsoluteTimeout.into())));
         }
         let place = self.place(cookie, &adoption);
-        if self.core.find(place.id).await?.is_none()
-            && let Err(error) = self.begin_adopted(cookie, &adoption, &place, check).await
-        {
-            return refused(error);
+        match self.core.find(place.id).await? {
+            Some(found) if found.user() != adoption.user() => {
+                tracing::error!(session = %found.id(), "a session elsewhere is not adopted: its id is taken");
+                return nobody();
+            }
+            Some(_) => {}
+            None => {
+                if let Err(error) = self.begin_adopted(cookie, &adoption, &place, check).await {
+                    return refused(error);
+                }
+            }
         }
         let token = self.realm.binding.token(&self.core.keys, place.id, 1, &place.secret);
         match self.check(token.expose().as_bytes(), check).await? {
@@ -289,7 +304,13 @@ impl Sessions {
     /// Where the session goes: always to the same place, which nobody can find without the keys.
     fn place(&self, cookie: &str, adoption: &Adoption) -> Place {
         let key = self.key_for("adoption/1");
-        let of = |what: &[u8]| mac_of(&key, &[what, cookie.as_bytes(), adoption.old_id.as_bytes()]);
+        let binding = self.realm.binding.name();
+        let (kind, user) = adoption.user().map_or(("guest", ""), |user| ("user", user.as_str()));
+        let (elsewhere, since) = (adoption.old_id.as_bytes(), adoption.since.as_millis().to_be_bytes());
+        let of = |what: &[u8]| {
+            let from = [what, binding.as_bytes(), cookie.as_bytes(), elsewhere];
+            mac_of(&key, &[&from[..], &[kind.as_bytes(), user.as_bytes(), &since]].concat())
+        };
         let [a, b, rest @ ..] = of(b"id");
         let route = match &adoption.whose {
             Whose::User(sign_in) => self.core.keys.route(self.realm(), sign_in.user()),
@@ -321,5 +342,29 @@ fn refused(error: Error) -> Result<Verdict, Error> {
             tracing::warn!(%error, code = error.code(), "a session elsewhere is not adopted");
             Ok(Verdict::Inactive(Inactive::new(Reason::NoToken)))
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Memory;
+
+    /// Two ids that follow from different things are the same once in a very long time.
+    #[tokio::test]
+    async fn an_id_that_is_another_users_leads_nowhere_and_harms_nobody() {
+        let sessions = Sessions::builder(Memory).without_background().open().await.unwrap();
+        let of = |user: &str| {
+            let sign_in = SignIn::password(UserId::new(user).unwrap());
+            Adoption::of_user("row-1", sessions.now(), sign_in)
+        };
+        let (ada, bob) = (of("u_ada"), of("u_bob"));
+        let taken = Place { id: sessions.place("old", &ada).id, ..sessions.place("old", &bob) };
+        sessions.begin_adopted("old", &bob, &taken, &Check::any()).await.unwrap();
+        let verdict = sessions.adopt("old", ada, &Check::any()).await.unwrap();
+        let inactive = verdict.inactive().expect("it is not hers");
+        assert!(inactive.reason == Reason::NoToken && !inactive.forget && inactive.session.is_none());
+        let his = sessions.get(taken.id).await.unwrap().unwrap();
+        assert!(his.end_reason().is_none());
     }
 }
