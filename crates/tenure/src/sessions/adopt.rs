@@ -9,7 +9,7 @@ use data_encoding::BASE64URL_NOPAD;
 use super::core::detached;
 use super::create::granted;
 use super::issue::Attempt;
-use super::verdict::{Active, Inactive, Verdict};
+use super::verdict::{Inactive, Verdict};
 use super::{Changes, Check, Sessions, SignIn};
 use crate::clock::Timestamp;
 use crate::device::Device;
@@ -30,6 +30,9 @@ const MAX_OLD_ID: usize = 256;
 /// How far ahead a session elsewhere may be said to begin: as long as any session here can last.
 /// What is further ahead is a moment in the wrong unit.
 const MAX_AHEAD: Duration = Duration::from_secs(MAX_COOKIE_AGE);
+
+/// How often the old cookie is checked again because the session changed under it.
+const TRIES: u32 = 4;
 
 /// The key of a session's data that holds, encrypted, which session elsewhere it came from.
 const ORIGIN: &str = "tenure/adopted";
@@ -152,10 +155,14 @@ impl Sessions {
     /// is not signed in: the verdict is [`Reason::NoToken`], and the old cookie may stay.
     ///
     /// # Errors
-    /// As [`check`](Self::check). Nothing can be said then: answer 503 and leave both cookies alone.
+    /// As [`check`](Self::check), and [`Error::Throttled`] also when the network begins too many guest
+    /// sessions. Nothing can be said then: leave both cookies alone.
     ///
     /// # Security
     /// The application has asked the other system whether the cookie is good.
+    ///
+    /// The secret of the first token is not random: it follows from the master key and from what the
+    /// store holds. Whoever has both can present the session until the new token is in use.
     pub async fn adopt(&self, cookie: &str, adoption: Adoption, check: &Check) -> Result<Verdict, Error> {
         let (sessions, cookie, check) = (self.clone(), cookie.to_owned(), check.clone());
         detached(async move { sessions.adopted(&cookie, adoption, &check).await }).await
@@ -176,7 +183,7 @@ impl Sessions {
             return Ok(Verdict::Inactive(Inactive::new(EndReason::AbsoluteTimeout.into())));
         }
         let place = self.place(cookie, &adoption);
-        match self.core.find(place.id).await? {
+        match self.core.load_adopted(place.id, check.ip).await? {
             Some(found) if found.user() != adoption.user() => {
                 tracing::error!(session = %found.id(), "a session elsewhere is not adopted: its id is taken");
                 return nobody();
@@ -189,27 +196,35 @@ impl Sessions {
             }
         }
         let token = self.realm.binding.token(&self.core.keys, place.id, 1, &place.secret);
-        match self.check(token.expose().as_bytes(), check).await? {
-            Verdict::Ok(active) => Ok(Verdict::Ok(self.with_successor(active).await?)),
-            Verdict::StepUp(active, reason) => {
-                Ok(Verdict::StepUp(self.with_successor(active).await?, reason))
-            }
-            Verdict::Forbidden(active, reason) => {
-                Ok(Verdict::Forbidden(self.with_successor(active).await?, reason))
-            }
-            inactive @ Verdict::Inactive(_) => Ok(inactive),
-        }
+        self.check_adopted(token.expose().as_bytes(), check).await
     }
 
-    /// Hands the new token out together with the first use of the old cookie, and with every other
-    /// until the new one came back.
-    async fn with_successor(&self, mut active: Active) -> Result<Active, Error> {
-        if active.renewed.is_none() && !active.in_grace {
-            let issued = self.next_token(&active).await?;
-            active.session = Arc::clone(&issued.session);
-            active.renewed = Some(Box::new(issued));
+    /// Checks the first token. Hands the next one out with its first use, and with every other until
+    /// the next one came back.
+    async fn check_adopted(&self, token: &[u8], check: &Check) -> Result<Verdict, Error> {
+        let mut tries = 1;
+        loop {
+            let mut verdict = self.check(token, check).await?;
+            let Some(active) =
+                verdict.active_mut().filter(|active| active.renewed.is_none() && !active.in_grace)
+            else {
+                return Ok(verdict);
+            };
+            match self.next_token(active).await {
+                Ok(issued) => {
+                    active.session = Arc::clone(&issued.session);
+                    active.renewed = Some(Box::new(issued));
+                    return Ok(verdict);
+                }
+                // The next token came back meanwhile, or the session ended.
+                Err(Error::Refused(_) | Error::Inactive(_)) if tries < TRIES => tries += 1,
+                // The old cookie is good all the same, and gets the next token another time.
+                Err(error) => {
+                    tracing::debug!(session = %active.session.id(), code = error.code(), "no new cookie now");
+                    return Ok(verdict);
+                }
+            }
         }
-        Ok(active)
     }
 
     async fn begin_adopted(
@@ -332,11 +347,11 @@ impl Sessions {
     }
 }
 
-/// Why somebody is not signed in: for good when the time is over, and otherwise for now. Only a
-/// failure is an error: what does not fit must not keep a visitor from every page.
+/// Why somebody is not signed in: for good when the time is over, and otherwise for now. An error is
+/// only what passes: what does not fit must not keep a visitor from every page.
 fn refused(error: Error) -> Result<Verdict, Error> {
     match error {
-        Error::Store(_) | Error::Clock(_) | Error::Bug(_) => Err(error),
+        Error::Store(_) | Error::Clock(_) | Error::Throttled { .. } | Error::Bug(_) => Err(error),
         Error::Inactive(reason) => Ok(Verdict::Inactive(Inactive::new(reason))),
         error => {
             tracing::warn!(%error, code = error.code(), "a session elsewhere is not adopted");
