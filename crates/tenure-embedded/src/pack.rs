@@ -71,6 +71,7 @@ fn shift(record: &mut Record, by: impl Fn(u64) -> u64) {
     };
     move_it(&mut record.created_at);
     move_it(&mut record.deadline);
+    record.adopted_until.iter_mut().for_each(move_it);
     move_it(&mut record.secrets.since);
     if let Some(superseded) = &mut record.secrets.superseded {
         move_it(&mut superseded.since);
@@ -118,7 +119,7 @@ mod tests {
             hash: SecretHash::from_bytes([7; 32]),
             device: vec![0xff; 60],
             data: BTreeMap::from([("cart".into(), vec![0xff; 336].into())]),
-            adopted: false,
+            adopted_until: None,
         };
         let mut record = new.record(Timestamp::from_millis(now)).unwrap();
         record.secrets.superseded = Some(Superseded {
@@ -138,7 +139,8 @@ mod tests {
                 elsewhere.realm = Realm::new("elsewhere").unwrap();
                 let ending = Ending::new(EndReason::Logout, Actor::user());
                 let (ended, _) = rules::end(alive.clone(), ending, None, Timestamp::from_millis(now));
-                for whole in [alive, ended, elsewhere] {
+                let adopted = Record { adopted_until: Some(Timestamp::from_millis(now)), ..alive.clone() };
+                for whole in [alive, ended, elsewhere, adopted] {
                     let mut packed = whole.clone();
                     let bytes = pack(&mut packed);
                     assert_eq!(packed, whole);

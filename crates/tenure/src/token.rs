@@ -206,6 +206,12 @@ pub(crate) struct Binding {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct BindingName([u8; 16]);
 
+impl BindingName {
+    pub(crate) fn as_bytes(&self) -> &[u8; 16] {
+        &self.0
+    }
+}
+
 impl Binding {
     pub(crate) fn new(realm: Realm, cookie: &str) -> Self {
         let mut hash = Sha256::new();

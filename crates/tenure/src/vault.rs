@@ -166,7 +166,7 @@ mod tests {
             hash: Secret::new(&SystemRandom).hash(),
             device: sealed,
             data: BTreeMap::new(),
-            adopted: false,
+            adopted_until: None,
         };
         let record = new.record(crate::clock::Timestamp::from_millis(7)).unwrap();
         (length, open_device(&keys, &record).unwrap())

@@ -120,7 +120,7 @@ async fn p1_a_store_begins_nothing_from_a_claim_older_than_an_hour(world: World)
         hash: SecretHash::from_bytes([7; 32]),
         device: vec![9; 60],
         data: BTreeMap::new(),
-        adopted: false,
+        adopted_until: None,
     };
     let from_claim = Admission { burn: true, ..admission() };
     let operation =

@@ -104,7 +104,7 @@ pub(crate) fn session(state: NewState, data: usize) -> NewSession {
         hash: SecretHash::from_bytes([7; 32]),
         device: vec![9; 60],
         data: values,
-        adopted: false,
+        adopted_until: None,
     }
 }
 

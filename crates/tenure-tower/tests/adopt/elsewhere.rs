@@ -41,7 +41,7 @@ pub(crate) struct Elsewhere {
 }
 
 impl Elsewhere {
-    fn adopt(&self) -> Adopt {
+    pub(crate) fn adopt(&self) -> Adopt {
         let (asked, told) = (self.clone(), self.clone());
         let adopt = Adopt::cookie("old", move |foreign| {
             let asked = asked.clone();

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use axum::http::StatusCode;
 use tenure::AtLimit;
+use tenure::clock::Timestamp;
 use tenure::{Policy, UserId};
 
 use crate::elsewhere::{HOUR, MINUTE, Place, deletes_old, ours};
@@ -61,6 +62,18 @@ async fn a_moment_that_is_still_to_come_moves_no_limit() {
         let session = &place.sessions.list(&UserId::new("u_ada").unwrap()).await.unwrap()[0];
         assert!(session.authenticated_at().unwrap() <= place.sessions.now());
         assert!(session.expires_at().since(place.sessions.now()) <= 12 * HOUR);
+    }
+}
+
+#[tokio::test]
+async fn a_moment_in_the_wrong_unit_begins_nothing_that_is_kept_for_ever() {
+    for place in Place::each().await {
+        let old = place.has("a", Some("u_ada"), Duration::ZERO);
+        let micros = place.sessions.now().as_millis() * 1_000;
+        place.elsewhere.rows.lock().unwrap().get_mut("a").unwrap().since = Timestamp::from_millis(micros);
+        let answer = place.get("/me", &old).await;
+        assert_eq!((answer.status, answer.set_cookies().len()), (StatusCode::UNAUTHORIZED, 0));
+        assert_eq!(place.live("u_ada").await, 0);
     }
 }
 

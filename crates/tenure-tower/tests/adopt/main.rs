@@ -1,5 +1,6 @@
 //! Visitors who come with a session of another system stay signed in, and nobody else gets in.
 
+mod apart;
 mod elsewhere;
 mod left_alone;
 mod limits;

@@ -2,11 +2,18 @@
 
 use std::sync::atomic::Ordering;
 
-use axum::http::StatusCode;
-use tenure::AtLimit;
-use tenure::{EndReason, Policy, UserId};
+use axum::body::Body;
+use axum::http::header::COOKIE;
+use axum::http::{Request, StatusCode};
+use tenure::clock::Timestamp;
+use tenure::testing::{Call, Faults, TestKit, Trouble};
+use tenure::{
+    Actor, AtLimit, Check, EndReason, Ending, Error, Memory, Policy, Sessions, SignIn, UserId, Verdict,
+};
+use tenure_tower::{Adoption, SessionLayer};
 
-use crate::elsewhere::{HOUR, MINUTE, Place, deletes_old, ours};
+use crate::elsewhere::{Elsewhere, HOUR, MINUTE, Place, Row, app, deletes_old, ours};
+use crate::support::send;
 
 fn one_session(at_limit: AtLimit) -> Policy {
     Policy { max_sessions: 1, at_limit, ..Policy::default() }
@@ -51,6 +58,96 @@ async fn p10_a_request_still_on_its_way_is_served_and_sets_no_cookie() {
         assert_eq!((late.text.as_str(), late.set_cookies().len()), ("u_ada", 0));
         assert_eq!(place.get("/me", &new).await.text, "u_ada");
     }
+}
+
+/// Requests with the old cookie overlap with the first use of the new one.
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn p10_no_request_fails_because_another_was_quicker() {
+    let sessions = Sessions::builder(Memory).without_background().open().await.unwrap();
+    let since = Timestamp::from_millis(sessions.now().as_millis() - 60_000);
+    let check = Check::signed_in().can_set_cookie(true);
+    for n in 0..3_000 {
+        let at_once = (0..8).map(|_| {
+            let (sessions, check) = (sessions.clone(), check.clone());
+            tokio::spawn(async move {
+                let sign_in = SignIn::password(UserId::new(format!("u_{n}")).unwrap());
+                let adoption = Adoption::of_user(format!("row-{n}"), since, sign_in);
+                let verdict = sessions.adopt("old", adoption, &check).await.unwrap();
+                let Verdict::Ok(active) = verdict else { panic!("session {n}: {verdict:?}") };
+                if let Some(issued) = active.renewed() {
+                    let used = sessions.check(issued.token.expose().as_bytes(), &check).await.unwrap();
+                    assert!(used.active().is_some(), "session {n}: {used:?}");
+                }
+            })
+        });
+        for request in at_once.collect::<Vec<_>>() {
+            request.await.unwrap();
+        }
+    }
+}
+
+#[tokio::test]
+async fn p5_where_no_new_cookie_can_be_prepared_the_old_one_is_good_for_now() {
+    let kit = TestKit::new().await;
+    let elsewhere = Elsewhere::default();
+    let since = kit.sessions.now();
+    elsewhere.rows.lock().unwrap().insert("a".into(), Row { user: Some("u_ada"), since, remember: false });
+    let app = app(SessionLayer::new(&kit.sessions).adopt(elsewhere.adopt()));
+    let get =
+        async || send(&app, Request::get("/me").header(COOKIE, "old=a").body(Body::empty()).unwrap()).await;
+    kit.faults.always(Call::Prepare, Trouble::full());
+    let answer = get().await;
+    assert_eq!((answer.text.as_str(), answer.set_cookies().len()), ("u_ada", 0));
+    kit.faults.heal();
+    let answer = get().await;
+    assert!(answer.text == "u_ada" && ours(&answer).is_some() && deletes_old(&answer));
+}
+
+#[tokio::test]
+async fn p5_a_network_that_brings_too_many_carts_is_told_so() {
+    let mut policy = Policy::default();
+    policy.guest.new_per_minute = 1;
+    // Without a known address all visitors share what a hundred networks have.
+    for place in Place::each_with(&policy).await {
+        for n in 0..150 {
+            let answer = place.get("/cart", &place.has(&format!("g{n}"), None, HOUR)).await;
+            if n < 100 {
+                assert_eq!(answer.text, "apple", "guest {n}");
+            } else {
+                assert_eq!(answer.status, StatusCode::TOO_MANY_REQUESTS, "guest {n}");
+                assert!(answer.header("retry-after") == "1" && answer.set_cookies().is_empty());
+            }
+        }
+        place.clock.advance(MINUTE);
+        assert_eq!(place.get("/cart", "old=g149").await.text, "apple");
+    }
+}
+
+#[tokio::test]
+async fn a_network_that_brings_too_many_dead_cookies_has_to_wait_before_the_store_is_asked() {
+    let faults = Faults::default();
+    let builder = Sessions::builder(faults.before(Memory)).cache_bytes(0).without_background();
+    let sessions = builder.open().await.unwrap();
+    let since = sessions.now();
+    let check = Check::signed_in().ip(Some([192, 0, 2, 1].into()));
+    let adopt = async |user: &str| {
+        let adoption = Adoption::of_user("row-1", since, SignIn::password(UserId::new(user).unwrap()));
+        sessions.adopt("old", adoption, &check).await
+    };
+    let active = adopt("u_ada").await.unwrap().into_active().unwrap();
+    let logout = Ending::new(EndReason::Logout, Actor::user());
+    sessions.end(active.session().id(), logout).await.unwrap();
+    for _ in 0..100 {
+        assert!(adopt("u_ada").await.unwrap().inactive().is_some());
+    }
+    let mut n = 0;
+    while adopt("u_ada").await.is_ok() {
+        n += 1;
+        assert!(n < 600, "nobody has to wait");
+    }
+    let asked = faults.count(Call::Load);
+    assert!(matches!(adopt("u_ada").await, Err(Error::Throttled { .. })));
+    assert_eq!(faults.count(Call::Load), asked);
 }
 
 #[tokio::test]

@@ -4,7 +4,8 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use axum::http::StatusCode;
-use tenure::{Actor, EndReason, Ending, UserId};
+use tenure::{Actor, Check, EndReason, Ending, SignIn, Stricter, UserId};
+use tenure_tower::Adoption;
 
 use crate::elsewhere::{HOUR, MINUTE, Place, deletes_old, ours};
 
@@ -44,12 +45,70 @@ async fn p1_not_after_days_either_while_its_limits_would_let_it() {
         let new = ours(&place.get("/me", &old).await).unwrap();
         place.post("/sign-out", &new).await;
         place.elsewhere.rows.lock().unwrap().insert("a".into(), row);
-        for _ in 0..31 {
+        stays_out(&place, &old, 31).await;
+    }
+}
+
+#[tokio::test]
+async fn p1_nor_when_a_sign_in_since_then_has_shortened_the_limits() {
+    for place in Place::each().await {
+        let old = place.has("a", Some("u_ada"), HOUR);
+        place.elsewhere.rows.lock().unwrap().get_mut("a").unwrap().remember = true;
+        let row = place.elsewhere.rows.lock().unwrap()["a"].clone();
+        let new = ours(&place.get("/me", &old).await).unwrap();
+        // The password again, this time without "remember me".
+        let new = ours(&place.post("/sign-in", &new).await).unwrap();
+        place.post("/sign-out", &new).await;
+        place.elsewhere.rows.lock().unwrap().insert("a".into(), row);
+        stays_out(&place, &old, 31).await;
+    }
+}
+
+#[tokio::test]
+async fn p1_nor_when_the_clock_elsewhere_is_ahead() {
+    for place in Place::each().await {
+        let old = place.has("a", Some("u_ada"), HOUR);
+        let since = place.sessions.now().plus(36 * HOUR);
+        place.elsewhere.rows.lock().unwrap().get_mut("a").unwrap().since = since;
+        let row = place.elsewhere.rows.lock().unwrap()["a"].clone();
+        let new = ours(&place.get("/me", &old).await).unwrap();
+        place.post("/sign-out", &new).await;
+        place.elsewhere.rows.lock().unwrap().insert("a".into(), row);
+        stays_out(&place, &old, 5).await;
+    }
+}
+
+/// An administrator, for whom stricter limits hold, is revoked, and then is one of the many again.
+#[tokio::test]
+async fn p1_nor_when_other_limits_hold_for_its_user_by_then() {
+    for place in Place::each().await {
+        let since = place.sessions.now();
+        let adopt = async |stricter: Option<u64>| {
+            let sign_in = SignIn::password(UserId::new("u_ada").unwrap()).remember(stricter.is_none());
+            let stricter = Stricter { absolute_seconds: stricter, ..Default::default() };
+            let adoption = Adoption::of_user("row-a", since, sign_in.stricter(stricter));
+            place.sessions.adopt("old", adoption, &Check::signed_in()).await.unwrap()
+        };
+        let active = adopt(Some(3_600)).await.into_active().unwrap();
+        let revoked = Ending::new(EndReason::Revoked, Actor::application());
+        place.sessions.end(active.session().id(), revoked).await.unwrap();
+        for day in 0..31 {
             place.clock.advance(DAY);
             place.sessions.maintain().await.unwrap();
             place.sessions.maintain().await.unwrap();
-            assert!(is_out(&place, &old).await);
+            assert!(adopt(None).await.active().is_none(), "day {day}");
         }
+        let forgotten = place.sessions.get(active.session().id()).await.unwrap();
+        assert!(forgotten.is_none(), "it is kept for longer than it could begin");
+    }
+}
+
+async fn stays_out(place: &Place, old: &str, days: u32) {
+    for day in 0..days {
+        place.clock.advance(DAY);
+        place.sessions.maintain().await.unwrap();
+        place.sessions.maintain().await.unwrap();
+        assert!(is_out(place, old).await, "day {day}");
     }
 }
 
@@ -100,6 +159,20 @@ async fn a_user_who_was_signed_out_everywhere_is_so_elsewhere_too() {
         place.clock.advance(MINUTE);
         let later = place.has("signed-in-since", Some("u_ada"), Duration::from_secs(30));
         assert_eq!(place.get("/me", &later).await.text, "u_ada");
+    }
+}
+
+#[tokio::test]
+async fn p1_nor_by_a_session_that_is_said_to_begin_a_little_later() {
+    for place in Place::each().await {
+        let old = place.has("a", Some("u_ada"), Duration::ZERO);
+        let since = place.sessions.now().plus(Duration::from_secs(30));
+        place.elsewhere.rows.lock().unwrap().get_mut("a").unwrap().since = since;
+        let ending = Ending::new(EndReason::Logout, Actor::user());
+        place.sessions.end_all_of(&UserId::new("u_ada").unwrap(), None, ending).await.unwrap();
+        assert!(is_out(&place, &old).await);
+        place.clock.advance(Duration::from_secs(29));
+        assert!(is_out(&place, &old).await);
     }
 }
 

@@ -50,7 +50,7 @@ impl World {
             hash: Secret::new(&SystemRandom).hash(),
             device: vault::seal_device(keys, &SystemRandom, id, &Device::default()),
             data: BTreeMap::from([("data".to_owned(), value.into())]),
-            adopted: false,
+            adopted_until: None,
         };
         new.record(Timestamp::from_millis(1)).unwrap()
     }

@@ -257,6 +257,12 @@ impl Policy {
         (strict.iter().fold(base, |limits, role| role.limits(limits)), remembered.is_some())
     }
 
+    /// How long a session of a user lasts at the most, however it begins: roles only shorten it.
+    pub(crate) fn longest_seconds(&self) -> u64 {
+        let remembered = self.remembered.map_or(0, |limits| limits.absolute_seconds);
+        self.session.absolute_seconds.max(remembered).max(self.pending.absolute_seconds)
+    }
+
     /// Whether sessions can live by these limits: not shorter than activity is recorded.
     pub(crate) fn admits(&self, stricter: Stricter) -> Result<(), InvalidPolicy> {
         let twice = self.touch_threshold_seconds.saturating_mul(2);

@@ -70,7 +70,7 @@ mod tests {
             hash: Secret::new(&SystemRandom).hash(),
             device: vec![0xff; 100],
             data: BTreeMap::from([("cart".into(), vec![0xff; 300].into())]),
-            adopted: false,
+            adopted_until: None,
         }
         .record(Timestamp::from_millis(7))
         .unwrap()

@@ -27,7 +27,7 @@
 //!     hash: SecretHash::from_bytes([1; 32]),
 //!     device: vec![0; SEAL_OVERHEAD],
 //!     data: BTreeMap::from([("cart".to_owned(), Sealed::from(vec![0; SEAL_OVERHEAD]))]),
-//!     adopted: false,
+//!     adopted_until: None,
 //! };
 //! assert_eq!(new.state.user(), Some(&user));
 //!

@@ -49,9 +49,10 @@ pub struct Record {
     pub revision: u64,
     /// The last operations, so that a retry is recognised.
     pub recent: Vec<u64>,
-    /// Whether it took the place of a session of another system.
+    /// The moment from which a cookie from elsewhere begins it no more, if it took the place of a
+    /// session of another system. Nothing moves it.
     #[serde(default)]
-    pub adopted: bool,
+    pub adopted_until: Option<Timestamp>,
 }
 
 /// Where a session stands. Each change of state consumes the old one.
@@ -146,9 +147,10 @@ pub struct NewSession {
     pub device: Vec<u8>,
     /// Its first data, sealed.
     pub data: BTreeMap<String, Sealed>,
-    /// Whether it takes the place of a session of another system.
+    /// The moment from which it begins no more, if it takes the place of a session of another
+    /// system: the same for every attempt.
     #[serde(default)]
-    pub adopted: bool,
+    pub adopted_until: Option<Timestamp>,
 }
 
 /// The states in which a session can begin.
@@ -202,7 +204,7 @@ impl NewSession {
             version,
             revision: 1,
             recent: Vec::new(),
-            adopted: self.adopted,
+            adopted_until: self.adopted_until,
         })
     }
 }

@@ -9,14 +9,14 @@ use data_encoding::BASE64URL_NOPAD;
 use super::core::detached;
 use super::create::granted;
 use super::issue::Attempt;
-use super::verdict::{Active, Inactive, Verdict};
+use super::verdict::{Inactive, Verdict};
 use super::{Changes, Check, Sessions, SignIn};
 use crate::clock::Timestamp;
 use crate::device::Device;
 use crate::error::Error;
-use crate::id::{OperationId, Route, SessionId};
+use crate::id::{OperationId, Route, SessionId, UserId};
 use crate::keys::mac_of;
-use crate::policy::Limits;
+use crate::policy::{Limits, MAX_COOKIE_AGE};
 use crate::reason::{Actor, EndReason, Reason};
 use crate::record::{NewSession, NewState};
 use crate::seal;
@@ -26,6 +26,13 @@ use crate::token::Secret;
 
 /// How long the name of a session elsewhere is at the most, in bytes.
 const MAX_OLD_ID: usize = 256;
+
+/// How far ahead a session elsewhere may be said to begin: as long as any session here can last.
+/// What is further ahead is a moment in the wrong unit.
+const MAX_AHEAD: Duration = Duration::from_secs(MAX_COOKIE_AGE);
+
+/// How often the old cookie is checked again because the session changed under it.
+const TRIES: u32 = 4;
 
 /// The key of a session's data that holds, encrypted, which session elsewhere it came from.
 const ORIGIN: &str = "tenure/adopted";
@@ -83,9 +90,13 @@ impl Adoption {
     ///
     /// `old_id` is what the other system calls the session, in one spelling: the same for every
     /// request with its cookie, however that is written. `since` is when the user authenticated
-    /// there: the limits count from then. It, too, has to be the same each time; where the other
-    /// system does not know it, take a constant, such as the moment of switching over; one that has
-    /// passed, since a user who is signed out everywhere before it would be let in by an old cookie.
+    /// there: the limits count from then. Id, user and `since` have to be the same each time: with
+    /// another one it is another session. Where the other system does not know since when, take a
+    /// constant that has passed, such as the moment of switching over.
+    ///
+    /// A `since` that is still to come counts as now. Until it has passed, a user who was ever signed
+    /// out everywhere is not let in; after it, one who was signed out before it is. So the other
+    /// system's clock must not be ahead of this one. More than 400 days ahead, nothing is adopted.
     pub fn of_user(old_id: impl Into<String>, since: Timestamp, sign_in: SignIn) -> Self {
         Self::new(old_id.into(), since, Whose::User(Box::new(sign_in)))
     }
@@ -106,6 +117,17 @@ impl Adoption {
         self.device = device;
         self
     }
+
+    fn user(&self) -> Option<&UserId> {
+        match &self.whose {
+            Whose::User(sign_in) => Some(sign_in.user()),
+            Whose::Guest(_) => None,
+        }
+    }
+
+    fn is_ahead(&self, now: Timestamp) -> bool {
+        self.since > now
+    }
 }
 
 /// What a session's place here follows from.
@@ -121,55 +143,88 @@ impl Sessions {
     /// For what follows the old cookie is the first token of the session and the new one its
     /// successor. So requests that come at once, and those whose answer was lost, meet the same
     /// session and get the same token; once the new one is in use the old cookie is good for the
-    /// grace time only, and after that its use is theft and ends the session. When the session is
-    /// over, the old cookie begins none again.
+    /// grace time only, and after that its use is theft and ends the session.
+    ///
+    /// When the session is over, the old cookie begins none again: that it ended is remembered for the
+    /// longest absolute limit of the policy, counted from the sign-in elsewhere, and from then on
+    /// nothing is adopted. Whoever lengthens that limit while old cookies are still taken keeps the
+    /// old one for them, by [`SignIn::stricter`]. Each session cookie of Tenure's, by its name, has
+    /// sessions of its own.
     ///
     /// A user who is disabled, was signed out everywhere since then, or has no room for a session,
     /// is not signed in: the verdict is [`Reason::NoToken`], and the old cookie may stay.
     ///
     /// # Errors
-    /// As [`check`](Self::check). Nothing can be said then: answer 503 and leave both cookies alone.
+    /// As [`check`](Self::check), and [`Error::Throttled`] also when the network begins too many guest
+    /// sessions. Nothing can be said then: leave both cookies alone.
     ///
     /// # Security
     /// The application has asked the other system whether the cookie is good.
+    ///
+    /// The secret of the first token is not random: it follows from the master key and from what the
+    /// store holds. Whoever has both can present the session until the new token is in use.
     pub async fn adopt(&self, cookie: &str, adoption: Adoption, check: &Check) -> Result<Verdict, Error> {
         let (sessions, cookie, check) = (self.clone(), cookie.to_owned(), check.clone());
         detached(async move { sessions.adopted(&cookie, adoption, &check).await }).await
     }
 
     async fn adopted(&self, cookie: &str, adoption: Adoption, check: &Check) -> Result<Verdict, Error> {
+        let nobody = || Ok(Verdict::Inactive(Inactive::new(Reason::NoToken)));
+        let now = self.core.clock.read()?;
         if adoption.old_id.is_empty() || adoption.old_id.len() > MAX_OLD_ID {
             tracing::warn!("a session elsewhere is not adopted: its id must have 1 to {MAX_OLD_ID} bytes");
-            return Ok(Verdict::Inactive(Inactive::new(Reason::NoToken)));
+            return nobody();
+        }
+        if adoption.is_ahead(now) && adoption.since.since(now) > MAX_AHEAD {
+            tracing::warn!(since = %adoption.since, "a session elsewhere is not adopted: it begins in over 400 days");
+            return nobody();
+        }
+        if now >= self.adoptable_until(&adoption) {
+            return Ok(Verdict::Inactive(Inactive::new(EndReason::AbsoluteTimeout.into())));
         }
         let place = self.place(cookie, &adoption);
-        if self.core.find(place.id).await?.is_none()
-            && let Err(error) = self.begin_adopted(cookie, &adoption, &place, check).await
-        {
-            return refused(error);
+        match self.core.load_adopted(place.id, check.ip).await? {
+            Some(found) if found.user() != adoption.user() => {
+                tracing::error!(session = %found.id(), "a session elsewhere is not adopted: its id is taken");
+                return nobody();
+            }
+            Some(_) => {}
+            None => {
+                if let Err(error) = self.begin_adopted(cookie, &adoption, &place, check).await {
+                    return refused(error);
+                }
+            }
         }
         let token = self.realm.binding.token(&self.core.keys, place.id, 1, &place.secret);
-        match self.check(token.expose().as_bytes(), check).await? {
-            Verdict::Ok(active) => Ok(Verdict::Ok(self.with_successor(active).await?)),
-            Verdict::StepUp(active, reason) => {
-                Ok(Verdict::StepUp(self.with_successor(active).await?, reason))
-            }
-            Verdict::Forbidden(active, reason) => {
-                Ok(Verdict::Forbidden(self.with_successor(active).await?, reason))
-            }
-            inactive @ Verdict::Inactive(_) => Ok(inactive),
-        }
+        self.check_adopted(token.expose().as_bytes(), check).await
     }
 
-    /// Hands the new token out together with the first use of the old cookie, and with every other
-    /// until the new one came back.
-    async fn with_successor(&self, mut active: Active) -> Result<Active, Error> {
-        if active.renewed.is_none() && !active.in_grace {
-            let issued = self.next_token(&active).await?;
-            active.session = Arc::clone(&issued.session);
-            active.renewed = Some(Box::new(issued));
+    /// Checks the first token. Hands the next one out with its first use, and with every other until
+    /// the next one came back.
+    async fn check_adopted(&self, token: &[u8], check: &Check) -> Result<Verdict, Error> {
+        let mut tries = 1;
+        loop {
+            let mut verdict = self.check(token, check).await?;
+            let Some(active) =
+                verdict.active_mut().filter(|active| active.renewed.is_none() && !active.in_grace)
+            else {
+                return Ok(verdict);
+            };
+            match self.next_token(active).await {
+                Ok(issued) => {
+                    active.session = Arc::clone(&issued.session);
+                    active.renewed = Some(Box::new(issued));
+                    return Ok(verdict);
+                }
+                // The next token came back meanwhile, or the session ended.
+                Err(Error::Refused(_) | Error::Inactive(_)) if tries < TRIES => tries += 1,
+                // The old cookie is good all the same, and gets the next token another time.
+                Err(error) => {
+                    tracing::debug!(session = %active.session.id(), code = error.code(), "no new cookie now");
+                    return Ok(verdict);
+                }
+            }
         }
-        Ok(active)
     }
 
     async fn begin_adopted(
@@ -203,7 +258,9 @@ impl Sessions {
         if user.disabled_at.is_some() {
             return Err(Refusal::UserDisabled.into());
         }
-        if adoption.since <= user.signed_out_at() {
+        // Of what begins later nobody knows whether the sign-out came first.
+        let was_signed_out = user.epoch > 0 && adoption.is_ahead(self.core.clock.now());
+        if was_signed_out || adoption.since <= user.signed_out_at() {
             return Err(Refusal::SignedOut.into());
         }
         let mut sign_in = sign_in.clone().device(adoption.device.clone());
@@ -232,7 +289,7 @@ impl Sessions {
     }
 
     fn mark(&self, new: &mut NewSession, adoption: &Adoption) {
-        new.adopted = true;
+        new.adopted_until = Some(self.adoptable_until(adoption));
         let sealed = seal::seal(&self.key_for(ORIGIN), b"", adoption.old_id.as_bytes(), &*self.core.random);
         let text = serde_json::Value::from(BASE64URL_NOPAD.encode(&sealed)).to_string();
         new.data.extend(self.sealed(new.id, &[(ORIGIN.to_owned(), text.into_bytes())].into()));
@@ -249,10 +306,26 @@ impl Sessions {
         String::from_utf8(seal::open(&self.key_for(ORIGIN), b"", &sealed)?).ok()
     }
 
+    /// From when on the session is adopted no more, whatever its own limits: the longest that any
+    /// attempt can get counts from the same moment.
+    fn adoptable_until(&self, adoption: &Adoption) -> Timestamp {
+        let longest = match &adoption.whose {
+            Whose::User(_) => self.policy().longest_seconds(),
+            Whose::Guest(_) => self.policy().guest.absolute_seconds,
+        };
+        adoption.since.plus(Duration::from_secs(longest))
+    }
+
     /// Where the session goes: always to the same place, which nobody can find without the keys.
     fn place(&self, cookie: &str, adoption: &Adoption) -> Place {
         let key = self.key_for("adoption/1");
-        let of = |what: &[u8]| mac_of(&key, &[what, cookie.as_bytes(), adoption.old_id.as_bytes()]);
+        let binding = self.realm.binding.name();
+        let (kind, user) = adoption.user().map_or(("guest", ""), |user| ("user", user.as_str()));
+        let (elsewhere, since) = (adoption.old_id.as_bytes(), adoption.since.as_millis().to_be_bytes());
+        let of = |what: &[u8]| {
+            let from = [what, binding.as_bytes(), cookie.as_bytes(), elsewhere];
+            mac_of(&key, &[&from[..], &[kind.as_bytes(), user.as_bytes(), &since]].concat())
+        };
         let [a, b, rest @ ..] = of(b"id");
         let route = match &adoption.whose {
             Whose::User(sign_in) => self.core.keys.route(self.realm(), sign_in.user()),
@@ -274,15 +347,39 @@ impl Sessions {
     }
 }
 
-/// Why somebody is not signed in: for good when the time is over, and otherwise for now. Only a
-/// failure is an error: what does not fit must not keep a visitor from every page.
+/// Why somebody is not signed in: for good when the time is over, and otherwise for now. An error is
+/// only what passes: what does not fit must not keep a visitor from every page.
 fn refused(error: Error) -> Result<Verdict, Error> {
     match error {
-        Error::Store(_) | Error::Clock(_) | Error::Bug(_) => Err(error),
+        Error::Store(_) | Error::Clock(_) | Error::Throttled { .. } | Error::Bug(_) => Err(error),
         Error::Inactive(reason) => Ok(Verdict::Inactive(Inactive::new(reason))),
         error => {
             tracing::warn!(%error, code = error.code(), "a session elsewhere is not adopted");
             Ok(Verdict::Inactive(Inactive::new(Reason::NoToken)))
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Memory;
+
+    /// Two ids that follow from different things are the same once in a very long time.
+    #[tokio::test]
+    async fn an_id_that_is_another_users_leads_nowhere_and_harms_nobody() {
+        let sessions = Sessions::builder(Memory).without_background().open().await.unwrap();
+        let of = |user: &str| {
+            let sign_in = SignIn::password(UserId::new(user).unwrap());
+            Adoption::of_user("row-1", sessions.now(), sign_in)
+        };
+        let (ada, bob) = (of("u_ada"), of("u_bob"));
+        let taken = Place { id: sessions.place("old", &ada).id, ..sessions.place("old", &bob) };
+        sessions.begin_adopted("old", &bob, &taken, &Check::any()).await.unwrap();
+        let verdict = sessions.adopt("old", ada, &Check::any()).await.unwrap();
+        let inactive = verdict.inactive().expect("it is not hers");
+        assert!(inactive.reason == Reason::NoToken && !inactive.forget && inactive.session.is_none());
+        let his = sessions.get(taken.id).await.unwrap().unwrap();
+        assert!(his.end_reason().is_none());
     }
 }

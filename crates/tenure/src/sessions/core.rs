@@ -181,8 +181,10 @@ impl Core {
         }
     }
 
-    /// Whether the store said before that there is no such session. Ids are made by the
-    /// server and never come again, so that stays true.
+    /// Whether the store said before that there is no such session. Ids are made by the server and
+    /// never come again, so that stays true. That of an adopted session is the same whenever its old
+    /// cookie comes: it is loaded [another way](Self::load_adopted) until it has begun, and is gone
+    /// only when it begins no more.
     pub(super) fn is_gone(&self, id: &SessionId) -> bool {
         self.gone.lock().unwrap_or_else(PoisonError::into_inner).contains(id)
     }

@@ -144,7 +144,7 @@ impl Sessions {
             hash: attempt.secret.hash(),
             device: vault::seal_device(&self.core.keys, &*self.core.random, id, device),
             data: BTreeMap::new(),
-            adopted: false,
+            adopted_until: None,
         }
     }
 

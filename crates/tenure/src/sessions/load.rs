@@ -24,25 +24,46 @@ impl Core {
         if self.is_gone(&id) {
             return Ok(None);
         }
+        let found = self.look_up(id, ip).await?;
+        if found.is_none() {
+            self.count_miss(ip);
+            self.remember_gone(id);
+        }
+        Ok(found)
+    }
+
+    /// The session that a cookie from elsewhere leads to, from memory if it is there. An id without
+    /// a session is not remembered and does not count as a miss: it is about to begin.
+    pub(super) async fn load_adopted(
+        &self,
+        id: SessionId,
+        ip: Option<IpAddr>,
+    ) -> Result<Option<Arc<Snapshot>>, Error> {
+        match self.cache.get(&id) {
+            Some(session) => Ok(Some(session)),
+            None => self.look_up(id, ip).await,
+        }
+    }
+
+    /// Asks the store, unless the network had too many misses. What is over is one.
+    async fn look_up(&self, id: SessionId, ip: Option<IpAddr>) -> Result<Option<Arc<Snapshot>>, Error> {
         let running = self.clock.running();
         self.misses.look(ip, running).map_err(|retry_after| Error::Throttled { retry_after })?;
         let ticket = self.cache.ticket(&id);
         let loading = tokio::time::timeout(PATIENCE, self.find(id));
         let slow = || StoreError::Unavailable(format!("no answer within {} s", PATIENCE.as_secs()));
         let found = loading.await.map_err(|_| slow())??;
-        if found.as_ref().is_none_or(|session| session.end_reason().is_some()) {
-            self.misses.take(ip, running).ok();
-        }
-        match found {
-            Some(session) => {
-                self.cache.insert(&session, ticket);
-                Ok(Some(session))
+        if let Some(session) = &found {
+            if session.end_reason().is_some() {
+                self.count_miss(ip);
             }
-            None => {
-                self.remember_gone(id);
-                Ok(None)
-            }
+            self.cache.insert(session, ticket);
         }
+        Ok(found)
+    }
+
+    fn count_miss(&self, ip: Option<IpAddr>) {
+        self.misses.take(ip, self.clock.running()).ok();
     }
 
     /// The session, from memory when it is alive or told to be over there; what only looks dead

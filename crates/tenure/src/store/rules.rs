@@ -139,6 +139,10 @@ pub fn create(
     if from_claim && now.since(new.id.made_at()) > Duration::from_millis(CLAIM_LIFETIME_MS) {
         return Step::Refused(Refusal::SignedOut);
     }
+    // Until then its end is known: see `kept_until`.
+    if new.adopted_until.is_some_and(|until| now >= until) {
+        return Step::Refused(Refusal::Ended(EndReason::AbsoluteTimeout));
+    }
     let record = match new.record(now) {
         Ok(record) => remember(record, operation),
         Err(refusal) => return Step::Refused(refusal),
@@ -316,11 +320,10 @@ pub fn end(record: Record, ending: Ending, next: Option<SessionId>, now: Timesta
 }
 
 /// Until when the record of a session that ended at `ended_at` is kept. One that was adopted is
-/// kept to its absolute limit: until then its cookie from elsewhere may come again, and must find
-/// that the session is over.
+/// kept for as long as a cookie from elsewhere could begin it, whatever became of its own limits.
 pub fn kept_until(record: &Record, ended_at: Timestamp, keep_ended_ms: u64) -> Timestamp {
     let kept = ended_at.plus(Duration::from_millis(keep_ended_ms));
-    if record.adopted { kept.max(record.deadline) } else { kept }
+    record.adopted_until.map_or(kept, |until| kept.max(until))
 }
 
 /// The time of last activity after `touch`, if it moves: forward only, never past `now`,

@@ -39,6 +39,9 @@ impl Model {
             return Answer::Replayed;
         }
         let session = self.fresh(new);
+        if session.adopted_until.is_some_and(|until| until <= self.now) {
+            return Answer::Refused(vec![Refusal::Ended(EndReason::AbsoluteTimeout)]);
+        }
         let (reasons, pushed_out) = match &new.state {
             NewState::Guest => (Vec::new(), Vec::new()),
             NewState::Pending(_) => {
@@ -82,6 +85,7 @@ impl Model {
             last_seen: self.now,
             idle: new.idle_ms,
             deadline: self.now + new.absolute_ms,
+            adopted_until: new.adopted_until.map(|until| until.as_millis()),
             generation: 1,
             prepared: false,
             replaced: None,
@@ -343,7 +347,10 @@ impl Model {
     /// Housekeeping to the end. Gives the sessions that it ended.
     pub(crate) fn sweep(&mut self, keep: u64) -> Vec<SessionId> {
         let now = self.now;
-        let gone = |s: &Session| matches!(s.phase, Phase::Ended { at, .. } if at + keep <= now);
+        let gone = |s: &Session| {
+            let is_old = matches!(s.phase, Phase::Ended { at, .. } if at + keep <= now);
+            is_old && s.adopted_until.is_none_or(|until| until <= now)
+        };
         self.sessions.retain(|_, session| !gone(session));
         self.receipts.retain(|_, at| *at + keep > now);
         let all = self.sessions.iter().filter(|(_, s)| !s.has_ended());

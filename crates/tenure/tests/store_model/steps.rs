@@ -1,6 +1,7 @@
 //! What can happen in a day.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use proptest::prelude::*;
 use proptest::sample::Index;
@@ -61,6 +62,8 @@ pub(crate) struct Begin {
     receipt: bool,
     /// A session that it comes from, whose refusal uses up the id.
     previous: Option<Index>,
+    /// In how many seconds it begins no more, if it comes from elsewhere.
+    adopted_for: Option<u64>,
 }
 
 #[derive(Clone, Debug)]
@@ -103,8 +106,9 @@ fn begin() -> impl Strategy<Value = Begin> {
         prop::option::of(0..2_u64),
         any::<bool>(),
         prop::option::of(any::<Index>()),
+        prop::option::weighted(0.3, 0..300_u64),
     )
-        .prop_map(|(kind, user, max, at_limit, behind, receipt, previous)| Begin {
+        .prop_map(|(kind, user, max, at_limit, behind, receipt, previous, adopted_for)| Begin {
             kind,
             user,
             max,
@@ -112,6 +116,7 @@ fn begin() -> impl Strategy<Value = Begin> {
             behind,
             receipt,
             previous,
+            adopted_for,
         })
 }
 
@@ -162,6 +167,7 @@ impl Begin {
             previous: previous.map(|index| *index.get(known)),
             idle_ms: IDLE_MS,
             absolute_ms: ABSOLUTE_MS,
+            adopted_until: self.adopted_for.map(|seconds| f.now().plus(Duration::from_secs(seconds))),
             ..f.session(&Realm::default(), state)
         };
         let limits = Admission {

@@ -57,7 +57,7 @@ impl Fixture {
             hash: self.hash(),
             device: b"a sealed device".to_vec(),
             data: BTreeMap::new(),
-            adopted: false,
+            adopted_until: None,
         }
     }
 

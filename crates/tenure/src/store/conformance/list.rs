@@ -235,7 +235,7 @@ macro_rules! store_conformance {
                 touches_racing_a_sweep_leave_it_one_way_or_the_other
                 an_ended_session_is_known_for_its_time_and_then_gone
                 an_id_that_was_used_up_is_kept_as_long_as_an_ended_one
-                an_adopted_session_is_known_to_its_absolute_limit
+                an_adopted_session_is_known_until_its_cookie_begins_it_no_more
                 a_sweep_counts_what_it_removes
                 a_sweep_minds_limits_that_moved
             }

@@ -10,7 +10,7 @@ use crate::event::EventKind;
 use crate::id::SessionId;
 use crate::reason::{Actor, EndReason};
 use crate::record::NewSession;
-use crate::store::{Admission, Mutation, Outcome, Refusal, Sweep};
+use crate::store::{Admission, Authentication, Mutation, Outcome, Refusal, Renewal, Sweep};
 
 const IDLE: Duration = Duration::from_millis(IDLE_MS);
 
@@ -156,20 +156,27 @@ pub(super) async fn an_ended_session_is_known_for_its_time_and_then_gone(f: Fixt
     assert_eq!(f.load(live.id).await, Some(live));
 }
 
-pub(super) async fn an_adopted_session_is_known_to_its_absolute_limit(f: Fixture) {
+pub(super) async fn an_adopted_session_is_known_until_its_cookie_begins_it_no_more(f: Fixture) {
     let keep = Sweep { keep_ended_ms: 60_000, ..sweep(100) };
-    let adopted = NewSession { adopted: true, absolute_ms: 600_000, ..f.signed_in(&ada()) };
+    let until = f.now().plus(Duration::from_millis(600_000));
+    let adopted = NewSession { adopted_until: Some(until), absolute_ms: 500_000, ..f.signed_in(&ada()) };
     let id = f.begin(adopted.clone()).await.id;
-    f.apply(id, logout()).await;
+    // That its own limit is nearer from then on changes nothing.
+    let renewal = Some(Renewal { idle_ms: 1_000, absolute_ms: 2_000, persistent: false });
+    f.apply(id, authenticate(Authentication { renewal, ..f.authentication(&ada(), 1) })).await;
+    let ended = f.apply(id, logout()).await;
+    assert_eq!(ended.adopted_until, Some(until));
+    let begin = async || f.create(&f.operation(), adopted.clone(), &super::builders::admission()).await;
     for _ in 0..2 {
         f.sweep_out(&keep).await;
         f.wait(Duration::from_millis(299_999));
     }
     f.sweep_out(&keep).await;
-    let reply = f.create(&f.operation(), adopted, &super::builders::admission()).await;
-    assert_eq!(reply.outcome, Outcome::Replayed);
+    assert_eq!(begin().await.outcome, Outcome::Replayed);
     f.wait(Duration::from_millis(2));
     f.sweep_out(&keep).await;
+    assert_eq!(f.load(id).await, None);
+    assert_eq!(begin().await.outcome, Outcome::Refused(Refusal::Ended(EndReason::AbsoluteTimeout)));
     assert_eq!(f.load(id).await, None);
 }
 
