@@ -3,7 +3,7 @@
 use axum_core::response::{IntoResponse, Response};
 use http::header::{CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
 use http::{HeaderValue, StatusCode};
-use tenure::Reason;
+use tenure::{InvalidName, Reason};
 
 /// Why a request could not be served as far as its session goes.
 ///
@@ -70,6 +70,12 @@ pub enum Error {
              sessions are opened"
     )]
     SharedCookie,
+}
+
+impl From<InvalidName> for Error {
+    fn from(invalid: InvalidName) -> Self {
+        Self::Session(invalid.into())
+    }
 }
 
 /// The kind of failure, as an extension of the answer, for pages of one's own.

@@ -8,7 +8,6 @@
 
 use axum::Router;
 use axum::routing::{get, post};
-use tenure_tower::tenure::Error;
 use tenure_tower::{Memory, Session, SessionLayer, Sessions, SignIn, SignedIn, UserId};
 
 /// Takes `Sessions` instead of opening them, so that a test can bring its own.
@@ -20,7 +19,7 @@ fn app(sessions: &Sessions) -> Router {
 }
 
 async fn sign_in(s: Session) -> Result<(), tenure_tower::Error> {
-    s.sign_in(SignIn::password(UserId::new("u_1").map_err(Error::from)?)).await
+    s.sign_in(SignIn::password(UserId::new("u_1")?)).await
 }
 
 #[tokio::main]

@@ -11,7 +11,6 @@ use std::time::Duration;
 use axum::Router;
 use axum::response::{Html, Redirect};
 use axum::routing::{get, post};
-use tenure_tower::tenure::Error;
 use tenure_tower::{
     CookieSettings, Guard, In, Memory, Preset, Realm, Session, SessionLayer, Sessions, SignIn, SignedIn,
     UserId,
@@ -54,7 +53,7 @@ async fn home(site: Session, admin: In<Admin, Session>) -> Result<Html<String>, 
 
 /// Here everybody may in; see the example `sign-in` for passwords.
 async fn sign_in(s: Session) -> Result<Redirect, tenure_tower::Error> {
-    s.sign_in(SignIn::password(UserId::new("u_ann").map_err(Error::from)?)).await?;
+    s.sign_in(SignIn::password(UserId::new("u_ann")?)).await?;
     Ok(Redirect::to("/"))
 }
 
@@ -64,7 +63,7 @@ async fn sign_out(s: Session) -> Result<Redirect, tenure_tower::Error> {
 }
 
 async fn admin_sign_in(s: In<Admin, Session>) -> Result<Redirect, tenure_tower::Error> {
-    s.sign_in(SignIn::password(UserId::new("a_ann").map_err(Error::from)?)).await?;
+    s.sign_in(SignIn::password(UserId::new("a_ann")?)).await?;
     Ok(Redirect::to("/admin"))
 }
 

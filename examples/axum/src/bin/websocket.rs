@@ -37,7 +37,7 @@ fn app(sessions: &Sessions) -> Router {
 
 /// Here everybody may in.
 async fn sign_in(s: Session) -> Result<Redirect, tenure_tower::Error> {
-    s.sign_in(SignIn::password(UserId::new("u_1").map_err(Error::from)?)).await?;
+    s.sign_in(SignIn::password(UserId::new("u_1")?)).await?;
     Ok(Redirect::to("/"))
 }
 
