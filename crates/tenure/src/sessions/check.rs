@@ -67,19 +67,19 @@ impl Sessions {
         let now = self.core.clock.read()?;
         if let Some(snapshot) = self.core.cache.get(&presented.id) {
             if self.is_plainly_good(&snapshot, &presented, now) {
-                let (mut verdict, chores) = self.accept(snapshot, presented, false, check, now);
+                let (verdict, chores) = self.accept(snapshot, presented, false, check, now);
+                if !chores.any() {
+                    return Ok(verdict);
+                }
                 // What waits for the store is rare: it goes to the heap, so that the future of
                 // every check stays small.
-                if chores.any() {
-                    Box::pin(self.attend(&mut verdict, chores, now)).await;
-                }
-                return Ok(verdict);
+                return Ok(Box::pin(self.attend(verdict, chores, now)).await);
             }
             if self.is_genuine(&presented, Some(&snapshot)) {
                 match self.weigh(&snapshot, &presented, check, now) {
                     Weight::Accept { in_grace } => {
-                        let accepted = self.accept_whole(snapshot, presented, in_grace, check, now);
-                        return Ok(Box::pin(accepted).await);
+                        let (verdict, chores) = self.accept(snapshot, presented, in_grace, check, now);
+                        return Ok(Box::pin(self.attend(verdict, chores, now)).await);
                     }
                     // What has ended or was replaced stays so, for as long as the store knows of it.
                     Weight::Refuse(reason)
@@ -211,7 +211,8 @@ impl Sessions {
             self.is_genuine(&presented, Some(&snapshot));
             match self.weigh(&snapshot, &presented, check, now) {
                 Weight::Accept { in_grace } => {
-                    return Ok(self.accept_whole(snapshot, presented, in_grace, check, now).await);
+                    let (verdict, chores) = self.accept(snapshot, presented, in_grace, check, now);
+                    return Ok(self.attend(verdict, chores, now).await);
                 }
                 Weight::Refuse(reason) => return Ok(refuse(reason, Some(snapshot))),
                 Weight::Due(reason) => {
@@ -229,7 +230,8 @@ impl Sessions {
                         // Without room or connection the prepared token stays prepared, and as
                         // good as the current one.
                         Err(Error::Store(error)) if is_passing(&error) => {
-                            return Ok(self.accept_whole(snapshot, presented, false, check, now).await);
+                            let (verdict, chores) = self.accept(snapshot, presented, false, check, now);
+                            return Ok(self.attend(verdict, chores, now).await);
                         }
                         done => done.map(drop)?,
                     }
@@ -326,26 +328,14 @@ impl Sessions {
         (verdict, chores)
     }
 
-    /// Does what is left to do for an accepted token.
-    async fn attend(&self, verdict: &mut Verdict, chores: Chores, now: Timestamp) {
+    /// The verdict on an accepted token when what it causes is done.
+    async fn attend(&self, mut verdict: Verdict, chores: Chores, now: Timestamp) -> Verdict {
         if chores.write {
             self.core.flush_touches().await.ok();
         }
         if let Some(active) = verdict.active_mut().filter(|_| chores.renew) {
             self.renew(active, now).await;
         }
-    }
-
-    async fn accept_whole(
-        &self,
-        snapshot: Arc<Snapshot>,
-        presented: Presented,
-        in_grace: bool,
-        check: &Check,
-        now: Timestamp,
-    ) -> Verdict {
-        let (mut verdict, chores) = self.accept(snapshot, presented, in_grace, check, now);
-        self.attend(&mut verdict, chores, now).await;
         verdict
     }
 
