@@ -37,7 +37,7 @@ fn not_here<T>() -> Result<T, StoreError> {
 #[async_trait]
 impl Store for Hollow {
     fn info(&self) -> StoreInfo {
-        StoreInfo { engine: "hollow", partitions: 1, durable: false }
+        StoreInfo { engine: "hollow", partitions: 1, durable: false, shared: false }
     }
 
     async fn create(

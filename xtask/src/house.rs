@@ -19,6 +19,7 @@ const LONGEST: usize = 450;
 const LEVELS: &[(&str, u8)] = &[
     ("tenure", 0),
     ("tenure-embedded", 1),
+    ("tenure-shared", 1),
     ("tenure-tower", 1),
     ("tenure-tower-sessions", 1),
     ("tenure-server", 2),

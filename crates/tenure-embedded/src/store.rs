@@ -7,10 +7,10 @@ use tenure::event::Position;
 use tenure::record::Admission;
 use tenure::record::{NewSession, Record};
 use tenure::store::{
-    EndedSessions, EventPage, Mutation, Operation, Page, PageRequest, Replay, Reply, Store, StoreError,
-    StoreInfo, Sweep, Swept, Touch, UserRecord,
+    EndedSessions, EventPage, Mutation, Operation, Owner, Page, PageRequest, Replay, Reply, Store,
+    StoreError, StoreInfo, Sweep, Swept, Touch, UserRecord, steps,
 };
-use tenure::{OperationId, Realm, Route, SessionId, UserId};
+use tenure::{OperationId, Route, SessionId};
 use tokio::sync::oneshot;
 
 use crate::error::{self, Result};
@@ -85,7 +85,7 @@ impl EmbeddedStore {
 #[async_trait]
 impl Store for EmbeddedStore {
     fn info(&self) -> StoreInfo {
-        StoreInfo { engine: "embedded", partitions: 1, durable: true }
+        StoreInfo { engine: "embedded", partitions: 1, durable: true, shared: false }
     }
 
     async fn create(
@@ -95,8 +95,7 @@ impl Store for EmbeddedStore {
         admission: &Admission,
     ) -> std::result::Result<Reply, StoreError> {
         let (operation, admission) = (operation.clone(), admission.clone());
-        self.write(Need::Ordinary, move |txn| operations::create(txn, &operation, new.clone(), &admission))
-            .await
+        self.write(Need::Ordinary, move |txn| steps::create(txn, &operation, new.clone(), &admission)).await
     }
 
     async fn load(&self, id: SessionId) -> std::result::Result<Option<Record>, StoreError> {
@@ -115,7 +114,7 @@ impl Store for EmbeddedStore {
             _ => Need::Ordinary,
         };
         let operation = operation.clone();
-        self.write(need, move |txn| operations::mutate(txn, &operation, id, mutation.clone())).await
+        self.write(need, move |txn| steps::mutate(txn, &operation, id, mutation.clone())).await
     }
 
     async fn touch(&self, touches: &[Touch]) -> std::result::Result<(), StoreError> {
@@ -136,45 +135,38 @@ impl Store for EmbeddedStore {
         self.inner.readers.run(find).await
     }
 
-    async fn list(&self, realm: &Realm, user: &UserId) -> std::result::Result<Vec<Record>, StoreError> {
-        let (realm, user) = (realm.clone(), user.clone());
-        let find = move |conn: &Connection| rows::of_user(conn, &realm, &user);
+    async fn list(&self, owner: &Owner) -> std::result::Result<Vec<Record>, StoreError> {
+        let owner = owner.clone();
+        let find = move |conn: &Connection| rows::of_user(conn, &owner.realm, &owner.user);
         self.inner.readers.run(find).await
     }
 
     async fn end_all_of(
         &self,
         operation: &Operation,
-        realm: &Realm,
-        user: &UserId,
+        owner: &Owner,
         except: Option<SessionId>,
         ending: Ending,
     ) -> std::result::Result<EndedSessions, StoreError> {
-        let (operation, realm, user) = (operation.clone(), realm.clone(), user.clone());
-        self.write(Need::Essential, move |txn| {
-            operations::end_all_of(txn, &operation, &realm, &user, except, &ending)
-        })
-        .await
+        let (operation, owner) = (operation.clone(), owner.clone());
+        self.write(Need::Essential, move |txn| steps::end_all_of(txn, &operation, &owner, except, &ending))
+            .await
     }
 
-    async fn user(&self, realm: &Realm, user: &UserId) -> std::result::Result<UserRecord, StoreError> {
-        let (realm, user) = (realm.clone(), user.clone());
-        let find = move |conn: &Connection| log::user(conn, &realm, &user);
+    async fn user(&self, owner: &Owner) -> std::result::Result<UserRecord, StoreError> {
+        let owner = owner.clone();
+        let find = move |conn: &Connection| log::user(conn, &owner.realm, &owner.user);
         self.inner.readers.run(find).await
     }
 
     async fn set_disabled(
         &self,
         operation: &Operation,
-        realm: &Realm,
-        user: &UserId,
+        owner: &Owner,
         disabled: bool,
     ) -> std::result::Result<EndedSessions, StoreError> {
-        let (operation, realm, user) = (operation.clone(), realm.clone(), user.clone());
-        self.write(Need::Essential, move |txn| {
-            operations::set_disabled(txn, &operation, &realm, &user, disabled)
-        })
-        .await
+        let (operation, owner) = (operation.clone(), owner.clone());
+        self.write(Need::Essential, move |txn| steps::set_disabled(txn, &operation, &owner, disabled)).await
     }
 
     async fn page(&self, request: &PageRequest) -> std::result::Result<Page, StoreError> {

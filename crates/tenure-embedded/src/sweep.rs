@@ -3,11 +3,10 @@
 use std::time::Duration;
 
 use rusqlite::Connection;
-use tenure::store::{Sweep, Swept, rules};
+use tenure::store::{Sweep, Swept, rules, steps};
 use tenure::{Actor, EndReason, Ending};
 
 use crate::error::Result;
-use crate::operations;
 use crate::txn::Txn;
 use crate::{log, rows};
 
@@ -51,7 +50,7 @@ pub(crate) fn sessions(txn: &mut Txn<'_>, sweep: &Sweep) -> Result<Swept> {
             }
             (None, Some(reason)) => {
                 swept.ended.push(record.id);
-                operations::end(txn, stored.record, &Ending::new(reason, Actor::system()))?;
+                steps::end(txn, stored.record, Ending::new(reason, Actor::system()))?;
             }
             (None, None) => {
                 let due = record.due_at();
@@ -102,7 +101,7 @@ pub(crate) fn end_restored(txn: &mut Txn<'_>, key: i64, limit: usize) -> Result<
     for (_, record) in batch {
         match record {
             Ok(stored) if stored.record.ended().is_none() => {
-                operations::end(txn, stored.record, &ending)?;
+                steps::end(txn, stored.record, ending.clone())?;
             }
             Ok(_) => {}
             Err(failure) if failure.is_damage() => {

@@ -63,7 +63,7 @@ impl<'c> Txn<'c> {
     }
 
     /// Writes a session, new or changed.
-    pub(crate) fn put(&mut self, record: &mut Record) -> Result<()> {
+    pub(crate) fn write(&mut self, record: &mut Record) -> Result<()> {
         self.wrote = true;
         let mut columns = Columns::of(record);
         let before = rows::columns(self.conn, record.id)?;
@@ -84,7 +84,7 @@ impl<'c> Txn<'c> {
     }
 
     /// Appends an event.
-    pub(crate) fn append(&mut self, body: &EventBody) -> Result<()> {
+    pub(crate) fn tell(&mut self, body: &EventBody) -> Result<()> {
         self.wrote = true;
         self.head.sequence += 1;
         log::append(self.conn, self.head.sequence, self.now, body)

@@ -12,7 +12,7 @@ use std::time::Duration;
 use common::{Place, begin, end, operation, put, session, signed_in, user};
 use tenure::Realm;
 use tenure::record::{NewState, Record};
-use tenure::store::conformance::{revoked, sweep};
+use tenure::store::conformance::{owner, revoked, sweep};
 use tenure::store::{Outcome, Store, StoreError};
 use tenure_embedded::Embedded;
 
@@ -44,10 +44,10 @@ async fn still_ends_sessions(store: &dyn Store, records: &[Record]) {
         assert_eq!(end(store, record.id).await.unwrap().outcome, Outcome::Applied);
         assert!(store.load(record.id).await.unwrap().unwrap().ended().is_some());
     }
-    let (realm, two, three) = (Realm::default(), user("user-2"), user("user-3"));
-    let ended = store.end_all_of(&operation(), &realm, &two, None, revoked()).await.unwrap();
+    let (two, three) = (user("user-2"), user("user-3"));
+    let ended = store.end_all_of(&operation(), &owner(&two), None, revoked()).await.unwrap();
     assert_eq!(ended.count, 10);
-    let ended = store.set_disabled(&operation(), &realm, &three, true).await.unwrap();
+    let ended = store.set_disabled(&operation(), &owner(&three), true).await.unwrap();
     assert_eq!(ended.count, 10);
     assert!(matches!(begin(store, signed_in("ada")).await, Err(StoreError::Full(_))));
 }

@@ -7,7 +7,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Mutex, OnceLock};
 
 use data_encoding::{BASE64URL_NOPAD, HEXLOWER};
-use tenure::store::{PageRequest, Touch};
+use tenure::store::{Owner, PageRequest, Touch};
 use tenure::{
     Actor, Changes, Check, Device, Error, IdempotencyKey, Issued, Key, NewGuest, Realm, Sessions, SignIn,
     UserId, Verdict,
@@ -170,7 +170,8 @@ async fn busy_day(world: &World, sessions: &Sessions, told: &mut Told) {
     told.answer(sessions.page(None, 10).await);
     told.debug(&sessions.get(issued.session.id()).await.unwrap());
     told.debug(&sessions.store().load(issued.session.id()).await.unwrap());
-    told.debug(&sessions.store().user(&Realm::default(), &ann()).await.unwrap());
+    let owner = Owner { realm: Realm::default(), user: ann(), route: issued.session.id().route() };
+    told.debug(&sessions.store().user(&owner).await.unwrap());
     for token in told.tokens.clone() {
         told.verdict(&look(sessions, &token).await);
         told.verdict(&look(sessions, &token[1..]).await);

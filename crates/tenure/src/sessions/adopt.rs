@@ -254,7 +254,7 @@ impl Sessions {
         place: &Place,
         attempt: &Attempt,
     ) -> Result<(NewSession, Admission), Error> {
-        let user = self.core.store.user(self.realm(), sign_in.user()).await?;
+        let user = self.core.store.user(&self.owner(sign_in.user())).await?;
         if user.disabled_at.is_some() {
             return Err(Refusal::UserDisabled.into());
         }
@@ -328,7 +328,7 @@ impl Sessions {
         };
         let [a, b, rest @ ..] = of(b"id");
         let route = match &adoption.whose {
-            Whose::User(sign_in) => self.core.keys.route(self.realm(), sign_in.user()),
+            Whose::User(sign_in) => self.owner(sign_in.user()).route,
             Whose::Guest(_) => Route(u16::from_be_bytes([a, b])),
         };
         let mut tail = [0; 8];

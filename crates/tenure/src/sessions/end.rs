@@ -133,11 +133,11 @@ impl Sessions {
         except: Option<SessionId>,
         ending: Ending,
     ) -> Result<u64, Error> {
-        let (core, realm, user) = (Arc::clone(&self.core), self.realm().clone(), user.clone());
+        let (core, owner) = (Arc::clone(&self.core), self.owner(user));
         detached(async move {
             core.catch_up().await;
             let operation = core.operation(ending.actor.clone());
-            let end = || core.store.end_all_of(&operation, &realm, &user, except, ending.clone());
+            let end = || core.store.end_all_of(&operation, &owner, except, ending.clone());
             let (ended, _) = core.repeated(end).await?;
             core.settle_ended(&ended.ids);
             Ok(ended.count)
@@ -217,12 +217,11 @@ impl Sessions {
     }
 
     async fn set_disabled(&self, user: &UserId, disabled: bool, actor: Actor) -> Result<u64, Error> {
-        let (core, realm, user) = (Arc::clone(&self.core), self.realm().clone(), user.clone());
+        let (core, owner) = (Arc::clone(&self.core), self.owner(user));
         detached(async move {
             core.catch_up().await;
             let operation = core.operation(actor);
-            let (ended, _) =
-                core.repeated(|| core.store.set_disabled(&operation, &realm, &user, disabled)).await?;
+            let (ended, _) = core.repeated(|| core.store.set_disabled(&operation, &owner, disabled)).await?;
             core.settle_ended(&ended.ids);
             Ok(ended.count)
         })

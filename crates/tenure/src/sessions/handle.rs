@@ -8,10 +8,10 @@ use super::{Builder, core};
 use crate::clock::Timestamp;
 use crate::cookie::CookieSettings;
 use crate::error::Error;
-use crate::id::{Realm, SessionId};
+use crate::id::{Realm, SessionId, UserId};
 use crate::limiter::Limiter;
 use crate::policy::Policy;
-use crate::store::Engine;
+use crate::store::{Engine, Owner};
 use crate::token::Binding;
 
 /// The sessions of one realm. Clones are cheap and share everything.
@@ -116,6 +116,12 @@ impl Sessions {
     /// The realm.
     pub fn realm(&self) -> &Realm {
         &self.realm.binding.realm
+    }
+
+    /// A user of the realm, as the store names them.
+    pub(super) fn owner(&self, user: &UserId) -> Owner {
+        let realm = self.realm().clone();
+        Owner { route: self.core.keys.route(&realm, user), realm, user: user.clone() }
     }
 
     /// The time that sessions go by: steady, never backwards.

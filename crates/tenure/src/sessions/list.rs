@@ -38,8 +38,8 @@ impl Sessions {
     /// # Errors
     /// [`Error::Store`].
     pub async fn list(&self, user: &UserId) -> Result<Vec<Arc<Snapshot>>, Error> {
-        let store = &self.core.store;
-        let read = || async { Ok((store.list(self.realm(), user).await?, ())) };
+        let (store, owner) = (&self.core.store, self.owner(user));
+        let read = || async { Ok((store.list(&owner).await?, ())) };
         let (mut sessions, ()) = self.core.read(read).await?;
         let now = self.core.clock.read()?;
         sessions.retain(|session| session.dead(now).is_none());

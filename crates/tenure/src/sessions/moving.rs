@@ -24,7 +24,7 @@ impl Sessions {
         attempt: &Attempt,
         sign_in: &SignIn,
     ) -> Result<Issued, Error> {
-        let user = self.core.store.user(self.realm(), &sign_in.user).await?;
+        let user = self.core.store.user(&self.owner(&sign_in.user)).await?;
         if user.disabled_at.is_some() {
             return Err(Refusal::UserDisabled.into());
         }

@@ -35,11 +35,11 @@ impl Sessions {
     /// the new roles and some not: repeat it.
     pub async fn set_roles(&self, user: &UserId, roles: &[Role], actor: Actor) -> Result<u64, Error> {
         at_most(MAX_ROLES, "a user has at most", "roles", roles.len())?;
-        let (core, realm, user) = (Arc::clone(&self.core), self.realm().clone(), user.clone());
+        let (core, owner) = (Arc::clone(&self.core), self.owner(user));
         let roles = roles.to_vec();
         detached(async move {
             let mut changed = 0;
-            for record in core.store.list(&realm, &user).await? {
+            for record in core.store.list(&owner).await? {
                 let operation = core.operation(actor.clone());
                 let reply = core.mutate(operation, record.id, Mutation::SetRoles(roles.clone())).await?;
                 changed += u64::from(reply.outcome == Outcome::Applied);

@@ -234,7 +234,7 @@ impl Sessions {
             self.must_be_ours(active)?;
         }
         let attempt = self.attempt_of("sign-in", &sign_in)?;
-        let route = self.core.keys.route(self.realm(), &sign_in.user);
+        let route = self.owner(&sign_in.user).route;
         if let Some(issued) = self.first_answer(&attempt, route).await? {
             let guest = presented.and_then(Verdict::session).map(|session| session.record());
             if let Some(claimed) = guest.filter(|guest| matches!(guest.state, State::Claimed(_))) {
@@ -380,7 +380,7 @@ impl Sessions {
         sign_in: &SignIn,
     ) -> Result<(NewSession, Admission), Error> {
         let now: Timestamp = self.core.clock.read()?;
-        let route = self.core.keys.route(self.realm(), &sign_in.user);
+        let route = self.owner(&sign_in.user).route;
         let id = SessionId::new(now, route, &*self.core.random);
         self.session_of_user_as(id, attempt, sign_in)
     }

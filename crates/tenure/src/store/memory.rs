@@ -7,19 +7,19 @@ use std::time::Duration;
 use async_trait::async_trait;
 
 use super::operation::{
-    EndedSessions, EventPage, Mutation, Operation, Outcome, Page, PageRequest, Replay, Reply, StoreInfo,
-    Sweep, Swept, Touch, UserRecord,
+    EndedSessions, EventPage, Mutation, Operation, Owner, Page, PageRequest, Replay, Reply, StoreInfo, Sweep,
+    Swept, Touch, UserRecord,
 };
-use super::recent_ends::RecentEnds;
-use super::rules::{self, Step, Written};
+use super::rules;
+use super::steps::{self, Tables};
 use super::{Context, Engine, Opened, Store, StoreError};
 use crate::clock::{SteadyClock, Timestamp};
-use crate::event::{Event, EventBody, EventKind, Position};
+use crate::event::{Event, EventBody, Position};
 use crate::id::{OperationId, Realm, Route, SessionId, UserId};
 use crate::keys::MasterKey;
 use crate::random;
-use crate::reason::{Actor, EndReason, Ending};
-use crate::record::{Admission, NewSession, Record, Refusal, State};
+use crate::reason::{Actor, Ending};
+use crate::record::{Admission, NewSession, Record, State};
 
 /// How many events are kept at the most.
 const EVENTS: usize = 100_000;
@@ -144,76 +144,63 @@ impl Inner {
     fn user(&self, realm: &Realm, user: &UserId) -> UserRecord {
         self.users.get(&(realm.clone(), user.clone())).cloned().unwrap_or_default()
     }
+}
 
-    fn carry_out(&mut self, operation: &Operation, id: SessionId, step: Step, now: Timestamp) -> Reply {
-        let mut ended = Vec::new();
-        let outcome = match step {
-            Step::Apply(written) => {
-                let Written { record, event, pushed_out, refused } = *written;
-                for (record, event) in pushed_out {
-                    ended.push(record.id);
-                    self.put(record);
-                    self.append(event, now);
-                }
-                self.put(record);
-                if let Some(event) = event {
-                    self.append(event, now);
-                }
-                if let Some(receipt) = operation.receipt.clone().filter(|_| refused.is_none()) {
-                    self.receipts.insert(operation.id, (now, Replay { session: id, receipt }));
-                }
-                refused.map_or(Outcome::Applied, Outcome::Refused)
-            }
-            Step::Unchanged => Outcome::Unchanged,
-            Step::Replayed => Outcome::Replayed,
-            Step::Refused(refusal) => Outcome::Refused(refusal),
-        };
-        let receipt = self.receipts.get(&operation.id).map(|(_, replay)| replay.receipt.clone());
-        let receipt = receipt.filter(|_| outcome == Outcome::Replayed);
-        Reply { outcome, record: self.sessions.get(&id).cloned(), ended, receipt }
+/// The store while it is locked for one step.
+struct Locked<'a> {
+    inner: &'a mut Inner,
+    now: Timestamp,
+}
+
+impl Tables for Locked<'_> {
+    type Error = StoreError;
+
+    fn now(&self) -> Timestamp {
+        self.now
     }
 
-    /// Does `work` for a user unless this operation has been done before; then gives the first
-    /// answer.
-    fn once(
-        &mut self,
-        operation: &Operation,
-        (realm, user): (&Realm, &UserId),
-        now: Timestamp,
-        work: impl FnOnce(&mut Self) -> Vec<SessionId>,
-    ) -> EndedSessions {
-        let key = RecentEnds::key(realm, user);
-        let kept = self.receipts.get(&key);
-        let mut recent = kept.map(|(_, replay)| RecentEnds::read(&replay.receipt)).unwrap_or_default();
-        if let Some(first) = recent.answer(operation.id) {
-            return first;
-        }
-        let ended = EndedSessions::now(work(self));
-        recent.add(operation.id, &ended);
-        let replay = Replay { session: SessionId::from_bytes([0; 16]), receipt: recent.receipt() };
-        self.receipts.insert(key, (now, replay));
-        ended
+    fn guests(&mut self) -> Result<u64, StoreError> {
+        Ok(self.inner.guests)
     }
 
-    fn end_all(
-        &mut self,
-        realm: &Realm,
-        user: &UserId,
-        except: Option<SessionId>,
-        ending: &Ending,
-        now: Timestamp,
-    ) -> Vec<SessionId> {
-        let mut ended = Vec::new();
-        for record in self.of_user(realm, user) {
-            if Some(record.id) == except {
-                continue;
-            }
-            ended.push(record.id);
-            let (record, event) = rules::end(record, ending.clone(), None, now);
-            self.put(record);
-            self.append(event, now);
-        }
-        ended
+    fn session(&mut self, id: SessionId) -> Result<Option<Record>, StoreError> {
+        Ok(self.inner.sessions.get(&id).cloned())
+    }
+
+    fn exists(&mut self, id: SessionId) -> Result<bool, StoreError> {
+        Ok(self.inner.sessions.contains_key(&id))
+    }
+
+    fn of_user(&mut self, realm: &Realm, user: &UserId) -> Result<Vec<Record>, StoreError> {
+        Ok(self.inner.of_user(realm, user))
+    }
+
+    fn user(&mut self, realm: &Realm, user: &UserId) -> Result<UserRecord, StoreError> {
+        Ok(self.inner.user(realm, user))
+    }
+
+    fn receipt(&mut self, id: OperationId) -> Result<Option<Replay>, StoreError> {
+        Ok(self.inner.receipts.get(&id).map(|(_, replay)| replay.clone()))
+    }
+
+    fn put(&mut self, record: Record) -> Result<(), StoreError> {
+        self.inner.put(record);
+        Ok(())
+    }
+
+    fn put_user(&mut self, realm: &Realm, user: &UserId, known: UserRecord) -> Result<(), StoreError> {
+        self.inner.users.insert((realm.clone(), user.clone()), known);
+        Ok(())
+    }
+
+    fn keep_receipt(&mut self, id: OperationId, replay: Replay) -> Result<(), StoreError> {
+        self.inner.receipts.insert(id, (self.now, replay));
+        Ok(())
+    }
+
+    fn append(&mut self, event: EventBody) -> Result<(), StoreError> {
+        self.inner.append(event, self.now);
+        Ok(())
     }
 }
 
@@ -224,7 +211,7 @@ fn is_guest(state: &State) -> bool {
 #[async_trait]
 impl Store for MemoryStore {
     fn info(&self) -> StoreInfo {
-        StoreInfo { engine: "memory", partitions: 1, durable: false }
+        StoreInfo { engine: "memory", partitions: 1, durable: false, shared: false }
     }
 
     async fn create(
@@ -234,20 +221,7 @@ impl Store for MemoryStore {
         admission: &Admission,
     ) -> Result<Reply, StoreError> {
         let (mut inner, now) = self.lock()?;
-        let id = new.id;
-        if inner.sessions.contains_key(&id) {
-            return Ok(inner.carry_out(operation, id, Step::Replayed, now));
-        }
-        if let Some((_, replay)) = inner.receipts.get(&operation.id) {
-            let first = replay.session;
-            return Ok(inner.carry_out(operation, first, Step::Replayed, now));
-        }
-        let (others, user) = match new.state.user() {
-            Some(user) => (inner.of_user(&new.realm, user), inner.user(&new.realm, user)),
-            None => Default::default(),
-        };
-        let step = rules::create(operation, new, &others, &user, inner.guests, admission, now);
-        Ok(inner.carry_out(operation, id, step, now))
+        steps::create(&mut Locked { inner: &mut inner, now }, operation, new, admission)
     }
 
     async fn load(&self, id: SessionId) -> Result<Option<Record>, StoreError> {
@@ -261,17 +235,7 @@ impl Store for MemoryStore {
         mutation: Mutation,
     ) -> Result<Reply, StoreError> {
         let (mut inner, now) = self.lock()?;
-        let Some(record) = inner.sessions.get(&id).cloned() else {
-            return Ok(Reply::refused(Refusal::Missing, None));
-        };
-        let (others, user) = match record.user() {
-            Some(user) if rules::needs_others(&record, &mutation) => {
-                (inner.of_user(&record.realm, user), inner.user(&record.realm, user))
-            }
-            _ => Default::default(),
-        };
-        let step = rules::mutate(record, operation, mutation, &others, &user, now);
-        Ok(inner.carry_out(operation, id, step, now))
+        steps::mutate(&mut Locked { inner: &mut inner, now }, operation, id, mutation)
     }
 
     async fn touch(&self, touches: &[Touch]) -> Result<(), StoreError> {
@@ -292,54 +256,33 @@ impl Store for MemoryStore {
         Ok(inner.receipts.get(&operation).map(|(_, replay)| replay.clone()))
     }
 
-    async fn list(&self, realm: &Realm, user: &UserId) -> Result<Vec<Record>, StoreError> {
-        Ok(self.lock()?.0.of_user(realm, user))
+    async fn list(&self, owner: &Owner) -> Result<Vec<Record>, StoreError> {
+        Ok(self.lock()?.0.of_user(&owner.realm, &owner.user))
     }
 
     async fn end_all_of(
         &self,
         operation: &Operation,
-        realm: &Realm,
-        user: &UserId,
+        owner: &Owner,
         except: Option<SessionId>,
         ending: Ending,
     ) -> Result<EndedSessions, StoreError> {
         let (mut inner, now) = self.lock()?;
-        Ok(inner.once(operation, (realm, user), now, |inner| {
-            inner.users.entry((realm.clone(), user.clone())).or_default().signed_out(now);
-            inner.end_all(realm, user, except, &ending, now)
-        }))
+        steps::end_all_of(&mut Locked { inner: &mut inner, now }, operation, owner, except, &ending)
     }
 
-    async fn user(&self, realm: &Realm, user: &UserId) -> Result<UserRecord, StoreError> {
-        Ok(self.lock()?.0.user(realm, user))
+    async fn user(&self, owner: &Owner) -> Result<UserRecord, StoreError> {
+        Ok(self.lock()?.0.user(&owner.realm, &owner.user))
     }
 
     async fn set_disabled(
         &self,
         operation: &Operation,
-        realm: &Realm,
-        user: &UserId,
+        owner: &Owner,
         disabled: bool,
     ) -> Result<EndedSessions, StoreError> {
         let (mut inner, now) = self.lock()?;
-        Ok(inner.once(operation, (realm, user), now, |inner| {
-            let record = inner.users.entry((realm.clone(), user.clone())).or_default();
-            if record.disabled_at.is_some() == disabled {
-                return Vec::new();
-            }
-            if disabled {
-                record.signed_out(now);
-            }
-            record.disabled_at = disabled.then_some(now);
-            let kind = if disabled { EventKind::UserDisabled } else { EventKind::UserEnabled };
-            let actor = operation.actor.clone();
-            inner.append(EventBody::of_user(kind, realm, user, actor.clone()), now);
-            if !disabled {
-                return Vec::new();
-            }
-            inner.end_all(realm, user, None, &Ending::new(EndReason::UserDisabled, actor), now)
-        }))
+        steps::set_disabled(&mut Locked { inner: &mut inner, now }, operation, owner, disabled)
     }
 
     async fn page(&self, request: &PageRequest) -> Result<Page, StoreError> {
@@ -384,9 +327,7 @@ impl Store for MemoryStore {
                 }
                 (None, Some(reason)) => {
                     let ending = Ending::new(reason, Actor::system());
-                    let (record, event) = rules::end(record, ending, None, now);
-                    inner.put(record);
-                    inner.append(event, now);
+                    steps::end(&mut Locked { inner: &mut inner, now }, record, ending)?;
                     swept.ended.push(id);
                 }
                 (None, None) => inner.reschedule(id, record.due_at()),

@@ -2,8 +2,8 @@
 //!
 //! To write a store:
 //!
-//! 1. Implement [`Store`] with `#[async_trait]`. If its atomic step can run Rust, let the functions
-//!    of [`rules`] decide what to write; otherwise do the same as they do.
+//! 1. Implement [`Store`] with `#[async_trait]`. If its atomic step can run Rust, bring the
+//!    [`Tables`](steps::Tables) of [`steps`]; otherwise do the same as the functions of [`rules`] do.
 //! 2. Implement [`Engine`] for the place and the settings: that is what
 //!    [`Sessions::open`](crate::Sessions::open) takes.
 //! 3. Run the suite of `conformance` (feature `testing`), which has a test for each promise.
@@ -16,17 +16,20 @@ pub mod conformance;
 mod engine;
 mod error;
 pub(crate) mod memory;
+mod news;
 mod operation;
 mod recent_ends;
 pub mod rules;
+pub mod steps;
 
 use async_trait::async_trait;
 
 pub use engine::{Context, Engine, Opened};
 pub use error::StoreError;
 pub use memory::MemoryStore;
+pub use news::{News, Tail};
 pub use operation::{
-    Authentication, EndedSessions, EventPage, Mutation, Operation, Outcome, Page, PageRequest, Proof,
+    Authentication, EndedSessions, EventPage, Mutation, Operation, Outcome, Owner, Page, PageRequest, Proof,
     Renewal, Replay, Reply, StoreInfo, Sweep, Swept, Touch, UserRecord,
 };
 
@@ -35,7 +38,7 @@ pub use recent_ends::RecentEnds;
 pub(crate) use crate::record::{Admission, Refusal};
 
 use crate::event::Position;
-use crate::id::{OperationId, Realm, Route, SessionId, UserId};
+use crate::id::{OperationId, Route, SessionId};
 use crate::reason::Ending;
 use crate::record::{NewSession, Record};
 
@@ -73,8 +76,8 @@ use crate::record::{NewSession, Record};
 /// # use tenure::record::{Admission, Change, Record};
 /// # use tenure::store::conformance::{self, Fixture};
 /// use tenure::store::{
-///     EndedSessions, EventPage, Mutation, Operation, Outcome, Page, PageRequest, Replay, Reply, Store, StoreInfo,
-///     Sweep, Swept, Touch, UserRecord,
+///     EndedSessions, EventPage, Mutation, Operation, Outcome, Owner, Page, PageRequest, Replay, Reply, Store,
+///     StoreInfo, Sweep, Swept, Touch, UserRecord,
 /// };
 /// # let fixture = Fixture::open(|| Memory).await;
 /// # let (realm, user, now) = (Realm::default(), conformance::user("u_1"), fixture.now());
@@ -83,8 +86,8 @@ use crate::record::{NewSession, Record};
 /// # let fresh = || Operation { id: OperationId::random(random), actor: Actor::application(), receipt: None };
 /// # let store: &dyn Store = fixture.store();
 ///
-/// let StoreInfo { engine, partitions, durable } = store.info();
-/// assert_eq!((engine, partitions, durable), ("memory", 1, false));
+/// let StoreInfo { engine, partitions, durable, shared } = store.info();
+/// assert_eq!((engine, partitions, durable, shared), ("memory", 1, false, false));
 ///
 /// // A session begins. The answer is lost, so the same operation comes again.
 /// let begin = Operation { receipt: Some(b"sealed".to_vec()), ..fresh() };
@@ -99,18 +102,18 @@ use crate::record::{NewSession, Record};
 /// assert_eq!(store.mutate(&fresh(), record.id, change.clone()).await?.outcome, Outcome::Applied);
 /// store.touch(&[Touch { id: record.id, at: now }]).await?;
 /// let loaded: Record = store.load(record.id).await?.ok_or("it is there")?;
-/// assert_eq!((loaded.version, store.list(&realm, &user).await?), (1, vec![loaded]));
+/// assert_eq!((loaded.version, store.list(&owner).await?), (1, vec![loaded]));
 /// let Page { records, next } = store.page(&PageRequest { realm: realm.clone(), after: None, limit: 10 }).await?;
 /// assert_eq!((records.len(), next), (1, None));
 ///
 /// // The user signs out everywhere. What comes late is refused, and brings nothing back.
 /// let ending = Ending::new(EndReason::Logout, Actor::user());
-/// let ended = store.end_all_of(&fresh(), &realm, &user, None, ending).await?;
+/// let ended = store.end_all_of(&fresh(), &owner, None, ending).await?;
 /// assert_eq!(ended, EndedSessions::now(vec![record.id]));
 /// let late = store.mutate(&fresh(), record.id, change).await?;
 /// assert!(matches!(late.outcome, Outcome::Refused(_)));
-/// store.set_disabled(&fresh(), &realm, &user, true).await?;
-/// let UserRecord { epoch, disabled_at } = store.user(&realm, &user).await?;
+/// store.set_disabled(&fresh(), &owner, true).await?;
+/// let UserRecord { epoch, disabled_at } = store.user(&owner).await?;
 /// assert!(epoch > 0 && disabled_at.is_some());
 ///
 /// // Housekeeping forgets in time; the log says what happened.
@@ -158,6 +161,17 @@ pub trait Store: Send + Sync + 'static {
         mutation: Mutation,
     ) -> Result<Reply, StoreError>;
 
+    /// The same for one who has read the session before. A store that is far away may save itself
+    /// the reading; what is `known` may be out of date.
+    async fn mutate_known(
+        &self,
+        operation: &Operation,
+        known: &Record,
+        mutation: Mutation,
+    ) -> Result<Reply, StoreError> {
+        self.mutate(operation, known.id, mutation).await
+    }
+
     /// Records activity. Only ever moves forward, never past the store's own time, and never
     /// revives a session whose limit had passed at the moment of the touch. Unknown and ended
     /// sessions are passed over. One session may be touched several times, the earlier moment
@@ -169,7 +183,7 @@ pub trait Store: Send + Sync + 'static {
     async fn replay(&self, route: Route, operation: OperationId) -> Result<Option<Replay>, StoreError>;
 
     /// The sessions of a user that have not ended, oldest first; some may be past a limit.
-    async fn list(&self, realm: &Realm, user: &UserId) -> Result<Vec<Record>, StoreError>;
+    async fn list(&self, owner: &Owner) -> Result<Vec<Record>, StoreError>;
 
     /// Ends all sessions of a user but `except`, and moves the user's epoch on, so that a
     /// sign-in that is under way does not come through. A retry changes nothing and is told
@@ -177,14 +191,13 @@ pub trait Store: Send + Sync + 'static {
     async fn end_all_of(
         &self,
         operation: &Operation,
-        realm: &Realm,
-        user: &UserId,
+        owner: &Owner,
         except: Option<SessionId>,
         ending: Ending,
     ) -> Result<EndedSessions, StoreError>;
 
     /// What is known of a user beside sessions; the default for one never heard of.
-    async fn user(&self, realm: &Realm, user: &UserId) -> Result<UserRecord, StoreError>;
+    async fn user(&self, owner: &Owner) -> Result<UserRecord, StoreError>;
 
     /// Disables a user and ends all sessions in the same step, or enables them again, in the
     /// name of the operation's actor. A retry changes nothing, also when the user was enabled
@@ -192,8 +205,7 @@ pub trait Store: Send + Sync + 'static {
     async fn set_disabled(
         &self,
         operation: &Operation,
-        realm: &Realm,
-        user: &UserId,
+        owner: &Owner,
         disabled: bool,
     ) -> Result<EndedSessions, StoreError>;
 
@@ -213,6 +225,22 @@ pub trait Store: Send + Sync + 'static {
         after: Option<Position>,
         limit: usize,
     ) -> Result<EventPage, StoreError>;
+
+    /// What is new in the logs of all partitions, each after its position in `after`; where none is
+    /// given, only the end of the log is told. At most about `limit` events in all.
+    ///
+    /// Only asked of stores that are [`shared`](StoreInfo::shared), by a node that answers checks
+    /// from memory: what the answer does not tell had not been acknowledged when the question was
+    /// sent.
+    async fn news(&self, after: &[Option<Position>], limit: usize) -> Result<News, StoreError> {
+        let _ = (after, limit);
+        Err(StoreError::Configuration("this store has one user and tells no news".into()))
+    }
+
+    /// Resolves when there may be [`news`](Self::news): a hint, to be told early.
+    async fn woken(&self) {
+        std::future::pending().await
+    }
 
     /// Finishes what is under way and lets go of what it holds. Later calls fail.
     async fn close(&self);

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::clock::Timestamp;
 use crate::event::{Event, Position};
-use crate::id::{OperationId, Realm, Role, SessionId};
+use crate::id::{OperationId, Realm, Role, Route, SessionId, UserId};
 use crate::reason::{Actor, Ending};
 use crate::record::{Admission, Change, Claim, Grace, NewIdentity, Record, Refusal, Successor};
 use crate::token::SecretHash;
@@ -18,6 +18,9 @@ pub struct StoreInfo {
     pub partitions: u16,
     /// Whether what it acknowledged survives the end of the process.
     pub durable: bool,
+    /// Whether others may change it too: then memory is trusted only as far as
+    /// [`Store::news`](super::Store::news) goes.
+    pub shared: bool,
 }
 
 /// Names an attempt to change something in a [`Store`](super::Store).
@@ -254,6 +257,17 @@ impl UserRecord {
     pub(crate) fn signed_out_at(&self) -> Timestamp {
         Timestamp::from_millis(self.epoch)
     }
+}
+
+/// Whose sessions an operation of a [`Store`](super::Store) is about, and where they lie.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Owner {
+    /// The application.
+    pub realm: Realm,
+    /// The user.
+    pub user: UserId,
+    /// The [route](SessionId::route) of all of the user's sessions there.
+    pub route: Route,
 }
 
 /// Asks for a page of sessions: see [`Store::page`](super::Store::page).

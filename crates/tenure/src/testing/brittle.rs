@@ -8,12 +8,12 @@ use async_trait::async_trait;
 
 use super::faults::{Call, Faults, Passing, Trouble};
 use crate::event::Position;
-use crate::id::{OperationId, Realm, Route, SessionId, UserId};
+use crate::id::{OperationId, Route, SessionId};
 use crate::reason::Ending;
 use crate::record::{Admission, NewSession, Record};
 use crate::store::{
-    Context, EndedSessions, Engine, EventPage, Mutation, Opened, Operation, Page, PageRequest, Replay, Reply,
-    Store, StoreError, StoreInfo, Sweep, Swept, Touch, UserRecord,
+    Context, EndedSessions, Engine, EventPage, Mutation, News, Opened, Operation, Owner, Page, PageRequest,
+    Replay, Reply, Store, StoreError, StoreInfo, Sweep, Swept, Touch, UserRecord,
 };
 
 /// An engine before whose store faults are put. [`Faults::before`] makes it.
@@ -31,7 +31,7 @@ use crate::store::{
 /// sessions.sign_in(None, SignIn::password(user.clone())).await?;
 /// let store = Arc::clone(sessions.store());
 /// sessions.close().await?;
-/// assert_eq!(store.list(&Realm::default(), &user).await?.len(), 1);
+/// assert_eq!(store.list(&conformance::owner(&user)).await?.len(), 1);
 /// # Ok(()) }
 /// ```
 pub struct Brittle<E> {
@@ -143,6 +143,20 @@ impl Store for BrittleStore {
         Ok(reply)
     }
 
+    async fn mutate_known(
+        &self,
+        operation: &Operation,
+        known: &Record,
+        mutation: Mutation,
+    ) -> Result<Reply, StoreError> {
+        self.faults.passes(Passing::Operation(operation));
+        self.faults.passes(Passing::Mutation(&mutation));
+        let call = Call::of(&mutation);
+        let reply = self.ask(call, self.real.mutate_known(operation, known, mutation)).await?;
+        self.faults.passes(Passing::Reply(&reply));
+        Ok(reply)
+    }
+
     async fn touch(&self, touches: &[Touch]) -> Result<(), StoreError> {
         self.ask(Call::Touch, self.real.touch(touches)).await
     }
@@ -151,8 +165,8 @@ impl Store for BrittleStore {
         self.ask(Call::Replay, self.real.replay(route, operation)).await
     }
 
-    async fn list(&self, realm: &Realm, user: &UserId) -> Result<Vec<Record>, StoreError> {
-        let records = self.ask(Call::List, self.real.list(realm, user)).await?;
+    async fn list(&self, owner: &Owner) -> Result<Vec<Record>, StoreError> {
+        let records = self.ask(Call::List, self.real.list(owner)).await?;
         self.were_read(&records);
         Ok(records)
     }
@@ -160,29 +174,27 @@ impl Store for BrittleStore {
     async fn end_all_of(
         &self,
         operation: &Operation,
-        realm: &Realm,
-        user: &UserId,
+        owner: &Owner,
         except: Option<SessionId>,
         ending: Ending,
     ) -> Result<EndedSessions, StoreError> {
         self.faults.passes(Passing::Operation(operation));
-        let real = self.real.end_all_of(operation, realm, user, except, ending);
+        let real = self.real.end_all_of(operation, owner, except, ending);
         self.ask(Call::EndAllOf, real).await
     }
 
-    async fn user(&self, realm: &Realm, user: &UserId) -> Result<UserRecord, StoreError> {
-        self.ask(Call::User, self.real.user(realm, user)).await
+    async fn user(&self, owner: &Owner) -> Result<UserRecord, StoreError> {
+        self.ask(Call::User, self.real.user(owner)).await
     }
 
     async fn set_disabled(
         &self,
         operation: &Operation,
-        realm: &Realm,
-        user: &UserId,
+        owner: &Owner,
         disabled: bool,
     ) -> Result<EndedSessions, StoreError> {
         self.faults.passes(Passing::Operation(operation));
-        let real = self.real.set_disabled(operation, realm, user, disabled);
+        let real = self.real.set_disabled(operation, owner, disabled);
         self.ask(Call::SetDisabled, real).await
     }
 
@@ -203,6 +215,14 @@ impl Store for BrittleStore {
         limit: usize,
     ) -> Result<EventPage, StoreError> {
         self.ask(Call::Events, self.real.events(partition, after, limit)).await
+    }
+
+    async fn news(&self, after: &[Option<Position>], limit: usize) -> Result<News, StoreError> {
+        self.ask(Call::News, self.real.news(after, limit)).await
+    }
+
+    async fn woken(&self) {
+        self.real.woken().await;
     }
 
     async fn close(&self) {

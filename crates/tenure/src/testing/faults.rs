@@ -34,6 +34,7 @@ pub enum Call {
     Page,
     Sweep,
     Events,
+    News,
 }
 
 /// What goes wrong with a call, by the word of [`Faults`].

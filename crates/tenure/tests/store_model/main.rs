@@ -12,7 +12,7 @@ use proptest::prelude::*;
 use tenure::Memory;
 use tenure::record::Admission;
 use tenure::record::NewSession;
-use tenure::store::conformance::{Fixture, sweep};
+use tenure::store::conformance::{Fixture, owner, sweep};
 use tenure::store::{Mutation, Operation, Outcome, PageRequest, Sweep, Touch};
 use tenure::{Actor, EndReason, Ending};
 use tenure::{Realm, SessionId};
@@ -168,35 +168,37 @@ impl Day {
     }
 
     async fn end_all(&mut self, user: bool, except: Option<&prop::sample::Index>) {
-        let (realm, user) = (Realm::default(), ada_or_bob(user));
+        let user = ada_or_bob(user);
+        let owner = owner(&user);
         let except = except.and_then(|index| self.session(index));
         let ending = Ending::new(EndReason::Revoked, Actor::system());
-        let ended = self.f.store().end_all_of(&self.f.operation(), &realm, &user, except, ending).await;
+        let ended = self.f.store().end_all_of(&self.f.operation(), &owner, except, ending).await;
         let mut ended = ended.expect("the store answers").ids;
         ended.sort();
         assert_eq!(ended, self.model.end_all(&user, except, EndReason::Revoked));
     }
 
     async fn set_disabled(&mut self, user: bool, disabled: bool) {
-        let (realm, user) = (Realm::default(), ada_or_bob(user));
-        let ended = self.f.store().set_disabled(&self.f.operation(), &realm, &user, disabled).await;
+        let user = ada_or_bob(user);
+        let owner = owner(&user);
+        let ended = self.f.store().set_disabled(&self.f.operation(), &owner, disabled).await;
         let mut ended = ended.expect("the store answers").ids;
         ended.sort();
         assert_eq!(ended, self.model.set_disabled(&user, disabled));
     }
 
     async fn compare(&self) {
-        let (store, realm) = (self.f.store(), Realm::default());
+        let store = self.f.store();
         for id in &self.known {
             let record = store.load(*id).await.expect("the store answers");
             let seen = record.as_ref().map(Session::seen);
             assert_eq!(seen.as_ref(), self.model.sessions.get(id), "{id}");
         }
         for user in [false, true].map(ada_or_bob) {
-            let listed = store.list(&realm, &user).await.expect("the store answers");
+            let listed = store.list(&owner(&user)).await.expect("the store answers");
             let listed: Vec<_> = listed.iter().map(|record| record.id).collect();
             assert_eq!(listed, self.model.list(&user));
-            let known = store.user(&realm, &user).await.expect("the store answers");
+            let known = store.user(&owner(&user)).await.expect("the store answers");
             let epoch = self.model.epochs.get(&user).copied().unwrap_or(0);
             assert_eq!(
                 (known.epoch, known.disabled_at.is_some()),

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use tokio::sync::Barrier;
 
-use super::builders::{admission, route, sweep};
+use super::builders::{admission, owner, route, sweep};
 use super::fixture::Fixture;
 use crate::clock::Timestamp;
 use crate::event::{Event, EventKind, Position};
@@ -83,7 +83,7 @@ impl Fixture {
 
     /// The sessions of a user in the default realm.
     pub async fn list(&self, user: &UserId) -> Vec<Record> {
-        self.store().list(&Realm::default(), user).await.expect(ANSWERS)
+        self.store().list(&owner(user)).await.expect(ANSWERS)
     }
 
     /// Their ids.
@@ -99,8 +99,8 @@ impl Fixture {
         ending: Ending,
     ) -> Vec<SessionId> {
         let operation = Operation { actor: ending.actor.clone(), ..self.operation() };
-        let realm = Realm::default();
-        let end = self.store().end_all_of(&operation, &realm, user, except, ending);
+        let owner = owner(user);
+        let end = self.store().end_all_of(&operation, &owner, except, ending);
         let ended = end.await.expect(ANSWERS);
         assert_eq!(ended.count, ended.ids.len() as u64);
         ended.ids
@@ -108,7 +108,7 @@ impl Fixture {
 
     /// What is known of a user in the default realm.
     pub async fn user(&self, user: &UserId) -> UserRecord {
-        self.store().user(&Realm::default(), user).await.expect(ANSWERS)
+        self.store().user(&owner(user)).await.expect(ANSWERS)
     }
 
     /// One step of housekeeping.

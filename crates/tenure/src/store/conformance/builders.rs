@@ -14,7 +14,7 @@ use crate::reason::{Actor, EndReason, Ending};
 use crate::record::AtLimit;
 use crate::record::{Change, Claim, Grace, Method, NewIdentity, NewSession, NewState, Successor};
 use crate::seal::SEAL_OVERHEAD;
-use crate::store::{Admission, Authentication, Mutation, Operation, Proof, Renewal, Sweep};
+use crate::store::{Admission, Authentication, Mutation, Operation, Owner, Proof, Renewal, Sweep};
 use crate::token::SecretHash;
 
 /// The idle limit of the sessions made here: half an hour.
@@ -135,6 +135,12 @@ pub fn route(realm: &Realm, user: &UserId) -> Route {
     let hash =
         Sha256::new().chain_update(realm.as_str()).chain_update([0]).chain_update(user.as_str()).finalize();
     Route(u16::from_be_bytes([hash[0], hash[1]]))
+}
+
+/// `user` in the default realm.
+pub fn owner(user: &UserId) -> Owner {
+    let realm = Realm::default();
+    Owner { route: route(&realm, user), realm, user: user.clone() }
 }
 
 /// `user`, proved by password.

@@ -3,14 +3,14 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use super::builders::{IDLE_MS, admission, identity, logout, revoked, user};
+use super::builders::{IDLE_MS, admission, identity, logout, revoked, route, user};
 use super::fixture::Fixture;
 use super::tables::{ada, authenticate};
 use crate::event::EventKind;
 use crate::id::{Realm, SessionId};
 use crate::reason::{Actor, EndReason};
 use crate::record::{NewSession, NewState};
-use crate::store::{Admission, Outcome, Refusal};
+use crate::store::{Admission, Outcome, Owner, Refusal};
 
 pub(super) async fn the_list_has_every_session_of_a_user_oldest_first(f: Fixture) {
     let mut expected = Vec::new();
@@ -46,7 +46,8 @@ pub(super) async fn nothing_crosses_realms(f: Fixture) {
     assert_eq!(reply.ended, [here.id]);
     assert_eq!(f.end_all_of(&ada(), None, revoked()).await, [second.id]);
     assert_eq!(f.load(there.id).await, Some(there));
-    let in_other = f.store().user(&other, &ada()).await;
+    let in_other = Owner { route: route(&other, &ada()), realm: other, user: ada() };
+    let in_other = f.store().user(&in_other).await;
     assert_eq!(in_other.map(|user| user.epoch), Ok(0));
 }
 

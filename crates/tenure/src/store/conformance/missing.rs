@@ -1,6 +1,6 @@
 //! Sessions that never were, and a store that was closed.
 
-use super::builders::{admission, sweep, user};
+use super::builders::{admission, owner, sweep, user};
 use super::fixture::Fixture;
 use super::tables::{ada, every_live_state, every_mutation};
 use crate::clock::Timestamp;
@@ -58,11 +58,11 @@ pub(super) async fn a_closed_store_fails_every_call(f: Fixture) {
     let at = Timestamp::default();
     assert!(store.touch(&[Touch { id, at }]).await.is_err());
     assert!(store.replay(id.route(), operation.id).await.is_err());
-    assert!(store.list(&realm, &ada()).await.is_err());
+    assert!(store.list(&owner(&ada())).await.is_err());
     let ending = super::builders::revoked();
-    assert!(store.end_all_of(&operation, &realm, &ada(), None, ending).await.is_err());
-    assert!(store.user(&realm, &ada()).await.is_err());
-    assert!(store.set_disabled(&operation, &realm, &ada(), true).await.is_err());
+    assert!(store.end_all_of(&operation, &owner(&ada()), None, ending).await.is_err());
+    assert!(store.user(&owner(&ada())).await.is_err());
+    assert!(store.set_disabled(&operation, &owner(&ada()), true).await.is_err());
     let request = PageRequest { realm, after: None, limit: 1 };
     assert!(store.page(&request).await.is_err());
     assert!(store.sweep(&sweep(1)).await.is_err());

@@ -113,8 +113,8 @@ mod tables;
 mod users;
 
 pub use builders::{
-    ABSOLUTE_MS, GRACE, IDLE_MS, admission, change, claim, end, identity, logout, revoked, route, sealed,
-    set, sweep, user,
+    ABSOLUTE_MS, GRACE, IDLE_MS, admission, change, claim, end, identity, logout, owner, revoked, route,
+    sealed, set, sweep, user,
 };
 pub use case::{Case, Run};
 pub use fixture::Fixture;

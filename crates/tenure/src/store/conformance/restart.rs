@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use super::builders::{IDLE_MS, admission, change, logout, revoked, set, sweep};
+use super::builders::{IDLE_MS, admission, change, logout, owner, revoked, set, sweep};
 use super::fixture::Fixture;
 use super::tables::{ada, every_live_state, every_mutation};
 use crate::event::EventKind;
@@ -101,7 +101,7 @@ pub(super) async fn a_user_signed_out_or_disabled_stays_so(f: Fixture) {
     let before = Admission { epoch: Some(0), ..admission() };
     f.end_all_of(&ada(), None, revoked()).await;
     let bob = super::builders::user("bob");
-    f.store().set_disabled(&f.operation(), &Realm::default(), &bob, true).await.expect("the store answers");
+    f.store().set_disabled(&f.operation(), &owner(&bob), true).await.expect("the store answers");
     let users = [f.user(&ada()).await, f.user(&bob).await];
     let f = f.reopened().await;
     assert_eq!([f.user(&ada()).await, f.user(&bob).await], users);

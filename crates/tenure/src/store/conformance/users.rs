@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::builders::{IDLE_MS, admission, identity, user};
+use super::builders::{IDLE_MS, admission, identity, owner, user};
 use super::fixture::Fixture;
 use super::tables::{ada, authenticate};
 use crate::event::{EventBody, EventKind};
@@ -20,7 +20,7 @@ fn by_admin(f: &Fixture) -> Operation {
 }
 
 async fn set_disabled_as(f: &Fixture, as_: &Operation, user: &UserId, disabled: bool) -> EndedSessions {
-    f.store().set_disabled(as_, &Realm::default(), user, disabled).await.expect("the store answers")
+    f.store().set_disabled(as_, &owner(user), disabled).await.expect("the store answers")
 }
 
 pub(super) async fn disabling_retried_after_enabling_changes_nothing(f: Fixture) {
@@ -42,7 +42,7 @@ pub(super) async fn ending_all_of_a_user_retried_changes_once_and_gives_the_firs
     let operation = by_admin(&f);
     let end = async || {
         let ending = super::builders::revoked();
-        let ended = f.store().end_all_of(&operation, &Realm::default(), &ada(), None, ending).await;
+        let ended = f.store().end_all_of(&operation, &owner(&ada()), None, ending).await;
         ended.expect("the store answers")
     };
     assert_eq!(end().await.ids.len(), 3);
@@ -80,8 +80,8 @@ pub(super) async fn the_epoch_is_when_a_user_was_last_signed_out(f: Fixture) {
             set_disabled(&f, &ada(), true).await;
         } else {
             let ending = super::builders::revoked();
-            let (operation, realm, ada) = (by_admin(&f), Realm::default(), ada());
-            let ended = f.store().end_all_of(&operation, &realm, &ada, None, ending);
+            let (operation, owner) = (by_admin(&f), owner(&ada()));
+            let ended = f.store().end_all_of(&operation, &owner, None, ending);
             ended.await.expect("the store answers");
         }
         let epoch = f.user(&ada()).await.epoch;

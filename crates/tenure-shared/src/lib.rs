@@ -1,0 +1,21 @@
+//! What the stores of Tenure have in common that several nodes share.
+//!
+//! An engine implements [`Place`]: rows, a log, and one atomic step that compares and then writes.
+//! [`SharedStore`] makes a [`Store`](tenure::store::Store) of it, by the same rules as every other
+//! store.
+
+#![doc(html_no_source)]
+
+mod draft;
+mod place;
+mod row;
+mod step;
+mod store;
+mod sweep;
+
+pub use place::{
+    Cell, CellKey, CellKind, Class, Entry, Hold, LogPage, MAX_DELAY_MS, Place, Prune, Row, Seen, Touched,
+    View, Want, Write, Wrote,
+};
+pub use row::{owner_key, realm_hash};
+pub use store::SharedStore;

@@ -1,0 +1,118 @@
+//! Steps that read, decide, and write if all is still as it was.
+
+use std::time::Duration;
+
+use tenure::clock::Timestamp;
+use tenure::record::Record;
+use tenure::store::StoreError;
+
+use crate::draft::Draft;
+use crate::place::{Hold, Place, Row, View, Want, Write, Wrote};
+use crate::store::SharedStore;
+
+/// How often a step is tried against others before the store counts as busy.
+const TRIES: u32 = 60;
+
+/// After how many lost tries a step keeps the others away.
+const PATIENT: u32 = 3;
+
+/// For how long it does, in milliseconds: many times what it takes to read and write.
+const HOLD_MS: u64 = 500;
+
+/// How often what a step wants to know may turn out to be more than was asked.
+const EXTENSIONS: u32 = 8;
+
+/// What one step is about.
+pub(crate) struct Step {
+    /// What it will surely want to know.
+    pub(crate) want: Want,
+    /// It only ends sessions, or records activity.
+    pub(crate) essential: bool,
+    /// With how many guests it is not done any more.
+    pub(crate) max_guests: Option<u64>,
+}
+
+impl Step {
+    /// A step in a partition.
+    pub(crate) fn at(want: Want) -> Self {
+        Self { want, essential: false, max_guests: None }
+    }
+}
+
+impl<P: Place> SharedStore<P> {
+    /// Lets `decide` read and write until what it wrote fits what was there. `known` is a session as
+    /// it was read before: if that is all that the step wants to know, nothing is read first.
+    pub(crate) async fn step<T>(
+        &self,
+        step: Step,
+        known: Option<&Record>,
+        decide: impl Fn(&mut Draft<'_>) -> Result<T, StoreError> + Send + Sync,
+    ) -> Result<T, StoreError>
+    where
+        T: Send,
+    {
+        let Step { mut want, essential, max_guests } = step;
+        let finish = |write: Write| Write { essential, max_guests, now_is_the_time: self.own_time, ..write };
+        if let Some(record) = known {
+            let view = View { sessions: vec![Row::of(record)], ..View::default() };
+            let (done, write) = {
+                let mut draft = Draft::over_known(&view, &want, self.clock.now());
+                let done = decide(&mut draft);
+                (done, draft.finish().ok().flatten())
+            };
+            if let (Ok(done), Some(write)) = (done, write)
+                && self.place.write(&finish(write)).await? == Wrote::Done
+            {
+                return Ok(done);
+            }
+        }
+        let (mut lost, mut extended, mut too_many) = (0, 0, false);
+        while lost < TRIES {
+            want.hold = (lost >= PATIENT).then(|| self.hold());
+            let mut view = self.place.view(&want).await?;
+            if too_many {
+                view.guests = u64::MAX;
+            }
+            let (done, write) = {
+                let mut draft = Draft::over(&view, &want, self.time(&view));
+                let done = decide(&mut draft);
+                match draft.finish() {
+                    Ok(write) => (done?, write),
+                    Err(lacks) if extended < EXTENSIONS => {
+                        want = lacks;
+                        extended += 1;
+                        continue;
+                    }
+                    Err(_) => return Err(StoreError::Unavailable("a step wants to know too much".into())),
+                }
+            };
+            let Some(write) = write else { return Ok(done) };
+            match self.place.write(&finish(write)).await? {
+                Wrote::Done => return Ok(done),
+                Wrote::TooManyGuests => too_many = true,
+                Wrote::Busy => tokio::time::sleep(self.pause()).await,
+                Wrote::Stale | Wrote::Late => {}
+            }
+            lost += 1;
+        }
+        Err(StoreError::Unavailable("others change the same all the time; try again".into()))
+    }
+
+    /// The time of a step: the place's, or in tests the one that the test moves.
+    pub(crate) fn time(&self, view: &View) -> Timestamp {
+        if self.own_time { self.clock.now() } else { view.now }
+    }
+
+    fn hold(&self) -> Hold {
+        let mut holder = [0; 8];
+        self.random.fill(&mut holder);
+        Hold { holder: u64::from_be_bytes(holder), for_ms: HOLD_MS }
+    }
+
+    /// A moment that is not the same for all who wait.
+    fn pause(&self) -> Duration {
+        let mut random = [0];
+        self.random.fill(&mut random);
+        Duration::from_micros(1_000 + u64::from(random[0]) * 40)
+    }
+}

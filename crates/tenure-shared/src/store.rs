@@ -1,0 +1,247 @@
+//! A store made of a [`Place`].
+
+use std::fmt;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use tenure::clock::SteadyClock;
+use tenure::event::{Event, Position};
+use tenure::random::Random;
+use tenure::record::{Admission, NewSession, NewState, Record};
+use tenure::store::{
+    Context, EndedSessions, EventPage, Mutation, News, Operation, Owner, Page, PageRequest, RecentEnds,
+    Replay, Reply, Store, StoreError, StoreInfo, Sweep, Swept, Tail, Touch, UserRecord, rules, steps,
+};
+use tenure::{Ending, OperationId, Route, SessionId};
+
+use crate::place::{Entry, LogPage, Place, Row, Touched, View, Want};
+use crate::row::{event_of, owner_key, receipt_key, replay_of, user_key, user_of};
+use crate::step::Step;
+
+/// A store whose sessions lie in a [`Place`].
+pub struct SharedStore<P> {
+    pub(crate) place: P,
+    pub(crate) clock: Arc<SteadyClock>,
+    pub(crate) random: Arc<dyn Random>,
+    /// Whether the place lives by the clock of this process, as in tests that move time.
+    pub(crate) own_time: bool,
+    partitions: u16,
+}
+
+impl<P> fmt::Debug for SharedStore<P> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SharedStore").field("partitions", &self.partitions).finish_non_exhaustive()
+    }
+}
+
+impl<P: Place> SharedStore<P> {
+    /// A store over this place.
+    pub fn new(place: P, context: &Context) -> Self {
+        let (clock, random) = (Arc::clone(&context.clock), Arc::clone(&context.random));
+        let partitions = place.info().partitions;
+        Self { place, clock, random, own_time: false, partitions }
+    }
+
+    /// Decides by the clock of this process instead of the place's, for tests that move time. Only
+    /// for places that one process uses alone.
+    #[must_use]
+    pub fn by_own_clock(self) -> Self {
+        Self { own_time: true, ..self }
+    }
+
+    pub(crate) fn partition(&self, route: Route) -> u16 {
+        route.partition(self.partitions)
+    }
+
+    /// What is wanted of one session.
+    fn want(&self, id: SessionId) -> Want {
+        Want { partition: self.partition(id.route()), sessions: vec![id], ..Want::default() }
+    }
+
+    /// What is wanted of a user's sessions.
+    fn want_of(&self, owner: &Owner) -> Want {
+        Want {
+            partition: self.partition(owner.route),
+            owner: Some(owner_key(&owner.realm, &owner.user)),
+            ..Want::default()
+        }
+    }
+
+    async fn change(
+        &self,
+        operation: &Operation,
+        id: SessionId,
+        known: Option<&Record>,
+        mutation: Mutation,
+    ) -> Result<Reply, StoreError> {
+        let essential = matches!(mutation, Mutation::End { .. } | Mutation::EndIfDue);
+        let mut want = self.want(id);
+        want.cells.extend(operation.receipt.is_some().then(|| receipt_key(operation.id)));
+        let step = Step { essential, ..Step::at(want) };
+        self.step(step, known, |draft| steps::mutate(draft, operation, id, mutation.clone())).await
+    }
+
+    /// What is wanted to end all sessions of a user.
+    fn ending_all(&self, owner: &Owner) -> Step {
+        let mut want = self.want_of(owner);
+        let recent = RecentEnds::key(&owner.realm, &owner.user);
+        want.cells = vec![user_key(&owner.realm, &owner.user), receipt_key(recent)];
+        Step { essential: true, ..Step::at(want) }
+    }
+
+    async fn view(&self, want: Want) -> Result<View, StoreError> {
+        self.place.view(&want).await
+    }
+}
+
+fn records(rows: &[Row]) -> Result<Vec<Record>, StoreError> {
+    rows.iter().map(Row::record).collect()
+}
+
+#[async_trait]
+impl<P: Place> Store for SharedStore<P> {
+    fn info(&self) -> StoreInfo {
+        self.place.info()
+    }
+
+    async fn create(
+        &self,
+        operation: &Operation,
+        new: NewSession,
+        admission: &Admission,
+    ) -> Result<Reply, StoreError> {
+        let mut want = self.want(new.id);
+        want.cells.push(receipt_key(operation.id));
+        want.guests = new.state == NewState::Guest;
+        if let Some(user) = new.state.user() {
+            want.owner = Some(owner_key(&new.realm, user));
+            want.cells.push(user_key(&new.realm, user));
+        }
+        let max_guests = want.guests.then_some(admission.max_guests);
+        let step = Step { max_guests, ..Step::at(want) };
+        self.step(step, None, |draft| steps::create(draft, operation, new.clone(), admission)).await
+    }
+
+    async fn load(&self, id: SessionId) -> Result<Option<Record>, StoreError> {
+        let view = self.view(self.want(id)).await?;
+        view.sessions.first().map(Row::record).transpose()
+    }
+
+    async fn mutate(
+        &self,
+        operation: &Operation,
+        id: SessionId,
+        mutation: Mutation,
+    ) -> Result<Reply, StoreError> {
+        self.change(operation, id, None, mutation).await
+    }
+
+    async fn mutate_known(
+        &self,
+        operation: &Operation,
+        known: &Record,
+        mutation: Mutation,
+    ) -> Result<Reply, StoreError> {
+        self.change(operation, known.id, Some(known), mutation).await
+    }
+
+    async fn touch(&self, touches: &[Touch]) -> Result<(), StoreError> {
+        let touched = |touch: &Touch| Touched {
+            partition: self.partition(touch.id.route()),
+            id: touch.id,
+            at: touch.at,
+        };
+        let touches: Vec<Touched> = touches.iter().map(touched).collect();
+        self.place.touch(&touches, self.own_time.then(|| self.clock.now())).await
+    }
+
+    async fn replay(&self, route: Route, operation: OperationId) -> Result<Option<Replay>, StoreError> {
+        let (partition, cells) = (self.partition(route), vec![receipt_key(operation)]);
+        let view = self.view(Want { partition, cells, ..Want::default() }).await?;
+        view.cells.first().map(replay_of).transpose()
+    }
+
+    async fn list(&self, owner: &Owner) -> Result<Vec<Record>, StoreError> {
+        records(&self.view(self.want_of(owner)).await?.of_owner)
+    }
+
+    async fn end_all_of(
+        &self,
+        operation: &Operation,
+        owner: &Owner,
+        except: Option<SessionId>,
+        ending: Ending,
+    ) -> Result<EndedSessions, StoreError> {
+        let end_all = |draft: &mut _| steps::end_all_of(draft, operation, owner, except, &ending);
+        self.step(self.ending_all(owner), None, end_all).await
+    }
+
+    async fn user(&self, owner: &Owner) -> Result<UserRecord, StoreError> {
+        let cells = vec![user_key(&owner.realm, &owner.user)];
+        let view = self.view(Want { owner: None, cells, ..self.want_of(owner) }).await?;
+        view.cells.first().map_or(Ok(UserRecord::default()), user_of)
+    }
+
+    async fn set_disabled(
+        &self,
+        operation: &Operation,
+        owner: &Owner,
+        disabled: bool,
+    ) -> Result<EndedSessions, StoreError> {
+        let set = |draft: &mut _| steps::set_disabled(draft, operation, owner, disabled);
+        self.step(self.ending_all(owner), None, set).await
+    }
+
+    async fn page(&self, request: &PageRequest) -> Result<Page, StoreError> {
+        let mut rows = self.place.page(request, request.limit.saturating_add(1)).await?;
+        let more = rows.len() > request.limit;
+        rows.truncate(request.limit);
+        let next = rows.last().map(|row| row.id).filter(|_| more);
+        let mut records = records(&rows)?;
+        records.retain(|record| record.realm == request.realm);
+        Ok(Page { records, next })
+    }
+
+    async fn sweep(&self, sweep: &Sweep) -> Result<Swept, StoreError> {
+        self.sweep_once(sweep).await
+    }
+
+    async fn events(
+        &self,
+        partition: u16,
+        after: Option<Position>,
+        limit: usize,
+    ) -> Result<EventPage, StoreError> {
+        Ok(match self.place.log(partition, after, limit).await? {
+            LogPage::Truncated { oldest } => EventPage::Truncated { oldest },
+            LogPage::Entries(entries) => {
+                EventPage::Events(entries.into_iter().map(event_of).collect::<Result<_, _>>()?)
+            }
+        })
+    }
+
+    async fn news(&self, after: &[Option<Position>], limit: usize) -> Result<News, StoreError> {
+        let News { now, server, confirmed, tails } = self.place.news(after, limit).await?;
+        Ok(News { now, server, confirmed, tails: tails.into_iter().map(readable).collect() })
+    }
+
+    async fn woken(&self) {
+        self.place.woken().await;
+    }
+
+    async fn close(&self) {
+        self.place.close().await;
+    }
+}
+
+/// The news of a partition. What cannot be read cannot be told, so it is a gap.
+fn readable(tail: Tail<Entry>) -> Tail {
+    let Tail { partition, events, next, is_end, mut gap } = tail;
+    let read: Result<Vec<Event>, StoreError> = events.into_iter().map(event_of).collect();
+    let events = read.unwrap_or_else(|error| {
+        tracing::error!(partition, %error, "the log cannot be read");
+        gap = true;
+        Vec::new()
+    });
+    Tail { partition, events, next, is_end, gap }
+}

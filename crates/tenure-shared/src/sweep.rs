@@ -1,0 +1,101 @@
+//! Housekeeping, which several nodes may do at once.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use futures_util::{StreamExt, stream};
+use tenure::clock::Timestamp;
+use tenure::store::{StoreError, Sweep, Swept, rules, steps};
+use tenure::{Actor, Ending, SessionId};
+
+use crate::draft::Draft;
+use crate::place::{Place, Prune, Row, View, Want, Write, Wrote};
+use crate::store::SharedStore;
+
+/// How many partitions are written to at once.
+const AT_ONCE: usize = 8;
+
+/// When a session that cannot be read is looked at again.
+const LATER: Duration = Duration::from_secs(3_600);
+
+impl<P: Place> SharedStore<P> {
+    /// One bounded step of housekeeping. What another node or a change came first with is left to the
+    /// next one.
+    pub(crate) async fn sweep_once(&self, sweep: &Sweep) -> Result<Swept, StoreError> {
+        let rows = self.place.due(sweep.as_of, sweep.limit).await?;
+        let mut swept = Swept { more: rows.len() == sweep.limit, ..Swept::default() };
+        let mut partitions: BTreeMap<u16, Vec<Row>> = BTreeMap::new();
+        for row in rows {
+            partitions.entry(self.partition(row.id.route())).or_default().push(row);
+        }
+        let each = partitions.into_iter().map(|(partition, rows)| self.sweep_rows(partition, rows, sweep));
+        let mut done = stream::iter(each).buffer_unordered(AT_ONCE);
+        while let Some(part) = done.next().await {
+            let (ended, removed) = part?;
+            swept.ended.extend(ended);
+            swept.removed += removed;
+        }
+        let now = self.clock.now();
+        let before = |keep_ms: u64| Timestamp::from_millis(now.as_millis().saturating_sub(keep_ms));
+        let (pruned, more) = self
+            .place
+            .prune(&Prune {
+                receipts_until: before(sweep.keep_receipts_ms),
+                events_until: before(sweep.keep_events_ms),
+                max_events: sweep.max_events,
+                limit: sweep.limit,
+            })
+            .await?;
+        swept.removed += pruned;
+        swept.more |= more;
+        Ok(swept)
+    }
+
+    /// Looks at sessions of one partition. Gives the ends it wrote, and how many it removed.
+    async fn sweep_rows(
+        &self,
+        partition: u16,
+        sessions: Vec<Row>,
+        sweep: &Sweep,
+    ) -> Result<(Vec<SessionId>, u64), StoreError> {
+        let now = self.clock.now();
+        let judged = sweep.as_of.min(now);
+        let want =
+            Want { partition, sessions: sessions.iter().map(|row| row.id).collect(), ..Want::default() };
+        let view = View { sessions, ..View::default() };
+        let mut draft = Draft::over(&view, &want, now);
+        let (mut ended, mut removed) = (Vec::new(), 0);
+        for row in &view.sessions {
+            let record = match row.record() {
+                Ok(record) => record,
+                Err(error) => {
+                    tracing::error!(%error, "housekeeping leaves a session alone");
+                    draft.reschedule(row, now.plus(LATER));
+                    continue;
+                }
+            };
+            match (record.ended().map(|ended| ended.at), record.dead(judged)) {
+                (Some(at), _) => {
+                    let until = rules::kept_until(&record, at, sweep.keep_ended_ms);
+                    if now < until {
+                        draft.reschedule(row, until);
+                    } else {
+                        draft.remove(row);
+                        removed += 1;
+                    }
+                }
+                (None, Some(reason)) => {
+                    ended.push(row.id);
+                    steps::end(&mut draft, record, Ending::new(reason, Actor::system()))?;
+                }
+                (None, None) => draft.reschedule(row, record.due_at()),
+            }
+        }
+        let Ok(Some(write)) = draft.finish() else { return Ok(Default::default()) };
+        let write = Write { essential: true, now_is_the_time: self.own_time, ..write };
+        match self.place.write(&write).await? {
+            Wrote::Done => Ok((ended, removed)),
+            _ => Ok(Default::default()),
+        }
+    }
+}
