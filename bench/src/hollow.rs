@@ -9,10 +9,10 @@ use tenure::record::Admission;
 use tenure::record::{NewSession, Record};
 use tenure::store::rules::{self, Step};
 use tenure::store::{
-    Context, EndedSessions, Engine, EventPage, Mutation, Opened, Operation, Outcome, Page, PageRequest,
-    Replay, Reply, Store, StoreError, StoreInfo, Sweep, Swept, Touch, UserRecord,
+    Context, EndedSessions, Engine, EventPage, Mutation, Opened, Operation, Outcome, Owner, Page,
+    PageRequest, Replay, Reply, Store, StoreError, StoreInfo, Sweep, Swept, Touch, UserRecord,
 };
-use tenure::{Ending, MasterKey, OperationId, Realm, Route, SessionId, UserId};
+use tenure::{Ending, MasterKey, OperationId, Route, SessionId};
 
 /// Opens a [`Hollow`] store.
 pub struct HollowEngine;
@@ -78,32 +78,25 @@ impl Store for Hollow {
         Ok(None)
     }
 
-    async fn list(&self, _: &Realm, _: &UserId) -> Result<Vec<Record>, StoreError> {
+    async fn list(&self, _: &Owner) -> Result<Vec<Record>, StoreError> {
         not_here()
     }
 
     async fn end_all_of(
         &self,
         _: &Operation,
-        _: &Realm,
-        _: &UserId,
+        _: &Owner,
         _: Option<SessionId>,
         _: Ending,
     ) -> Result<EndedSessions, StoreError> {
         not_here()
     }
 
-    async fn user(&self, _: &Realm, _: &UserId) -> Result<UserRecord, StoreError> {
+    async fn user(&self, _: &Owner) -> Result<UserRecord, StoreError> {
         Ok(UserRecord::default())
     }
 
-    async fn set_disabled(
-        &self,
-        _: &Operation,
-        _: &Realm,
-        _: &UserId,
-        _: bool,
-    ) -> Result<EndedSessions, StoreError> {
+    async fn set_disabled(&self, _: &Operation, _: &Owner, _: bool) -> Result<EndedSessions, StoreError> {
         not_here()
     }
 

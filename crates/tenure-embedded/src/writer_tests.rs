@@ -6,6 +6,7 @@ use rusqlite::Connection;
 use tempfile::TempDir;
 use tenure::clock::TestClock;
 use tenure::random::SystemRandom;
+use tenure::store::conformance::owner;
 use tenure::store::{Context, Store, StoreError, UserRecord};
 use tenure::{Realm, SessionId, UserId};
 
@@ -39,7 +40,7 @@ fn note(txn: &mut Txn<'_>, name: &str, epoch: u64) -> Result<()> {
 
 async fn noted(store: &EmbeddedStore, name: &str) -> u64 {
     let user = UserId::new(name).unwrap();
-    store.user(&Realm::default(), &user).await.unwrap().epoch
+    store.user(&owner(&user)).await.unwrap().epoch
 }
 
 /// Holds the writing thread until the sender is dropped, so that what comes meanwhile

@@ -13,10 +13,10 @@ use common::{Place, begin, end, events, operation, put, session, signed_in, user
 use tenure::event::EventKind;
 use tenure::random::{Random, SystemRandom};
 use tenure::record::{Claim, Grace, NewSession, NewState, Record, State, Successor};
-use tenure::store::conformance::{admission, claim, revoked, sealed, sweep};
+use tenure::store::conformance::{admission, claim, owner, revoked, sealed, sweep};
 use tenure::store::{Mutation, Operation, Outcome, Store};
 use tenure::{Actor, EndReason, Ending, SecretHash};
-use tenure::{OperationId, Realm, SessionId, UserId};
+use tenure::{OperationId, SessionId, UserId};
 use tenure_embedded::Embedded;
 
 const FOLDER: &str = "TENURE_TEST_CRASH_FOLDER";
@@ -126,12 +126,11 @@ async fn users_are_disabled(store: Arc<dyn Store>) {
         for _ in 0..1 + random() % 3 {
             begun(&*store, signed_in(&name)).await;
         }
-        let realm = Realm::default();
         let ended = match random() % 2 {
-            0 => store.set_disabled(&operation(), &realm, &user(&name), true).await.unwrap(),
-            _ => store.end_all_of(&operation(), &realm, &user(&name), None, revoked()).await.unwrap(),
+            0 => store.set_disabled(&operation(), &owner(&user(&name)), true).await.unwrap(),
+            _ => store.end_all_of(&operation(), &owner(&user(&name)), None, revoked()).await.unwrap(),
         };
-        let is_disabled = store.user(&realm, &user(&name)).await.unwrap().disabled_at.is_some();
+        let is_disabled = store.user(&owner(&user(&name))).await.unwrap().disabled_at.is_some();
         if is_disabled {
             say(&format!("disabled {name} 0"));
         }
@@ -312,12 +311,11 @@ async fn check(store: &dyn Store, known: &Known, round: u64) {
         }
     }
     for name in &known.disabled {
-        let realm = Realm::default();
         assert!(
-            store.user(&realm, name).await.unwrap().disabled_at.is_some(),
+            store.user(&owner(name)).await.unwrap().disabled_at.is_some(),
             "round {round}: {name} is not disabled"
         );
-        assert!(store.list(&realm, name).await.unwrap().is_empty(), "round {round}: {name} has sessions");
+        assert!(store.list(&owner(name)).await.unwrap().is_empty(), "round {round}: {name} has sessions");
     }
 }
 

@@ -6,9 +6,9 @@ use std::fs;
 use std::path::Path;
 
 use common::{Place, begin, end, operation, session, signed_in, user};
-use tenure::Realm;
 use tenure::record::{NewState, Record};
 use tenure::store::StoreError;
+use tenure::store::conformance::owner;
 use tenure_embedded::{AfterRestore, Embedded};
 
 /// A store that was closed, with sessions of every kind, and what it holds.
@@ -27,7 +27,7 @@ async fn some_store() -> (Place, Vec<Record>) {
             _ => record,
         });
     }
-    store.set_disabled(&operation(), &Realm::default(), &user("eve"), true).await.unwrap();
+    store.set_disabled(&operation(), &owner(&user("eve")), true).await.unwrap();
     drop(store);
     (place, records)
 }
@@ -63,7 +63,7 @@ async fn look(place: &Place, records: &[Record], what: &str) -> Seen {
             Err(error) => panic!("{what}: {error}"),
         }
     }
-    let eve = store.user(&Realm::default(), &user("eve")).await;
+    let eve = store.user(&owner(&user("eve"))).await;
     assert!(!clean || eve.is_ok_and(|eve| eve.disabled_at.is_some()), "{what}");
     seen
 }

@@ -10,7 +10,6 @@ use std::process::Command;
 use std::time::Duration;
 
 use common::{Place, begin, end, operation, put, session, signed_in, user};
-use tenure::Realm;
 use tenure::record::{NewState, Record};
 use tenure::store::conformance::{owner, revoked, sweep};
 use tenure::store::{Outcome, Store, StoreError};

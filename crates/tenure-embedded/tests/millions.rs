@@ -7,11 +7,11 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use common::{Place, begin, signed_in, user};
+use tenure::SessionId;
 use tenure::clock::{Clock, SystemClock};
 use tenure::event::{EventKind, Position};
-use tenure::store::conformance::sweep;
+use tenure::store::conformance::{owner, sweep};
 use tenure::store::{EventPage, Store};
-use tenure::{Realm, SessionId};
 use tenure_embedded::Embedded;
 
 const IDLE: Duration = Duration::from_secs(1_800);
@@ -93,7 +93,7 @@ async fn many_sessions_expire_in_small_steps_while_others_are_checked() {
     }
     for n in (0..count()).step_by(97) {
         let of = |whose: &str| user(&format!("{whose}-{n}"));
-        let list = async |whose| store.list(&Realm::default(), &of(whose)).await.unwrap().len();
+        let list = async |whose| store.list(&owner(&of(whose))).await.unwrap().len();
         assert_eq!((list("here").await, list("gone").await), (1, 0), "user {n}");
     }
     store.close().await;

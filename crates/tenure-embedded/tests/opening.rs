@@ -11,9 +11,9 @@ use std::time::Duration;
 
 use common::{Place, begin, end, ends_told, events, operation, put, session, signed_in, user};
 use tenure::MasterKey;
-use tenure::Realm;
 use tenure::random::SystemRandom;
 use tenure::record::NewState;
+use tenure::store::conformance::owner;
 use tenure::store::{EventPage, StoreError};
 use tenure_embedded::{AfterClockGap, AfterRestore, Embedded};
 
@@ -37,7 +37,7 @@ async fn reopening_keeps_everything() {
     let guest = begin(&*store, session(NewState::Guest, 40)).await.unwrap();
     let over = begin(&*store, signed_in("bob")).await.unwrap();
     end(&*store, over.id).await.unwrap();
-    store.set_disabled(&operation(), &Realm::default(), &user("eve"), true).await.unwrap();
+    store.set_disabled(&operation(), &owner(&user("eve")), true).await.unwrap();
     let told = events(&*store).await;
     store.close().await;
     drop(store);
@@ -46,9 +46,9 @@ async fn reopening_keeps_everything() {
     assert_eq!(store.load(kept.id).await.unwrap(), Some(kept.clone()));
     assert_eq!(store.load(guest.id).await.unwrap(), Some(guest));
     assert!(store.load(over.id).await.unwrap().unwrap().ended().is_some());
-    let list = store.list(&Realm::default(), &user("ada")).await.unwrap();
+    let list = store.list(&owner(&user("ada"))).await.unwrap();
     assert_eq!(list, [kept]);
-    let eve = store.user(&Realm::default(), &user("eve")).await.unwrap();
+    let eve = store.user(&owner(&user("eve"))).await.unwrap();
     assert!(eve.disabled_at.is_some());
     assert_eq!(events(&*store).await, told);
 }
@@ -301,7 +301,7 @@ async fn ending_all_sessions_of_an_older_copy_ends_each_and_says_so() {
     let engine = place.engine().after_restore(AfterRestore::EndAllSessions);
     let store = place.try_open(engine).await.unwrap();
     assert!(store.load(record.id).await.unwrap().unwrap().ended().is_some());
-    assert_eq!(store.list(&Realm::default(), &user("ada")).await.unwrap(), []);
+    assert_eq!(store.list(&owner(&user("ada"))).await.unwrap(), []);
     assert_eq!(ends_told(&*store, record.id).await, 1);
     drop(store);
     let store = place.open().await;

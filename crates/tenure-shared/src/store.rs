@@ -10,7 +10,7 @@ use tenure::random::Random;
 use tenure::record::{Admission, NewSession, NewState, Record};
 use tenure::store::{
     Context, EndedSessions, EventPage, Mutation, News, Operation, Owner, Page, PageRequest, RecentEnds,
-    Replay, Reply, Store, StoreError, StoreInfo, Sweep, Swept, Tail, Touch, UserRecord, rules, steps,
+    Replay, Reply, Store, StoreError, StoreInfo, Sweep, Swept, Tail, Touch, UserRecord, steps,
 };
 use tenure::{Ending, OperationId, Route, SessionId};
 
@@ -172,8 +172,10 @@ impl<P: Place> Store for SharedStore<P> {
         except: Option<SessionId>,
         ending: Ending,
     ) -> Result<EndedSessions, StoreError> {
-        let end_all = |draft: &mut _| steps::end_all_of(draft, operation, owner, except, &ending);
-        self.step(self.ending_all(owner), None, end_all).await
+        self.step(self.ending_all(owner), None, |draft| {
+            steps::end_all_of(draft, operation, owner, except, &ending)
+        })
+        .await
     }
 
     async fn user(&self, owner: &Owner) -> Result<UserRecord, StoreError> {
@@ -188,8 +190,10 @@ impl<P: Place> Store for SharedStore<P> {
         owner: &Owner,
         disabled: bool,
     ) -> Result<EndedSessions, StoreError> {
-        let set = |draft: &mut _| steps::set_disabled(draft, operation, owner, disabled);
-        self.step(self.ending_all(owner), None, set).await
+        self.step(self.ending_all(owner), None, |draft| {
+            steps::set_disabled(draft, operation, owner, disabled)
+        })
+        .await
     }
 
     async fn page(&self, request: &PageRequest) -> Result<Page, StoreError> {

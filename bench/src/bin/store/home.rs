@@ -55,7 +55,8 @@ impl Home {
     pub(crate) async fn open(&self) -> Open {
         let engine = Embedded::at(self.folder.join("store")).config_dir(self.folder.join("config"));
         let context = Context::new(Arc::new(self.clock.clone()), Arc::new(SystemRandom));
-        let Opened { store, master_key: key } = Box::new(engine).open(context).await.expect("the store opens");
+        let Opened { store, master_key: key } =
+            Box::new(engine).open(context).await.expect("the store opens");
         Open { store, key, clock: self.clock.clone() }
     }
 }

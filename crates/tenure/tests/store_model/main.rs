@@ -205,7 +205,7 @@ impl Day {
                 (epoch, self.model.disabled.contains(&user))
             );
         }
-        let everybody = PageRequest { realm, after: None, limit: 1_000 };
+        let everybody = PageRequest { realm: Realm::default(), after: None, limit: 1_000 };
         let page = store.page(&everybody).await.expect("the store answers");
         let live = self.model.sessions.iter().filter(|(_, s)| !s.has_ended());
         assert!(page.records.iter().map(|record| &record.id).eq(live.map(|(id, _)| id)));
