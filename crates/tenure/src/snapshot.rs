@@ -80,6 +80,16 @@ pub struct Snapshot {
 impl Snapshot {
     /// Opens `record`. What is sealed in it as it was `before` is taken from there.
     pub(crate) fn open(keys: &Keys, record: Record, before: Option<&Self>) -> Result<Arc<Self>, Error> {
+        Self::open_made(keys, record, before, |_, _| None)
+    }
+
+    /// The same, where `made` may know the text of a value because it was sealed here just now.
+    pub(crate) fn open_made(
+        keys: &Keys,
+        record: Record,
+        before: Option<&Self>,
+        made: impl Fn(&str, &Value) -> Option<Vec<u8>>,
+    ) -> Result<Arc<Self>, Error> {
         let before = before.filter(|before| before.id() == record.id);
         let mut known = before.into_iter().flat_map(|before| before.record.data.iter().zip(&before.data));
         let mut next = known.next();
@@ -91,7 +101,7 @@ impl Snapshot {
                 Some(((other, as_it_was), text)) if other == key && as_it_was.sealed == value.sealed => {
                     Ok(text.clone())
                 }
-                _ => vault::open_value(keys, record.id, key, value),
+                _ => made(key, value).map_or_else(|| vault::open_value(keys, record.id, key, value), Ok),
             }
         };
         let data = record.data.iter().map(open).collect::<Result<_, Error>>()?;

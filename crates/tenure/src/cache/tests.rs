@@ -9,7 +9,7 @@ use crate::id::{Realm, Route, UserId};
 use crate::keys::{Keys, MasterKey};
 use crate::level::Level;
 use crate::random::{SeededRandom, SystemRandom};
-use crate::record::{Method, NewIdentity, NewSession, NewState, Record};
+use crate::record::{Change, Method, NewIdentity, NewSession, NewState, Record};
 use crate::testing::every_order;
 use crate::token::Secret;
 use crate::vault;
@@ -276,4 +276,19 @@ fn what_was_shown_for_one_token_is_not_taken_for_another() {
     record.secrets = world.record.secrets.clone();
     let other = Snapshot::open(&other.keys, record, Some(&known)).unwrap();
     assert!(!other.front().knows(&witness), "another session");
+}
+
+#[test]
+fn a_text_that_was_sealed_here_is_taken_only_for_what_the_store_kept_of_it() {
+    let world = World::new(Some("u_1"), 10);
+    let kept = world.record.data["data"].sealed.clone();
+    let sealed_anew = vault::seal_value(&world.keys, &SystemRandom, world.record.id, "data", b"22");
+    for (ours, shown) in [(kept, "22"), (sealed_anew, "1111111111")] {
+        let set = BTreeMap::from([("data".to_owned(), ours.into())]);
+        let change = Change { set, ..Change::default() };
+        let made = |key: &str, value: &_| change.is_made_here(key, value).then(|| b"22".to_vec());
+        let record = world.record.clone();
+        let snapshot = Snapshot::open_made(&world.keys, record, None, made).unwrap();
+        assert_eq!(snapshot.value("data").map(|(value, _)| value), Some(shown.as_bytes()));
+    }
 }

@@ -61,6 +61,11 @@ pub struct Change {
 }
 
 impl Change {
+    /// Whether `value` of `key` is what this change has set, byte for byte.
+    pub(crate) fn is_made_here(&self, key: &str, value: &Value) -> bool {
+        self.set.get(key).is_some_and(|sealed| sealed.as_bytes() == value.sealed)
+    }
+
     /// Applies itself to `data`, whole or not at all.
     pub(crate) fn apply(
         &self,

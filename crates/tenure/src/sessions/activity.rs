@@ -11,7 +11,7 @@ use crate::clock::Timestamp;
 use crate::error::Error;
 use crate::id::SessionId;
 use crate::reason::EndReason;
-use crate::record::{Record, State};
+use crate::record::{Record, State, Value};
 use crate::snapshot::Snapshot;
 use crate::store::{StoreError, Touch};
 
@@ -211,17 +211,18 @@ impl Core {
 
     /// Opens a record and adds activity that is not written yet.
     pub(super) fn snapshot(&self, record: Record) -> Result<Arc<Snapshot>, Error> {
-        self.snapshot_after(None, record)
+        self.snapshot_after(None, record, |_, _| None)
     }
 
-    /// The same for a session that was so `before`.
+    /// The same for a session that was so `before`, with what was `made` here.
     pub(super) fn snapshot_after(
         &self,
         before: Option<&Snapshot>,
         record: Record,
+        made: impl Fn(&str, &Value) -> Option<Vec<u8>>,
     ) -> Result<Arc<Snapshot>, Error> {
         let pending = self.activity.last(&record.id);
-        let snapshot = Snapshot::open(&self.keys, record, before)?;
+        let snapshot = Snapshot::open_made(&self.keys, record, before, made)?;
         if let Some(at) = pending {
             snapshot.seen_at_least(at);
         }

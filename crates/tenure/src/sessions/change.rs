@@ -215,16 +215,17 @@ impl Sessions {
         actor: Actor,
         changes: &Changes,
     ) -> Result<Result<Arc<Snapshot>, (Refusal, Option<Arc<Snapshot>>)>, Error> {
+        let plain = changes.plain()?;
         let change = Change {
             generation,
-            set: self.sealed(id, &changes.plain()?),
+            set: self.sealed(id, &plain),
             remove: changes.remove.clone(),
             expect: changes.expect.clone(),
             if_version: changes.if_version,
         };
         let operation = self.core.operation(actor);
         let change = Mutation::Change { change };
-        let (reply, now) = self.core.mutate_and_read(operation, id, change).await?;
+        let (reply, now) = self.core.mutate_and_read(operation, id, change, plain).await?;
         if let Outcome::Refused(refusal) = reply.outcome {
             return Ok(Err((refusal, now?)));
         }

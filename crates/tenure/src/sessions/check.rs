@@ -158,8 +158,14 @@ impl Sessions {
             return Ok(refuse(Reason::Unknown, None));
         };
         let secrets = &session.record().secrets;
-        let hash = active.secret.hash();
-        let standing = secrets.standing(active.generation, &hash, self.realm.policy.grace(), now);
+        let before = &active.session.record().secrets;
+        let standing = if active.generation == secrets.generation && before.is_same_token(secrets) {
+            // What was the current token of the session is so still.
+            Standing::Current
+        } else {
+            let hash = active.secret.hash();
+            secrets.standing(active.generation, &hash, self.realm.policy.grace(), now)
+        };
         let refused = session.dead(now).map(Reason::Ended).or(match standing {
             _ if matches!(session.record().state, State::Claimed(_)) => Some(Reason::Superseded),
             // That the token was good is shown already; a rotation since takes nothing from that.

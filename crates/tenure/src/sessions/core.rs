@@ -1,6 +1,6 @@
 //! What all realms share: store, keys, cache, and the way every change takes.
 
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashSet};
 use std::future::Future;
 use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -15,7 +15,7 @@ use crate::keys::Keys;
 use crate::limiter::Limiter;
 use crate::random::Random;
 use crate::reason::{Actor, EndReason};
-use crate::record::NewSession;
+use crate::record::{NewSession, Value};
 use crate::snapshot::Snapshot;
 use crate::store::{
     Admission, Context, Mutation, Opened, Operation, Outcome, Refusal, Reply, Store, StoreError,
@@ -72,15 +72,17 @@ impl Core {
         id: SessionId,
         mutation: Mutation,
     ) -> Result<Reply, Error> {
-        Ok(self.mutate_and_read(operation, id, mutation).await?.0)
+        Ok(self.mutate_and_read(operation, id, mutation, BTreeMap::new()).await?.0)
     }
 
-    /// The same, with the session as it is then, if that can be read.
+    /// The same, with the session as it is then, if that can be read. `plain` are the texts of the
+    /// values that the mutation sets.
     pub(super) async fn mutate_and_read(
         self: &Arc<Self>,
         operation: Operation,
         id: SessionId,
         mutation: Mutation,
+        plain: BTreeMap<String, Vec<u8>>,
     ) -> Result<(Reply, Result<Option<Arc<Snapshot>>, Error>), Error> {
         let core = Arc::clone(self);
         detached(async move {
@@ -102,7 +104,13 @@ impl Core {
             }
             match reply {
                 Ok(reply) => {
-                    let open = |record| core.snapshot_after(changing.before(), record);
+                    let made = |key: &str, value: &Value| match &mutation {
+                        Mutation::Change { change } if change.is_made_here(key, value) => {
+                            plain.get(key).cloned()
+                        }
+                        _ => None,
+                    };
+                    let open = |record| core.snapshot_after(changing.before(), record, made);
                     let opened = reply.record.clone().map(open).transpose();
                     changing.finish(opened.as_ref().ok().cloned().flatten());
                     core.settle(&reply);

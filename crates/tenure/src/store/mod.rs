@@ -81,6 +81,7 @@ use crate::record::{NewSession, Record};
 /// };
 /// # let fixture = Fixture::open(|| Memory).await;
 /// # let (realm, user, now) = (Realm::default(), conformance::user("u_1"), fixture.now());
+/// # let owner = conformance::owner(&user);
 /// # let (new, admission): (_, Admission) = (fixture.signed_in(&user), conformance::admission());
 /// # let random = fixture.random();
 /// # let fresh = || Operation { id: OperationId::random(random), actor: Actor::application(), receipt: None };

@@ -14,7 +14,7 @@
 //! use tenure::event::{EventBody, EventKind};
 //! use tenure::record::Record;
 //! use tenure::store::steps::{self, Tables};
-//! use tenure::store::{EndedSessions, Operation, Outcome, Replay, StoreError, UserRecord};
+//! use tenure::store::{EndedSessions, Mutation, Operation, Outcome, Replay, StoreError, UserRecord};
 //! use tenure::{Actor, EndReason, Ending, OperationId, Realm, SessionId, UserId};
 //!
 //! struct Maps {
@@ -74,7 +74,8 @@
 //! let mut maps = Maps { now, sessions, users, receipts: vec![], log: vec![] };
 //! let begun = steps::create(&mut maps, &first, new, &admission)?;
 //! let id = begun.record.ok_or("it began")?.id;
-//! assert_eq!(steps::mutate(&mut maps, &second, id, conformance::set("cart", 1))?.outcome, Outcome::Applied);
+//! let set = Mutation::Change { change: conformance::set("cart", b"1", 1) };
+//! assert_eq!(steps::mutate(&mut maps, &second, id, set)?.outcome, Outcome::Applied);
 //!
 //! let logout = Ending::new(EndReason::Logout, Actor::user());
 //! let ended = steps::end_all_of(&mut maps, &third, &owner, None, &logout)?;

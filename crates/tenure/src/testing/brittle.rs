@@ -23,7 +23,8 @@ use crate::store::{
 /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
 /// use std::sync::Arc;
 /// use tenure::testing::{Brittle, Faults};
-/// use tenure::{Memory, Realm, Sessions, SignIn, UserId};
+/// use tenure::store::conformance::owner;
+/// use tenure::{Memory, Sessions, SignIn, UserId};
 ///
 /// let engine: Brittle<Memory> = Faults::default().before(Memory).left_open();
 /// let sessions = Sessions::open(engine).await?;
@@ -31,7 +32,7 @@ use crate::store::{
 /// sessions.sign_in(None, SignIn::password(user.clone())).await?;
 /// let store = Arc::clone(sessions.store());
 /// sessions.close().await?;
-/// assert_eq!(store.list(&conformance::owner(&user)).await?.len(), 1);
+/// assert_eq!(store.list(&owner(&user)).await?.len(), 1);
 /// # Ok(()) }
 /// ```
 pub struct Brittle<E> {
