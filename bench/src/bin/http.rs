@@ -23,6 +23,7 @@ const READ: Suite = Suite {
     route: Route::Read,
     apps: &[
         App::Bare,
+        App::Layer,
         App::Minimal,
         App::Tenure,
         App::TenureEmbedded,

@@ -50,6 +50,8 @@ struct UnderWay {
     /// Something else happened to the session meanwhile: nobody knows which answer is the
     /// newest, so none of them is kept.
     disturbed: bool,
+    /// The log told of this revision meanwhile: no older answer is kept.
+    at_least: u64,
 }
 
 /// Second-chance order of one class.
@@ -114,6 +116,20 @@ impl Cache {
     /// Takes out a session that was changed together with another.
     pub(crate) fn evict(&self, id: &SessionId) {
         self.write(id).remove(id);
+    }
+
+    /// Takes out a session of which the log tells this revision, unless it is known as new as that
+    /// already. A change of this process's own, whose answer is still to come, tells itself.
+    pub(crate) fn evict_older(&self, id: &SessionId, revision: Option<u64>) {
+        let Some(revision) = revision else { return self.evict(id) };
+        let mut shard = self.write(id);
+        shard.epoch += 1;
+        if shard.entries.get(id).is_some_and(|kept| kept.record().revision < revision) {
+            shard.take(id);
+        }
+        if let Some(under_way) = shard.changing.get_mut(id) {
+            under_way.at_least = under_way.at_least.max(revision);
+        }
     }
 
     /// Takes out everything.
@@ -225,8 +241,10 @@ impl Changing {
     pub(crate) fn finish(mut self, snapshot: Option<Arc<Snapshot>>) {
         self.settled = true;
         let mut shard = self.cache.write(&self.id);
-        let alone = shard.release(&self.id);
-        if let Some(snapshot) = snapshot.filter(|_| alone) {
+        let kept_from = shard.release(&self.id);
+        let newest =
+            |snapshot: &Arc<Snapshot>| kept_from.is_some_and(|from| snapshot.record().revision >= from);
+        if let Some(snapshot) = snapshot.filter(newest) {
             self.cache.keep(&mut shard, snapshot);
         }
     }
@@ -258,18 +276,17 @@ impl Drop for Changing {
 }
 
 impl Shard {
-    /// One change of `id` less; whether nothing else happened to it while that was under way.
-    fn release(&mut self, id: &SessionId) -> bool {
+    /// One change of `id` less; from which revision on its answer is good, if nothing else happened
+    /// while it was under way.
+    fn release(&mut self, id: &SessionId) -> Option<u64> {
         self.epoch += 1;
-        let Some(under_way) = self.changing.get_mut(id) else {
-            return false;
-        };
+        let under_way = self.changing.get_mut(id)?;
         under_way.count -= 1;
-        let alone = !under_way.disturbed;
+        let from = (!under_way.disturbed).then_some(under_way.at_least);
         if under_way.count == 0 {
             self.changing.remove(id);
         }
-        alone
+        from
     }
 }
 

@@ -277,7 +277,13 @@ pub struct SteadyClock {
     holds_until: AtomicI64,
     /// For how long it need not, in ms.
     holds: i64,
+    /// How far ahead of this clock the one it follows was seen, in ms, if that is implausible; -1
+    /// while it follows none.
+    ahead: AtomicI64,
 }
+
+/// What `holds_until` says while the clock follows another one and reads no wall clock.
+const FOLLOWS: i64 = i64::MAX;
 
 impl fmt::Debug for SteadyClock {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -290,7 +296,8 @@ impl SteadyClock {
     pub fn new(clock: Arc<dyn Clock>) -> Self {
         let offset = signed(clock.wall().0) - signed(millis(clock.running()));
         let holds = signed(millis(clock.wall_holds()));
-        Self { clock, offset: AtomicI64::new(offset), holds_until: AtomicI64::new(i64::MIN), holds }
+        let (offset, holds_until) = (AtomicI64::new(offset), AtomicI64::new(i64::MIN));
+        Self { clock, offset, holds_until, holds, ahead: AtomicI64::new(-1) }
     }
 
     /// The steady time.
@@ -298,7 +305,12 @@ impl SteadyClock {
     /// # Errors
     /// [`ClockJumped`] while the wall clock is implausibly far ahead.
     pub fn read(&self) -> Result<Timestamp, ClockJumped> {
-        let running = signed(millis(self.clock.running()));
+        self.read_at(self.clock.running())
+    }
+
+    /// The same for one who has read the running count a moment ago.
+    pub(crate) fn read_at(&self, running: Duration) -> Result<Timestamp, ClockJumped> {
+        let running = signed(millis(running));
         if running < self.holds_until.load(Ordering::Relaxed) {
             return Ok(at(running + self.offset.load(Ordering::Relaxed)));
         }
@@ -306,6 +318,10 @@ impl SteadyClock {
     }
 
     fn read_both(&self) -> Result<Timestamp, ClockJumped> {
+        let ahead = self.ahead.load(Ordering::Relaxed);
+        if ahead > 0 {
+            return Err(ClockJumped { ahead: Duration::from_millis(ahead.unsigned_abs()) });
+        }
         // In this order: a thread that is stopped between the two then sees a wall clock that is
         // behind, which is not followed, and never one that seems to have been corrected.
         let wall = signed(self.clock.wall().0);
@@ -336,6 +352,46 @@ impl SteadyClock {
     pub fn not_before(&self, floor: Timestamp) {
         let offset = signed(floor.0) - signed(millis(self.clock.running()));
         self.offset.fetch_max(offset, Ordering::Relaxed);
+    }
+
+    /// From now on the time is that of a store which several nodes share, which showed `now` before
+    /// the running count was at `running`; the machine's own wall clock counts no more. Never runs
+    /// backwards after the first time; a jump ahead is not believed.
+    ///
+    /// # Example: a node whose clock is ten minutes fast
+    /// ```
+    /// # use std::sync::Arc;
+    /// # use std::time::Duration;
+    /// use tenure::clock::{SteadyClock, TestClock, Timestamp};
+    ///
+    /// let node = TestClock::default();
+    /// let steady = SteadyClock::new(Arc::new(node.clone()));
+    /// let store = Timestamp::from_millis(steady.read()?.as_millis() - 600_000);
+    /// steady.follow(store, steady.running());
+    /// assert_eq!(steady.read()?, store);
+    ///
+    /// node.step_back(Duration::from_secs(60)); // nobody looks at it any more
+    /// assert_eq!(steady.read()?, store);
+    /// steady.follow(store.plus(Duration::from_secs(86_400)), steady.running());
+    /// assert!(steady.read().is_err(), "a day in no time is not believed");
+    /// steady.follow(store, steady.running());
+    /// assert_eq!(steady.read()?, store);
+    /// # Ok::<(), tenure::clock::ClockJumped>(())
+    /// ```
+    pub fn follow(&self, now: Timestamp, running: Duration) {
+        let offset = signed(now.0) - signed(millis(running));
+        if self.ahead.load(Ordering::Relaxed) < 0 {
+            self.offset.store(offset, Ordering::Relaxed);
+        }
+        let drift = offset - self.offset.load(Ordering::Relaxed);
+        if drift > signed(millis(BELIEVED_CORRECTION)) {
+            self.ahead.store(drift, Ordering::Relaxed);
+            self.holds_until.store(i64::MIN, Ordering::Relaxed);
+        } else {
+            self.offset.fetch_max(offset, Ordering::Relaxed);
+            self.ahead.store(0, Ordering::Relaxed);
+            self.holds_until.store(FOLLOWS, Ordering::Relaxed);
+        }
     }
 
     /// The running count, for what must not depend on the wall clock.

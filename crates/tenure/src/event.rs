@@ -132,6 +132,9 @@ pub struct EventBody {
     pub actor: Actor,
     /// What a person wrote about it.
     pub note: Option<String>,
+    /// The revision of the session that this made.
+    #[serde(default)]
+    pub revision: Option<u64>,
 }
 
 impl fmt::Debug for EventBody {
@@ -156,6 +159,7 @@ impl EventBody {
             reason: None,
             actor,
             note: None,
+            revision: Some(record.revision),
         }
     }
 
@@ -176,6 +180,7 @@ impl EventBody {
             reason: None,
             actor,
             note: None,
+            revision: None,
         }
     }
 }

@@ -64,6 +64,7 @@ mod cookie;
 mod device;
 mod error;
 pub mod event;
+mod freshness;
 mod front;
 mod id;
 mod key;
@@ -81,6 +82,7 @@ pub mod store;
 #[cfg(any(test, feature = "testing"))]
 pub mod testing;
 mod token;
+mod tombstones;
 mod vault;
 
 pub use cookie::{CookieSettings, Found, InvalidCookieName, SameSite, SetCookie};

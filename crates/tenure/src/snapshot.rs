@@ -78,13 +78,9 @@ pub struct Snapshot {
 }
 
 impl Snapshot {
-    /// Opens `record`. What is sealed in it as it was `before` is taken from there.
-    pub(crate) fn open(keys: &Keys, record: Record, before: Option<&Self>) -> Result<Arc<Self>, Error> {
-        Self::open_made(keys, record, before, |_, _| None)
-    }
-
-    /// The same, where `made` may know the text of a value because it was sealed here just now.
-    pub(crate) fn open_made(
+    /// Opens `record`. What is sealed in it as it was `before` is taken from there; `made` may know the
+    /// text of a value because it was sealed here just now.
+    pub(crate) fn open(
         keys: &Keys,
         record: Record,
         before: Option<&Self>,

@@ -13,6 +13,7 @@ mod attacks_store;
 mod ended;
 mod model;
 mod model_steps;
+mod nodes;
 mod orders;
 mod orders_rotation;
 mod p10_crowd;

@@ -51,7 +51,7 @@ pub(crate) fn measure(setting: &Setting, options: &Options) -> Result<Vec<Sectio
         Section {
             title: "Reading who is signed in, over HTTP",
             text: format!(
-                "An axum application that answers who is signed in: bare (it makes the answer up), with a \
+                "An axum application that answers who is signed in: bare (it makes the answer up), bare in a layer that does nothing, with a \
                  minimal check written by hand (cookie, base64url, SHA-256, a map in 64 locked parts), with \
                  Tenure's layer over its stores in memory and on disk, with tower-sessions {} over its store \
                  in memory and {} over its store on SQLite. {load}",

@@ -56,7 +56,7 @@ impl World {
     }
 
     fn at_revision(&self, revision: u64) -> Arc<Snapshot> {
-        Snapshot::open(&self.keys, Record { revision, ..self.record.clone() }, None).unwrap()
+        Snapshot::open(&self.keys, Record { revision, ..self.record.clone() }, None, |_, _| None).unwrap()
     }
 }
 
@@ -172,8 +172,10 @@ fn changes_of_unknown_outcome_do_not_fill_the_memory() {
     assert!(remembered.unwrap() <= MAX_UNKNOWN);
     let cached = |id| {
         let ticket = cache.ticket(&id);
-        cache
-            .insert(&Snapshot::open(&keys, World::record(&keys, id, Some("u_1"), 10), None).unwrap(), ticket);
+        cache.insert(
+            &Snapshot::open(&keys, World::record(&keys, id, Some("u_1"), 10), None, |_, _| None).unwrap(),
+            ticket,
+        );
         cache.get(&id).is_some()
     };
     assert!(!cached(first), "its change may still have happened");
@@ -187,7 +189,10 @@ fn fill(cache: &Cache, keys: &Keys, user: Option<&str>, count: u64) -> Vec<Sessi
     let new = |n| {
         let id = SessionId::new(Timestamp::from_millis(n), Route(1), &random);
         let ticket = cache.ticket(&id);
-        cache.insert(&Snapshot::open(keys, World::record(keys, id, user, 100), None).unwrap(), ticket);
+        cache.insert(
+            &Snapshot::open(keys, World::record(keys, id, user, 100), None, |_, _| None).unwrap(),
+            ticket,
+        );
         id
     };
     (0..count).map(new).collect()
@@ -223,7 +228,7 @@ fn held(user: Option<&str>, data: usize, sessions: usize, bound: usize) -> f64 {
             let id = SessionId::new(Timestamp::from_millis(n as u64), Route(1), &SystemRandom);
             let record = World::record(&keys, id, user, data);
             let ticket = kept.ticket(&id);
-            kept.insert(&Snapshot::open(&keys, record, None).unwrap(), ticket);
+            kept.insert(&Snapshot::open(&keys, record, None, |_, _| None).unwrap(), ticket);
         }
         cache = Some(kept);
     });
@@ -260,21 +265,21 @@ fn what_was_shown_for_one_token_is_not_taken_for_another() {
     known.front().remember(witness);
 
     let changed = Record { revision: 2, version: 1, ..world.record.clone() };
-    let changed = Snapshot::open(&world.keys, changed, Some(&known)).unwrap();
+    let changed = Snapshot::open(&world.keys, changed, Some(&known), |_, _| None).unwrap();
     assert!(changed.front().knows(&witness), "the same token after a change");
 
     let mut rotated = world.record.clone();
     rotated.secrets.generation += 1;
-    let next = Snapshot::open(&world.keys, rotated.clone(), Some(&known)).unwrap();
+    let next = Snapshot::open(&world.keys, rotated.clone(), Some(&known), |_, _| None).unwrap();
     assert!(!next.front().knows(&witness), "another generation");
     rotated.secrets = Record { ..world.record.clone() }.secrets;
     rotated.secrets.hash = Secret::new(&SystemRandom).hash();
-    let next = Snapshot::open(&world.keys, rotated, Some(&known)).unwrap();
+    let next = Snapshot::open(&world.keys, rotated, Some(&known), |_, _| None).unwrap();
     assert!(!next.front().knows(&witness), "another secret");
     let other = World::new(Some("u_1"), 10);
     let mut record = other.record.clone();
     record.secrets = world.record.secrets.clone();
-    let other = Snapshot::open(&other.keys, record, Some(&known)).unwrap();
+    let other = Snapshot::open(&other.keys, record, Some(&known), |_, _| None).unwrap();
     assert!(!other.front().knows(&witness), "another session");
 }
 
@@ -288,7 +293,7 @@ fn a_text_that_was_sealed_here_is_taken_only_for_what_the_store_kept_of_it() {
         let change = Change { set, ..Change::default() };
         let made = |key: &str, value: &_| change.is_made_here(key, value).then(|| b"22".to_vec());
         let record = world.record.clone();
-        let snapshot = Snapshot::open_made(&world.keys, record, None, made).unwrap();
+        let snapshot = Snapshot::open(&world.keys, record, None, made).unwrap();
         assert_eq!(snapshot.value("data").map(|(value, _)| value), Some(shown.as_bytes()));
     }
 }

@@ -222,7 +222,7 @@ impl Core {
         made: impl Fn(&str, &Value) -> Option<Vec<u8>>,
     ) -> Result<Arc<Snapshot>, Error> {
         let pending = self.activity.last(&record.id);
-        let snapshot = Snapshot::open_made(&self.keys, record, before, made)?;
+        let snapshot = Snapshot::open(&self.keys, record, before, made)?;
         if let Some(at) = pending {
             snapshot.seen_at_least(at);
         }

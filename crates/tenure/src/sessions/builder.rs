@@ -1,6 +1,7 @@
 //! Settings of [`Sessions`], and opening them.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::Sessions;
 use super::core::Core;
@@ -61,6 +62,7 @@ pub struct Builder {
     random: Arc<dyn Random>,
     cache_bytes: usize,
     background: bool,
+    bound: Duration,
 }
 
 impl Builder {
@@ -74,6 +76,7 @@ impl Builder {
             random: Arc::new(SystemRandom),
             cache_bytes: 256 * 1024 * 1024,
             background: true,
+            bound: Duration::from_secs(1),
         }
     }
 
@@ -114,6 +117,15 @@ impl Builder {
         self
     }
 
+    /// For how long after an end was acknowledged another node may still accept the session, at the
+    /// most; one second if not said, and at least 10 ms. A node that is out of touch with a store
+    /// that others share answers from memory for so long and no longer. It is also what
+    /// [`Active::cache_for`](crate::Active::cache_for) begins from.
+    pub fn bound(mut self, bound: Duration) -> Self {
+        self.bound = bound.max(Duration::from_millis(10));
+        self
+    }
+
     /// Leaves housekeeping to calls of [`Sessions::maintain`] instead of doing it in the
     /// background, so that a test says when it happens.
     pub fn without_background(mut self) -> Self {
@@ -130,9 +142,11 @@ impl Builder {
         let realm = Arc::new(RealmSettings::new(self.realm, self.cookie, self.policy)?);
         let context = Context::new(self.clock, self.random);
         let opened = self.engine.open(context.clone()).await?;
-        let core = Arc::new(Core::new(opened, context, self.cache_bytes));
+        let core = Arc::new(Core::new(opened, context, self.cache_bytes, self.bound));
+        core.follow().await?;
         if self.background {
             core.maintain_in_background();
+            core.follow_in_background();
         }
         Ok(Sessions { core, realm })
     }

@@ -17,9 +17,6 @@ use crate::snapshot::Snapshot;
 use crate::store::{Mutation, StoreError};
 use crate::token::Presented;
 
-/// How long a check may be relied upon by whom it was made for.
-const BOUND: Duration = Duration::from_secs(1);
-
 /// How often a check starts again because the session changed under it.
 const TRIES: u32 = 4;
 
@@ -40,6 +37,13 @@ struct Chores {
     write: bool,
     /// See whether a next token is to be handed out.
     renew: bool,
+}
+
+/// When a check began, and for how long from then on what it found may be relied upon.
+#[derive(Clone, Copy)]
+struct At {
+    now: Timestamp,
+    left: Duration,
 }
 
 impl Chores {
@@ -64,10 +68,12 @@ impl Sessions {
         let Some(presented) = Presented::parse(token) else {
             return Ok(refuse(Reason::Malformed, None));
         };
-        let now = self.core.clock.read()?;
-        if let Some(snapshot) = self.core.cache.get(&presented.id) {
+        let running = self.core.clock.running();
+        let now = self.core.clock.read_at(running)?;
+        if let Some((snapshot, left)) = self.core.cached(&presented.id, running) {
+            let at = At { now, left: left.min(self.core.bound) };
             if self.is_plainly_good(&snapshot, &presented, now) {
-                let (verdict, chores) = self.accept(snapshot, presented, false, check, now);
+                let (verdict, chores) = self.accept(snapshot, presented, false, check, at);
                 if !chores.any() {
                     return Ok(verdict);
                 }
@@ -78,7 +84,7 @@ impl Sessions {
             if self.is_genuine(&presented, Some(&snapshot)) {
                 match self.weigh(&snapshot, &presented, check, now) {
                     Weight::Accept { in_grace } => {
-                        let (verdict, chores) = self.accept(snapshot, presented, in_grace, check, now);
+                        let (verdict, chores) = self.accept(snapshot, presented, in_grace, check, at);
                         return Ok(Box::pin(self.attend(verdict, chores, now)).await);
                     }
                     // What has ended or was replaced stays so, for as long as the store knows of it.
@@ -210,6 +216,7 @@ impl Sessions {
         if !self.is_genuine(&presented, None) {
             return Ok(refuse(Reason::Malformed, None));
         }
+        let at = At { now, left: self.core.bound };
         for _ in 0..TRIES {
             let Some(snapshot) = self.core.load(presented.id, check.ip).await? else {
                 return Ok(refuse(Reason::Unknown, None));
@@ -217,7 +224,7 @@ impl Sessions {
             self.is_genuine(&presented, Some(&snapshot));
             match self.weigh(&snapshot, &presented, check, now) {
                 Weight::Accept { in_grace } => {
-                    let (verdict, chores) = self.accept(snapshot, presented, in_grace, check, now);
+                    let (verdict, chores) = self.accept(snapshot, presented, in_grace, check, at);
                     return Ok(self.attend(verdict, chores, now).await);
                 }
                 Weight::Refuse(reason) => return Ok(refuse(reason, Some(snapshot))),
@@ -236,7 +243,7 @@ impl Sessions {
                         // Without room or connection the prepared token stays prepared, and as
                         // good as the current one.
                         Err(Error::Store(error)) if is_passing(&error) => {
-                            let (verdict, chores) = self.accept(snapshot, presented, false, check, now);
+                            let (verdict, chores) = self.accept(snapshot, presented, false, check, at);
                             return Ok(self.attend(verdict, chores, now).await);
                         }
                         done => done.map(drop)?,
@@ -305,7 +312,7 @@ impl Sessions {
         presented: Presented,
         in_grace: bool,
         check: &Check,
-        now: Timestamp,
+        At { now, left }: At,
     ) -> (Verdict, Chores) {
         let accepted = match snapshot.front().stage {
             Stage::SignedIn => true,
@@ -319,7 +326,7 @@ impl Sessions {
             return (refuse(Reason::NotAccepted, Some(snapshot)), Chores::default());
         }
         let write = check.touch && self.record_activity(&snapshot, now);
-        let cache_for = snapshot.idle_expires_at().since(now).min(BOUND);
+        let cache_for = snapshot.idle_expires_at().since(now).min(left);
         let chores =
             Chores { write, renew: check.can_set_cookie && !in_grace && self.may_rotate(&snapshot, now) };
         let Presented { generation, secret, .. } = presented;

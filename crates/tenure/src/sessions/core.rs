@@ -4,22 +4,26 @@ use std::collections::{BTreeMap, HashSet};
 use std::future::Future;
 use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use super::activity::Activity;
+use super::follow::Follower;
 use super::watch::Watchers;
 use crate::cache::Cache;
 use crate::clock::SteadyClock;
 use crate::error::Error;
+use crate::freshness::Freshness;
 use crate::id::{OperationId, SessionId};
 use crate::keys::Keys;
 use crate::limiter::Limiter;
 use crate::random::Random;
-use crate::reason::{Actor, EndReason};
+use crate::reason::{Actor, EndReason, Ending};
 use crate::record::{NewSession, Value};
 use crate::snapshot::Snapshot;
 use crate::store::{
     Admission, Context, Mutation, Opened, Operation, Outcome, Refusal, Reply, Store, StoreError,
 };
+use crate::tombstones::Tombstones;
 
 /// How often a change whose outcome is unknown is repeated, under the same operation id.
 const TRIES: u32 = 3;
@@ -41,11 +45,18 @@ pub(super) struct Core {
     pub(super) misses: Limiter,
     pub(super) watchers: Watchers,
     pub(super) closed: AtomicBool,
+    /// How far memory may be trusted.
+    pub(super) freshness: Freshness,
+    /// For how long after it was right an answer may be relied upon.
+    pub(super) bound: Duration,
+    pub(super) follower: tokio::sync::Mutex<Follower>,
+    pub(super) ends: Tombstones,
     gone: Mutex<HashSet<SessionId>>,
 }
 
 impl Core {
-    pub(super) fn new(opened: Opened, context: Context, cache_bytes: usize) -> Self {
+    pub(super) fn new(opened: Opened, context: Context, cache_bytes: usize, bound: Duration) -> Self {
+        let info = opened.store.info();
         Self {
             store: opened.store,
             keys: Keys::derive(&opened.master_key),
@@ -56,6 +67,10 @@ impl Core {
             misses: Limiter::per_minute(MISSES_PER_MINUTE),
             watchers: Watchers::default(),
             closed: AtomicBool::new(false),
+            freshness: Freshness::of(&info),
+            bound,
+            follower: tokio::sync::Mutex::new(Follower::new(info.partitions)),
+            ends: Tombstones::default(),
             gone: Mutex::default(),
         }
     }
@@ -89,8 +104,15 @@ impl Core {
             core.catch_up().await;
             let changing = core.cache.begin(id);
             let store = Arc::clone(&core.store);
+            let known = changing.before().map(Snapshot::record);
             let mutate = || async {
-                let repeated = core.repeated(|| store.mutate(&operation, id, mutation.clone())).await;
+                let once = || async {
+                    match known {
+                        Some(known) => store.mutate_known(&operation, known, mutation.clone()).await,
+                        None => store.mutate(&operation, id, mutation.clone()).await,
+                    }
+                };
+                let repeated = core.repeated(once).await;
                 repeated.and_then(|(reply, doubtful)| if doubtful { surely(reply) } else { Ok(reply) })
             };
             let writes = core.activity.writes();
@@ -184,8 +206,18 @@ impl Core {
 
     fn settle(&self, reply: &Reply) {
         self.settle_ended(&reply.ended);
-        if let Some(record) = reply.record.as_ref().filter(|record| record.ended().is_some()) {
+        if let Some((record, ended)) =
+            reply.record.as_ref().and_then(|record| Some((record, record.ended()?)))
+        {
             self.watchers.wake(&record.id);
+            self.remember_end(record.id, ended.ending.clone());
+        }
+    }
+
+    /// Remembers the end of a session of a store that another may take the place of.
+    pub(super) fn remember_end(&self, id: SessionId, ending: Ending) {
+        if self.freshness.is_shared() {
+            self.ends.remember(id, ending, self.clock.running());
         }
     }
 

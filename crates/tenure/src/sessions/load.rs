@@ -15,6 +15,12 @@ use crate::store::{Mutation, Reply, StoreError};
 const PATIENCE: Duration = Duration::from_secs(5);
 
 impl Core {
+    /// The session from memory, as one who asks at `running` may still rely on it, and for how long.
+    pub(super) fn cached(&self, id: &SessionId, running: Duration) -> Option<(Arc<Snapshot>, Duration)> {
+        let left = self.freshness.left(id.route(), running)?;
+        Some((self.cache.get(id)?, left))
+    }
+
     /// The session, from the store.
     pub(super) async fn load(
         &self,
@@ -39,8 +45,8 @@ impl Core {
         id: SessionId,
         ip: Option<IpAddr>,
     ) -> Result<Option<Arc<Snapshot>>, Error> {
-        match self.cache.get(&id) {
-            Some(session) => Ok(Some(session)),
+        match self.cached(&id, self.clock.running()) {
+            Some((session, _)) => Ok(Some(session)),
             None => self.look_up(id, ip).await,
         }
     }
@@ -52,7 +58,14 @@ impl Core {
         let ticket = self.cache.ticket(&id);
         let loading = tokio::time::timeout(PATIENCE, self.find(id));
         let slow = || StoreError::Unavailable(format!("no answer within {} s", PATIENCE.as_secs()));
-        let found = loading.await.map_err(|_| slow())??;
+        let mut found = loading.await.map_err(|_| slow())??;
+        if let Some(ending) =
+            self.ends.of(&id).filter(|_| found.as_ref().is_some_and(|s| s.end_reason().is_none()))
+        {
+            // The store has lost an end that was acknowledged.
+            self.end_as_before(id, ending).await?;
+            found = self.find(id).await?;
+        }
         if let Some(session) = &found {
             if session.end_reason().is_some() {
                 self.count_miss(ip);
@@ -71,8 +84,8 @@ impl Core {
     pub(super) async fn known(&self, id: SessionId) -> Result<Option<Arc<Snapshot>>, Error> {
         let now = self.clock.now();
         let sure = |session: &Snapshot| session.end_reason().is_some() || session.dead(now).is_none();
-        match self.cache.get(&id).filter(|session| sure(session)) {
-            Some(session) => Ok(Some(session)),
+        match self.cached(&id, self.clock.running()).filter(|(session, _)| sure(session)) {
+            Some((session, _)) => Ok(Some(session)),
             None => self.load(id, None).await,
         }
     }

@@ -58,6 +58,7 @@ impl Sessions {
     /// # Errors
     /// [`Error::Store`]; what was not done is done the next time.
     pub async fn maintain(&self) -> Result<Maintained, Error> {
+        self.core.follow().await?;
         let touched = self.core.flush_touches().await?;
         let (ended, removed) = self.core.sweep().await?;
         Ok(Maintained { touched, ended, removed })

@@ -9,6 +9,7 @@ mod check_settings;
 mod core;
 mod create;
 mod end;
+mod follow;
 mod handle;
 mod issue;
 mod list;

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 
+use super::news::{News, Tail};
 use super::operation::{
     EndedSessions, EventPage, Mutation, Operation, Owner, Page, PageRequest, Replay, Reply, StoreInfo, Sweep,
     Swept, Touch, UserRecord,
@@ -61,11 +62,12 @@ impl Engine for Memory {
 #[derive(Debug)]
 pub struct MemoryStore {
     clock: Arc<SteadyClock>,
+    shared: bool,
     inner: Mutex<Inner>,
 }
 
-#[derive(Debug, Default)]
-struct Inner {
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Inner {
     sessions: BTreeMap<SessionId, Record>,
     by_user: HashMap<(Realm, UserId), BTreeSet<SessionId>>,
     users: HashMap<(Realm, UserId), UserRecord>,
@@ -77,6 +79,8 @@ struct Inner {
     events: VecDeque<Event>,
     epoch: u64,
     sequence: u64,
+    /// Counts the servers that took over.
+    server: u64,
     closed: bool,
 }
 
@@ -84,7 +88,27 @@ impl MemoryStore {
     /// An empty store.
     pub fn new(context: &Context) -> Self {
         let epoch = u64::from_be_bytes(random::bytes(&*context.random));
-        Self { clock: Arc::clone(&context.clock), inner: Mutex::new(Inner { epoch, ..Inner::default() }) }
+        let inner = Mutex::new(Inner { epoch, ..Inner::default() });
+        Self { clock: Arc::clone(&context.clock), shared: false, inner }
+    }
+
+    /// The same for several users, as tests have them that stand for nodes.
+    #[cfg(any(test, feature = "testing"))]
+    pub(crate) fn shared(context: &Context) -> Self {
+        Self { shared: true, ..Self::new(context) }
+    }
+
+    /// What a replica has that has heard of all until now.
+    #[cfg(any(test, feature = "testing"))]
+    pub(crate) fn replica(&self) -> Inner {
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// The replica takes over: what it has not heard of is gone.
+    #[cfg(any(test, feature = "testing"))]
+    pub(crate) fn promote(&self, replica: Inner) {
+        let mut inner = self.inner.lock().unwrap_or_else(PoisonError::into_inner);
+        *inner = Inner { server: inner.server + 1, ..replica };
     }
 
     fn lock(&self) -> Result<(MutexGuard<'_, Inner>, Timestamp), StoreError> {
@@ -211,7 +235,7 @@ fn is_guest(state: &State) -> bool {
 #[async_trait]
 impl Store for MemoryStore {
     fn info(&self) -> StoreInfo {
-        StoreInfo { engine: "memory", partitions: 1, durable: false, shared: false }
+        StoreInfo { engine: "memory", partitions: 1, durable: false, shared: self.shared }
     }
 
     async fn create(
@@ -363,6 +387,21 @@ impl Store for MemoryStore {
         }
         let skip = usize::try_from(after.sequence - kept_from).unwrap_or(usize::MAX);
         Ok(EventPage::Events(inner.events.iter().skip(skip).take(limit).cloned().collect()))
+    }
+
+    async fn news(&self, after: &[Option<Position>], limit: usize) -> Result<News, StoreError> {
+        let (now, server, end) = {
+            let (inner, now) = self.lock()?;
+            (now, inner.server, Position { epoch: inner.epoch, sequence: inner.sequence })
+        };
+        let from = after.first().copied().flatten().unwrap_or(end);
+        let (events, gap) = match self.events(0, Some(from), limit).await? {
+            EventPage::Events(events) => (events, false),
+            EventPage::Truncated { .. } => (Vec::new(), true),
+        };
+        let next = if gap { end } else { events.last().map_or(from, |event| event.position) };
+        let tail = Tail { partition: 0, events, next, is_end: next >= end, gap };
+        Ok(News { now, server, confirmed: true, tails: vec![tail] })
     }
 
     async fn close(&self) {

@@ -44,9 +44,11 @@ mod faults;
 mod gate;
 mod kit;
 mod orders;
+mod shared;
 
 pub use brittle::Brittle;
 pub use faults::{Call, Faults, Passing, Trouble};
 pub use gate::Gate;
 pub use kit::TestKit;
 pub use orders::every_order;
+pub use shared::{Replica, SharedMemory};

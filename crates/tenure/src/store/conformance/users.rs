@@ -131,6 +131,7 @@ pub(super) async fn disabling_and_enabling_are_told_once_with_their_actor(f: Fix
         reason: None,
         actor: Actor::api_key("admin"),
         note: None,
+        revision: None,
     };
     let events = f.log(f.partition_of_user(&ada()), None).await;
     let bodies: Vec<EventBody> = events.into_iter().map(|event| event.body).collect();
