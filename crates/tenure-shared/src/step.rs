@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use tenure::clock::Timestamp;
+use tenure::clock::{BELIEVED_CORRECTION, Timestamp};
 use tenure::record::Record;
 use tenure::store::StoreError;
 
@@ -74,7 +74,7 @@ impl<P: Place> SharedStore<P> {
                 view.guests = u64::MAX;
             }
             let (done, write) = {
-                let mut draft = Draft::over(&view, &want, self.time(&view));
+                let mut draft = Draft::over(&view, &want, self.time(&view)?);
                 let done = decide(&mut draft);
                 match draft.finish() {
                     Ok(write) => (done?, write),
@@ -99,8 +99,19 @@ impl<P: Place> SharedStore<P> {
     }
 
     /// The time of a step: the place's, or in tests the one that the test moves.
-    pub(crate) fn time(&self, view: &View) -> Timestamp {
-        if self.own_time { self.clock.now() } else { view.now }
+    fn time(&self, view: &View) -> Result<Timestamp, StoreError> {
+        let here = self.clock.now();
+        if self.own_time {
+            return Ok(here);
+        }
+        let ahead = view.now.since(here);
+        if ahead > BELIEVED_CORRECTION {
+            let ahead = ahead.as_secs();
+            return Err(StoreError::Unavailable(format!(
+                "its clock jumped ahead by {ahead} s; set it right, or restart the nodes if it is right now"
+            )));
+        }
+        Ok(view.now)
     }
 
     fn hold(&self) -> Hold {

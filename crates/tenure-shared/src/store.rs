@@ -226,6 +226,7 @@ impl<P: Place> Store for SharedStore<P> {
 
     async fn news(&self, after: &[Option<Position>], limit: usize) -> Result<News, StoreError> {
         let News { now, server, confirmed, tails } = self.place.news(after, limit).await?;
+        let now = if self.own_time { self.clock.now() } else { now };
         Ok(News { now, server, confirmed, tails: tails.into_iter().map(readable).collect() })
     }
 
