@@ -5,7 +5,7 @@ use axum::response::IntoResponse;
 use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
 use utoipa::{Modify, OpenApi};
 
-use crate::{codes, end, health, issue, schema, sessions, users, verify};
+use crate::{codes, end, health, issue, metrics, schema, sessions, users, verify};
 
 #[derive(OpenApi)]
 #[openapi(
@@ -27,7 +27,8 @@ use crate::{codes, end, health, issue, schema, sessions, users, verify};
         users::list,
         users::end,
         health::alive,
-        health::ready
+        health::ready,
+        metrics::metrics
     ),
     components(schemas(schema::Session)),
     tags(

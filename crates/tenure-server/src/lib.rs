@@ -16,6 +16,7 @@ mod health;
 mod issue;
 mod keys;
 mod limits;
+mod metrics;
 mod problem;
 mod request;
 mod schema;

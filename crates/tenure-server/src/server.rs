@@ -15,7 +15,8 @@ use crate::entrance::Entrance;
 use crate::keys::ApiKeys;
 use crate::limits::{Limits, Places, bound};
 use crate::{
-    auth, connection, documents, end, entrance, headers, health, issue, problem, sessions, users, verify,
+    auth, connection, documents, end, entrance, headers, health, issue, metrics, problem, sessions, users,
+    verify,
 };
 
 /// Settings of a [`Server`].
@@ -76,6 +77,7 @@ impl Server {
             .route_layer(from_fn_with_state(places, bound));
         Router::new()
             .route("/healthz", get(health::alive))
+            .route("/metrics", get(metrics::metrics))
             .route("/readyz", get(health::ready))
             .route("/openapi.json", get(documents::openapi))
             .route("/docs/errors.md", get(documents::errors))

@@ -7,9 +7,11 @@
 
 use std::collections::{HashMap, VecDeque};
 use std::hash::{BuildHasherDefault, Hasher};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use crate::id::SessionId;
+use crate::metrics::Metrics;
 use crate::snapshot::Snapshot;
 
 const SHARDS: usize = 64;
@@ -39,6 +41,8 @@ struct Shard {
     blind: bool,
     /// Counts what happened, to void tickets.
     epoch: u64,
+    hits: AtomicU64,
+    misses: AtomicU64,
     users: Ring,
     guests: Ring,
 }
@@ -86,9 +90,29 @@ impl Cache {
 
     pub(crate) fn get(&self, id: &SessionId) -> Option<Arc<Snapshot>> {
         let shard = self.read(id);
-        let snapshot = shard.entries.get(id)?;
+        let Some(snapshot) = shard.entries.get(id) else {
+            shard.misses.fetch_add(1, Ordering::Relaxed);
+            return None;
+        };
+        shard.hits.fetch_add(1, Ordering::Relaxed);
         snapshot.front().use_now();
         Some(Arc::clone(snapshot))
+    }
+
+    /// One who asked for a session that memory may not be trusted with.
+    pub(crate) fn count_miss(&self, id: &SessionId) {
+        self.read(id).misses.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// How often a session was found, how much there is.
+    pub(crate) fn measure(&self, into: &mut Metrics) {
+        for shard in &self.shards {
+            let shard = shard.read().unwrap_or_else(PoisonError::into_inner);
+            into.memory_hits += shard.hits.load(Ordering::Relaxed);
+            into.memory_misses += shard.misses.load(Ordering::Relaxed);
+            into.sessions_in_memory += shard.entries.len() as u64;
+            into.memory_bytes += (shard.users.bytes + shard.guests.bytes) as u64;
+        }
     }
 
     /// To be taken before a load.
@@ -139,7 +163,8 @@ impl Cache {
             let mut changing = std::mem::take(&mut shard.changing);
             changing.values_mut().for_each(|under_way| under_way.disturbed = true);
             let (epoch, unknown, blind) = (shard.epoch + 1, shard.unknown, shard.blind);
-            *shard = Shard { epoch, changing, unknown, blind, ..Shard::default() };
+            let (hits, misses) = (std::mem::take(&mut shard.hits), std::mem::take(&mut shard.misses));
+            *shard = Shard { epoch, changing, unknown, blind, hits, misses, ..Shard::default() };
         }
     }
 
@@ -262,7 +287,8 @@ impl Changing {
             tracing::warn!(
                 "many changes have an unknown outcome: part of memory is out of use until a restart"
             );
-            *shard = Shard { epoch: shard.epoch + 1, blind: true, ..Shard::default() };
+            let (hits, misses) = (std::mem::take(&mut shard.hits), std::mem::take(&mut shard.misses));
+            *shard = Shard { epoch: shard.epoch + 1, blind: true, hits, misses, ..Shard::default() };
         }
     }
 }

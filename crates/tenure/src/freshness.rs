@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use crate::id::Route;
+use crate::metrics::Following;
 use crate::store::StoreInfo;
 
 /// For each partition the moment, on the running clock, until which memory answers. A store with one
@@ -12,13 +13,21 @@ use crate::store::StoreInfo;
 pub(crate) struct Freshness {
     partitions: u16,
     until: Vec<AtomicU64>,
+    /// When the question was sent whose answer brought all partitions up to date.
+    asked: AtomicU64,
+    /// Until when all could be trusted then.
+    trusted: AtomicU64,
+    /// For how long not all could be trusted, in all.
+    out_of_touch: AtomicU64,
 }
 
 impl Freshness {
     /// Nothing of a shared store is trusted yet.
     pub(crate) fn of(info: &StoreInfo) -> Self {
         let count = if info.shared { info.partitions } else { 0 };
-        Self { partitions: count, until: (0..count).map(|_| AtomicU64::new(0)).collect() }
+        let until = (0..count).map(|_| AtomicU64::new(0)).collect();
+        let (asked, trusted, out_of_touch) = Default::default();
+        Self { partitions: count, until, asked, trusted, out_of_touch }
     }
 
     pub(crate) fn is_shared(&self) -> bool {
@@ -39,6 +48,26 @@ impl Freshness {
         if let Some(fresh) = self.until.get(usize::from(partition)) {
             fresh.fetch_max(nanos(until), Ordering::AcqRel);
         }
+    }
+
+    /// All partitions are as their logs say, as of `sent`, and may be trusted until `until`.
+    pub(crate) fn all_renewed(&self, sent: Duration, until: Duration) {
+        let trusted = Duration::from_nanos(self.trusted.load(Ordering::Relaxed));
+        if !trusted.is_zero() {
+            self.out_of_touch.fetch_add(nanos(sent.saturating_sub(trusted)), Ordering::Relaxed);
+        }
+        self.asked.store(nanos(sent), Ordering::Relaxed);
+        self.trusted.fetch_max(nanos(until), Ordering::Relaxed);
+    }
+
+    /// How well the log is followed, at `running`.
+    pub(crate) fn following(&self, running: Duration) -> Option<Following> {
+        let read = |of: &AtomicU64| Duration::from_nanos(of.load(Ordering::Relaxed));
+        let now_out = running.saturating_sub(read(&self.trusted));
+        self.is_shared().then(|| Following {
+            lag: running.saturating_sub(read(&self.asked)),
+            out_of_touch: read(&self.out_of_touch) + now_out,
+        })
     }
 
     /// Nothing is trusted any more.

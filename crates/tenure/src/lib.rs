@@ -71,6 +71,7 @@ mod key;
 mod keys;
 mod level;
 mod limiter;
+pub mod metrics;
 mod policy;
 pub mod random;
 mod reason;

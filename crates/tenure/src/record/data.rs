@@ -100,9 +100,14 @@ pub(crate) fn fits(data: &BTreeMap<String, Value>) -> Result<(), Refusal> {
     if data.keys().any(|key| key.is_empty() || key.len() > MAX_KEY_LEN) {
         return Err(Refusal::KeyTooLong);
     }
-    let plain = |value: &Value| value.sealed.len().saturating_sub(SEAL_OVERHEAD);
-    if data.iter().map(|(key, value)| key.len() + plain(value)).sum::<usize>() > MAX_DATA {
+    if size(data) > MAX_DATA {
         return Err(Refusal::TooMuchData);
     }
     Ok(())
+}
+
+/// How much `data` is, in bytes of keys and plain values.
+pub(crate) fn size(data: &BTreeMap<String, Value>) -> usize {
+    let plain = |value: &Value| value.sealed.len().saturating_sub(SEAL_OVERHEAD);
+    data.iter().map(|(key, value)| key.len() + plain(value)).sum()
 }

@@ -67,6 +67,7 @@ mod state;
 pub(crate) use admission::AtLimit;
 pub use admission::{Admission, MAX_SESSIONS};
 pub use codec::{CorruptRecord, RECORD_FORMAT};
+pub(crate) use data::size as data_size;
 pub use data::{Change, MAX_DATA, MAX_KEY_LEN, MAX_KEYS, Value};
 pub use identity::{Identity, MAX_METHODS, MAX_ROLES, NewIdentity};
 pub(crate) use identity::{Method, MethodUse};

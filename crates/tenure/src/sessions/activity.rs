@@ -11,7 +11,7 @@ use crate::clock::Timestamp;
 use crate::error::Error;
 use crate::id::SessionId;
 use crate::reason::EndReason;
-use crate::record::{Record, State, Value};
+use crate::record::{Record, State, Value, data_size};
 use crate::snapshot::Snapshot;
 use crate::store::{StoreError, Touch};
 
@@ -222,6 +222,7 @@ impl Core {
         made: impl Fn(&str, &Value) -> Option<Vec<u8>>,
     ) -> Result<Arc<Snapshot>, Error> {
         let pending = self.activity.last(&record.id);
+        self.data_sizes.add(data_size(&record.data));
         let snapshot = Snapshot::open(&self.keys, record, before, made)?;
         if let Some(at) = pending {
             snapshot.seen_at_least(at);

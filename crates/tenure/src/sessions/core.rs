@@ -16,10 +16,12 @@ use crate::freshness::Freshness;
 use crate::id::{OperationId, SessionId};
 use crate::keys::Keys;
 use crate::limiter::Limiter;
+use crate::metrics::{DataSizes, Metrics};
 use crate::random::Random;
 use crate::reason::{Actor, EndReason, Ending};
 use crate::record::{NewSession, Value};
 use crate::snapshot::Snapshot;
+use crate::store::counted::Counted;
 use crate::store::{
     Admission, Context, Mutation, Opened, Operation, Outcome, Refusal, Reply, Store, StoreError,
 };
@@ -37,6 +39,8 @@ const MISSES_PER_MINUTE: u32 = 600;
 
 pub(super) struct Core {
     pub(super) store: Arc<dyn Store>,
+    counted: Arc<Counted>,
+    pub(super) data_sizes: DataSizes,
     pub(super) keys: Keys,
     pub(super) clock: Arc<SteadyClock>,
     pub(super) random: Arc<dyn Random>,
@@ -56,9 +60,12 @@ pub(super) struct Core {
 
 impl Core {
     pub(super) fn new(opened: Opened, context: Context, cache_bytes: usize, bound: Duration) -> Self {
-        let info = opened.store.info();
+        let counted = Arc::new(Counted::new(opened.store, Arc::clone(&context.clock)));
+        let info = counted.info();
         Self {
-            store: opened.store,
+            store: Arc::clone(&counted) as Arc<dyn Store>,
+            counted,
+            data_sizes: DataSizes::default(),
             keys: Keys::derive(&opened.master_key),
             clock: context.clock,
             random: context.random,
@@ -73,6 +80,19 @@ impl Core {
             ends: Tombstones::default(),
             gone: Mutex::default(),
         }
+    }
+
+    /// What happened since the sessions were opened.
+    pub(super) fn metrics(&self) -> Metrics {
+        let mut metrics = Metrics {
+            waiting_activity: self.activity.waiting().len() as u64,
+            store_calls: self.counted.calls(),
+            following: self.freshness.following(self.clock.running()),
+            ..Metrics::default()
+        };
+        self.cache.measure(&mut metrics);
+        self.data_sizes.read(&mut metrics);
+        metrics
     }
 
     /// An attempt of `actor` at something whose answer holds no secret.

@@ -125,6 +125,9 @@ impl Core {
             let until = sent + self.bound;
             let in_touch = (0..).zip(&behind).filter(|(_, behind)| !**behind);
             in_touch.for_each(|(partition, _)| self.freshness.renew(partition, until));
+            if !behind.contains(&true) {
+                self.freshness.all_renewed(sent, until);
+            }
         }
         Ok(())
     }

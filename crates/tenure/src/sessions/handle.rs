@@ -10,6 +10,7 @@ use crate::cookie::CookieSettings;
 use crate::error::Error;
 use crate::id::{Realm, SessionId, UserId};
 use crate::limiter::Limiter;
+use crate::metrics::Metrics;
 use crate::policy::Policy;
 use crate::store::{Engine, Owner};
 use crate::token::Binding;
@@ -122,6 +123,11 @@ impl Sessions {
     pub(super) fn owner(&self, user: &UserId) -> Owner {
         let realm = self.realm().clone();
         Owner { route: self.core.keys.route(&realm, user), realm, user: user.clone() }
+    }
+
+    /// What happened since these sessions were opened, in all realms: [`Metrics`] shows it.
+    pub fn metrics(&self) -> Metrics {
+        self.core.metrics()
     }
 
     /// The time that sessions go by: steady, never backwards.

@@ -17,7 +17,10 @@ const PATIENCE: Duration = Duration::from_secs(5);
 impl Core {
     /// The session from memory, as one who asks at `running` may still rely on it, and for how long.
     pub(super) fn cached(&self, id: &SessionId, running: Duration) -> Option<(Arc<Snapshot>, Duration)> {
-        let left = self.freshness.left(id.route(), running)?;
+        let Some(left) = self.freshness.left(id.route(), running) else {
+            self.cache.count_miss(id);
+            return None;
+        };
         Some((self.cache.get(id)?, left))
     }
 

@@ -13,6 +13,7 @@
 
 #[cfg(any(test, feature = "testing"))]
 pub mod conformance;
+pub(crate) mod counted;
 mod engine;
 mod error;
 pub(crate) mod memory;
