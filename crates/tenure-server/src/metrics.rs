@@ -107,7 +107,7 @@ fn calls(to: &mut DescriptorEncoder<'_>, of: &Metrics) -> fmt::Result {
 
 /// The data of sessions that were read or changed, by size.
 fn sizes(to: &mut DescriptorEncoder<'_>, of: &Metrics) -> fmt::Result {
-    let ends = DATA_SIZE_STEPS.iter().map(|end| *end as f64).chain([f64::MAX]);
+    let ends = DATA_SIZE_STEPS.iter().map(|end| *end as f64).chain([f64::INFINITY]);
     let steps: Vec<(f64, u64)> = ends.zip(of.data_sizes.iter().copied()).collect();
     let help = "Data of sessions that were read or changed";
     let mut histogram =
@@ -139,7 +139,7 @@ mod tests {
             "tenure_store_calls_total{call=\"news\"} 1",
             "tenure_store_failures_total{call=\"load\"} 0",
             "tenure_session_data_bytes_bucket{le=\"256.0\"} 0",
-            "tenure_session_data_bytes_bucket{le=\"+Inf\"} 1",
+            "tenure_session_data_bytes_bucket{le=\"+Inf\"} 2",
             "# EOF",
         ] {
             assert!(page.lines().any(|found| found == line), "{line} is not in\n{page}");

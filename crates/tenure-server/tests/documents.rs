@@ -158,6 +158,7 @@ async fn the_openapi_document_lists_every_route_and_its_methods() {
         routes,
         [
             ("/healthz", vec!["get"]),
+            ("/metrics", vec!["get"]),
             ("/readyz", vec!["get"]),
             ("/v1/sessions", vec!["get", "post"]),
             ("/v1/sessions/end", vec!["post"]),

@@ -9,6 +9,7 @@
 mod draft;
 mod place;
 mod row;
+mod shared;
 mod step;
 mod store;
 mod sweep;
@@ -18,4 +19,4 @@ pub use place::{
     View, Want, Write, Wrote,
 };
 pub use row::{owner_key, realm_hash};
-pub use store::SharedStore;
+pub use shared::SharedStore;

@@ -2,13 +2,12 @@
 
 use std::time::Duration;
 
-use tenure::clock::{BELIEVED_CORRECTION, Timestamp};
 use tenure::record::Record;
 use tenure::store::StoreError;
 
 use crate::draft::Draft;
 use crate::place::{Hold, Place, Row, View, Want, Write, Wrote};
-use crate::store::SharedStore;
+use crate::shared::SharedStore;
 
 /// How often a step is tried against others before the store counts as busy.
 const TRIES: u32 = 60;
@@ -96,22 +95,6 @@ impl<P: Place> SharedStore<P> {
             lost += 1;
         }
         Err(StoreError::Unavailable("others change the same all the time; try again".into()))
-    }
-
-    /// The time of a step: the place's, or in tests the one that the test moves.
-    fn time(&self, view: &View) -> Result<Timestamp, StoreError> {
-        let here = self.clock.now();
-        if self.own_time {
-            return Ok(here);
-        }
-        let ahead = view.now.since(here);
-        if ahead > BELIEVED_CORRECTION {
-            let ahead = ahead.as_secs();
-            return Err(StoreError::Unavailable(format!(
-                "its clock jumped ahead by {ahead} s; set it right, or restart the nodes if it is right now"
-            )));
-        }
-        Ok(view.now)
     }
 
     fn hold(&self) -> Hold {

@@ -1,58 +1,20 @@
 //! A store made of a [`Place`].
 
-use std::fmt;
-use std::sync::Arc;
-
 use async_trait::async_trait;
-use tenure::clock::SteadyClock;
 use tenure::event::{Event, Position};
-use tenure::random::Random;
 use tenure::record::{Admission, NewSession, NewState, Record};
 use tenure::store::{
-    Context, EndedSessions, EventPage, Mutation, News, Operation, Owner, Page, PageRequest, RecentEnds,
-    Replay, Reply, Store, StoreError, StoreInfo, Sweep, Swept, Tail, Touch, UserRecord, steps,
+    EndedSessions, EventPage, Mutation, News, Operation, Owner, Page, PageRequest, RecentEnds, Replay, Reply,
+    Store, StoreError, StoreInfo, Sweep, Swept, Tail, Touch, UserRecord, steps,
 };
 use tenure::{Ending, OperationId, Route, SessionId};
 
 use crate::place::{Entry, LogPage, Place, Row, Touched, View, Want};
 use crate::row::{event_of, owner_key, receipt_key, replay_of, user_key, user_of};
+use crate::shared::SharedStore;
 use crate::step::Step;
 
-/// A store whose sessions lie in a [`Place`].
-pub struct SharedStore<P> {
-    pub(crate) place: P,
-    pub(crate) clock: Arc<SteadyClock>,
-    pub(crate) random: Arc<dyn Random>,
-    /// Whether the place lives by the clock of this process, as in tests that move time.
-    pub(crate) own_time: bool,
-    partitions: u16,
-}
-
-impl<P> fmt::Debug for SharedStore<P> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("SharedStore").field("partitions", &self.partitions).finish_non_exhaustive()
-    }
-}
-
 impl<P: Place> SharedStore<P> {
-    /// A store over this place.
-    pub fn new(place: P, context: &Context) -> Self {
-        let (clock, random) = (Arc::clone(&context.clock), Arc::clone(&context.random));
-        let partitions = place.info().partitions;
-        Self { place, clock, random, own_time: false, partitions }
-    }
-
-    /// Decides by the clock of this process instead of the place's, for tests that move time. Only
-    /// for places that one process uses alone.
-    #[must_use]
-    pub fn by_own_clock(self) -> Self {
-        Self { own_time: true, ..self }
-    }
-
-    pub(crate) fn partition(&self, route: Route) -> u16 {
-        route.partition(self.partitions)
-    }
-
     /// What is wanted of one session.
     fn want(&self, id: SessionId) -> Want {
         Want { partition: self.partition(id.route()), sessions: vec![id], ..Want::default() }

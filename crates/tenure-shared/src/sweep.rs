@@ -10,7 +10,7 @@ use tenure::{Actor, Ending, SessionId};
 
 use crate::draft::Draft;
 use crate::place::{Place, Prune, Row, View, Want, Write, Wrote};
-use crate::store::SharedStore;
+use crate::shared::SharedStore;
 
 /// How many partitions are written to at once.
 const AT_ONCE: usize = 8;

@@ -1,0 +1,63 @@
+//! A store over a [`Place`], and the time that it goes by.
+
+use std::fmt;
+use std::sync::Arc;
+
+use tenure::Route;
+use tenure::clock::{BELIEVED_CORRECTION, SteadyClock, Timestamp};
+use tenure::random::Random;
+use tenure::store::{Context, StoreError};
+
+use crate::place::{Place, View};
+
+/// A store whose sessions lie in a [`Place`].
+pub struct SharedStore<P> {
+    pub(crate) place: P,
+    pub(crate) clock: Arc<SteadyClock>,
+    pub(crate) random: Arc<dyn Random>,
+    /// Whether the place lives by the clock of this process, as in tests that move time.
+    pub(crate) own_time: bool,
+    partitions: u16,
+}
+
+impl<P> fmt::Debug for SharedStore<P> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SharedStore").field("partitions", &self.partitions).finish_non_exhaustive()
+    }
+}
+
+impl<P: Place> SharedStore<P> {
+    /// A store over this place.
+    pub fn new(place: P, context: &Context) -> Self {
+        let (clock, random) = (Arc::clone(&context.clock), Arc::clone(&context.random));
+        let partitions = place.info().partitions;
+        Self { place, clock, random, own_time: false, partitions }
+    }
+
+    /// Decides by the clock of this process instead of the place's, for tests that move time. Only
+    /// for places that one process uses alone.
+    #[must_use]
+    pub fn by_own_clock(self) -> Self {
+        Self { own_time: true, ..self }
+    }
+
+    pub(crate) fn partition(&self, route: Route) -> u16 {
+        route.partition(self.partitions)
+    }
+
+    /// The time of a step: the place's, or in tests the one that the test moves.
+    pub(crate) fn time(&self, view: &View) -> Result<Timestamp, StoreError> {
+        let here = self.clock.now();
+        if self.own_time {
+            return Ok(here);
+        }
+        let ahead = view.now.since(here);
+        if ahead > BELIEVED_CORRECTION {
+            let ahead = ahead.as_secs();
+            return Err(StoreError::Unavailable(format!(
+                "its clock jumped ahead by {ahead} s; set it right, or restart the nodes if it is right now"
+            )));
+        }
+        Ok(view.now)
+    }
+}
