@@ -47,6 +47,10 @@ impl Missing {
         if !runs("node") {
             debian.push("nodejs");
         }
+        // Not on PATH: Debian keeps the programs of each version apart.
+        if !Path::new("/usr/lib/postgresql/15/bin/initdb").exists() {
+            debian.push("postgresql-15");
+        }
         if !runs("npm") {
             debian.push("npm");
         }

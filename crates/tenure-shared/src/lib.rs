@@ -7,6 +7,7 @@
 #![doc(html_no_source)]
 
 mod draft;
+mod key;
 mod place;
 mod row;
 mod shared;
@@ -14,6 +15,7 @@ mod step;
 mod store;
 mod sweep;
 
+pub use key::{KEY_VARIABLE, key_check, key_in_environment, key_in_file};
 pub use place::{
     Cell, CellKey, CellKind, Class, Entry, Hold, LogPage, MAX_DELAY_MS, Place, Prune, Row, Seen, Touched,
     View, Want, Write, Wrote,

@@ -22,7 +22,9 @@ impl<P: Place> SharedStore<P> {
     /// One bounded step of housekeeping. What another node or a change came first with is left to the
     /// next one.
     pub(crate) async fn sweep_once(&self, sweep: &Sweep) -> Result<Swept, StoreError> {
-        let rows = self.place.due(sweep.as_of, sweep.limit).await?;
+        // Not what is only due later, or there would always be more.
+        let until = sweep.as_of.min(self.clock.now());
+        let rows = self.place.due(until, sweep.limit).await?;
         let mut swept = Swept { more: rows.len() == sweep.limit, ..Swept::default() };
         let mut partitions: BTreeMap<u16, Vec<Row>> = BTreeMap::new();
         for row in rows {

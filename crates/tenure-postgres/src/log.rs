@@ -1,0 +1,253 @@
+//! The logs of the partitions.
+
+use std::collections::BTreeMap;
+
+use sha2::{Digest, Sha256};
+use tenure::event::Position;
+use tenure::store::{News, StoreError, Tail};
+use tenure_shared::{Entry, LogPage, Prune};
+use tokio_postgres::Row as SqlRow;
+
+use crate::error::{self, Sent};
+use crate::place::PostgresPlace;
+use crate::rows::get;
+use crate::types::{big, count, millis, moment};
+
+/// What names a server and its history: a promoted standby begins a new timeline.
+pub(crate) const SERVER: &str = "(SELECT system_identifier FROM pg_control_system()),
+    left(pg_walfile_name(pg_current_wal_lsn()), 8)";
+
+/// How many partitions are pruned in one step.
+const PRUNED_AT_ONCE: usize = 64;
+
+impl PostgresPlace {
+    /// The part of a log after a position.
+    pub(crate) async fn log_of(
+        &self,
+        partition: u16,
+        after: Option<Position>,
+        limit: usize,
+    ) -> Result<LogPage, StoreError> {
+        let from = after.map(|position| big(position.sequence));
+        let values: [&(dyn tokio_postgres::types::ToSql + Sync); 3] =
+            [&i32::from(partition), &from, &big(limit as u64)];
+        let rows = self.pool.query(Sent::Nothing, &self.sql.log, &values).await?;
+        let first = rows.first().ok_or_else(|| error::corrupt("a partition is missing"))?;
+        let (sequence, kept_from) = (count(get(first, 0)?), count(get(first, 1)?));
+        let oldest = Position { epoch: self.epoch, sequence: kept_from };
+        let after = after.unwrap_or(oldest);
+        if after.epoch != self.epoch || after.sequence < kept_from || after.sequence > sequence {
+            return Ok(LogPage::Truncated { oldest });
+        }
+        let entries = rows.iter().filter_map(|row| self.entry(row, 2).transpose());
+        let entries = entries.collect::<Result<Vec<Entry>, StoreError>>()?;
+        if entries.is_empty() && limit > 0 && after.sequence < sequence {
+            return Err(error::corrupt("the end of a log is missing"));
+        }
+        Ok(LogPage::Entries(entries))
+    }
+
+    /// What is new in all logs.
+    pub(crate) async fn news_after(
+        &self,
+        after: &[Option<Position>],
+        limit: usize,
+    ) -> Result<News<Entry>, StoreError> {
+        // First, so that what it proves is later than the question.
+        let beat = self.heartbeat.begin();
+        let ours = |position: &&Position| position.epoch == self.epoch;
+        let from: Vec<Option<i64>> =
+            after.iter().map(|position| position.as_ref().filter(ours).map(|p| big(p.sequence))).collect();
+        // Another one comes first each time, so that a busy one does not keep the others back.
+        let turn = i32::from(self.turn.fetch_add(1, std::sync::atomic::Ordering::Relaxed));
+        let values: [&(dyn tokio_postgres::types::ToSql + Sync); 3] = [&from, &big(limit as u64), &turn];
+        let rows = self.near.query(Sent::Nothing, &self.sql.news, &values).await?;
+        let first = rows.first().ok_or_else(|| error::corrupt("the row that names the store is missing"))?;
+        let (server, now) = (server_of(first)?, moment(get(first, 3)?));
+        let replicates: bool = get(first, 4)?;
+        self.heartbeat.is_needed(replicates);
+        let mut tails: BTreeMap<u16, Tail<Entry>> = BTreeMap::new();
+        for row in &rows {
+            let Some(id) = get::<Option<i32>>(row, 5)? else { continue };
+            let partition = u16::try_from(id).map_err(|_| error::corrupt("a partition has a wrong number"))?;
+            let (sequence, kept_from) = (count(get(row, 6)?), count(get(row, 7)?));
+            let asked = after.get(usize::from(partition)).copied().flatten();
+            let tail = tails.entry(partition).or_insert_with(|| begun(partition, asked, self.epoch, sequence, kept_from));
+            if let Some(entry) = self.entry(row, 8)? {
+                tail.next = entry.position;
+                tail.events.push(entry);
+            }
+            tail.is_end = tail.next.sequence == sequence;
+        }
+        let confirmed = !replicates || beat.confirms(server).await;
+        Ok(News { now, server, confirmed, tails: tails.into_values().collect() })
+    }
+
+    fn entry(&self, row: &SqlRow, first: usize) -> Result<Option<Entry>, StoreError> {
+        let Some(sequence) = get::<Option<i64>>(row, first)? else { return Ok(None) };
+        let position = Position { epoch: self.epoch, sequence: count(sequence) };
+        Ok(Some(Entry { position, at: moment(get(row, first + 1)?), body: get(row, first + 2)? }))
+    }
+
+    /// Forgets receipts and events.
+    pub(crate) async fn prune_once(&self, prune: &Prune) -> Result<(u64, bool), StoreError> {
+        let limit = big(prune.limit as u64);
+        let receipts = [&millis(prune.receipts_until) as &(dyn tokio_postgres::types::ToSql + Sync), &limit];
+        let row = self.pool.query_one(Sent::Nothing, &self.sql.prune_receipts, &receipts).await?;
+        let receipts = count(get(&row, 0)?);
+        let (mut went, mut more) = (receipts, receipts >= prune.limit as u64 && receipts > 0);
+        let until = millis(prune.events_until);
+        let rows = self.pool.query(Sent::Nothing, &self.sql.logs, &[&until]).await?;
+        let mut logs = Vec::with_capacity(rows.len());
+        for row in &rows {
+            let (id, is_old): (i32, bool) = (get(row, 0)?, get(row, 3)?);
+            logs.push((id, count(get(row, 1)?), count(get(row, 2)?), is_old));
+        }
+        let most = share(logs.iter().map(|(_, sequence, kept, _)| sequence - kept).collect(), prune.max_events);
+        let mut pruned = 0;
+        for (id, sequence, kept_from, is_old) in logs {
+            let keep_after = sequence.saturating_sub(most);
+            if !is_old && keep_after <= kept_from {
+                continue;
+            }
+            if pruned == PRUNED_AT_ONCE {
+                more = true;
+                break;
+            }
+            pruned += 1;
+            let values: [&(dyn tokio_postgres::types::ToSql + Sync); 4] =
+                [&id, &until, &big(keep_after), &limit];
+            let row = self.pool.query_one(Sent::Nothing, &self.sql.prune, &values).await?;
+            let events = count(get(&row, 0)?);
+            went += events;
+            more |= events >= prune.limit as u64 && events > 0;
+        }
+        Ok((went, more))
+    }
+}
+
+/// How many events each log may keep, so that all together keep so many: the long ones are cut, to
+/// one length.
+fn share(mut lengths: Vec<u64>, all: u64) -> u64 {
+    lengths.sort_unstable();
+    let (mut left, mut logs) = (all, lengths.len() as u64);
+    for length in lengths {
+        if length.saturating_mul(logs) > left {
+            return left / logs;
+        }
+        left -= length;
+        logs -= 1;
+    }
+    u64::MAX
+}
+
+/// What there is to tell of a log before its events. Who asked from a position that is not kept, or
+/// of another history, goes on from the end.
+fn begun(
+    partition: u16,
+    asked: Option<Position>,
+    epoch: u64,
+    sequence: u64,
+    kept_from: u64,
+) -> Tail<Entry> {
+    let end = Position { epoch, sequence };
+    let kept = |position: &Position| {
+        position.epoch == epoch && (kept_from..=sequence).contains(&position.sequence)
+    };
+    let next = asked.filter(kept);
+    Tail {
+        partition,
+        events: Vec::new(),
+        next: next.unwrap_or(end),
+        is_end: next.is_none(),
+        gap: asked.is_some() && next.is_none(),
+    }
+}
+
+/// A number for the server that answered and its history, from the columns of [`SERVER`] and the
+/// epoch of the log.
+pub(crate) fn server_of(row: &SqlRow) -> Result<u64, StoreError> {
+    let (system, timeline, epoch): (i64, String, i64) = (get(row, 0)?, get(row, 1)?, get(row, 2)?);
+    let mut hash = Sha256::new();
+    hash.update(system.to_be_bytes());
+    hash.update(epoch.to_be_bytes());
+    hash.update(timeline);
+    let mut half = [0; 8];
+    half.copy_from_slice(&hash.finalize()[..8]);
+    Ok(u64::from_be_bytes(half))
+}
+
+/// The statement that reads a part of a log, with how far the log goes.
+pub(crate) fn page(schema: &str) -> String {
+    format!(
+        "SELECT p.sequence, p.kept_from, e.sequence, e.at, e.body FROM {schema}.partitions p
+         LEFT JOIN LATERAL (
+             SELECT sequence, at, body FROM {schema}.events
+             WHERE partition = p.id AND sequence > coalesce($2::bigint, p.kept_from)
+             ORDER BY sequence LIMIT $3) e ON true
+         WHERE p.id = $1 ORDER BY e.sequence"
+    )
+}
+
+/// The statement that reads the ends of all logs. How much there is in each is known before it is
+/// read, so the limit is dealt out first.
+pub(crate) fn news(schema: &str) -> String {
+    format!(
+        "SELECT {SERVER}, m.epoch, {schema}.now_1(), current_setting('synchronous_standby_names') <> '',
+                t.id, t.sequence, t.kept_from, t.e_sequence, t.e_at, t.e_body
+         FROM {schema}.meta m LEFT JOIN LATERAL (
+             SELECT w.id, w.sequence, w.kept_from, e.sequence AS e_sequence, e.at AS e_at, e.body AS e_body
+             FROM (
+                 SELECT n.*, least(n.there, greatest(0, $2 + n.there
+                                   - sum(n.there) OVER (ORDER BY n.turn ROWS UNBOUNDED PRECEDING)))::bigint AS taken
+                 FROM (
+                     SELECT p.id, p.sequence, p.kept_from, a.after,
+                            (p.id + $3::integer) % cardinality($1::bigint[]) AS turn,
+                            CASE WHEN a.after BETWEEN p.kept_from AND p.sequence
+                                 THEN p.sequence - a.after ELSE 0 END AS there
+                     FROM unnest($1::bigint[]) WITH ORDINALITY AS a (after, n)
+                     JOIN {schema}.partitions p ON p.id = a.n - 1
+                     WHERE p.sequence IS DISTINCT FROM a.after) n) w
+             LEFT JOIN LATERAL (
+                 SELECT sequence, at, body FROM {schema}.events
+                 WHERE partition = w.id AND sequence > w.after AND w.taken > 0
+                 ORDER BY sequence LIMIT w.taken) e ON true) t ON true
+         ORDER BY t.id, t.e_sequence"
+    )
+}
+
+/// The statement that says of each log how long it is, and whether its oldest event is too old.
+pub(crate) fn logs(schema: &str) -> String {
+    format!(
+        "SELECT p.id, p.sequence, p.kept_from, coalesce(e.at <= $1, false) FROM {schema}.partitions p
+         JOIN {schema}.events e ON e.partition = p.id AND e.sequence = p.kept_from + 1
+         WHERE p.sequence > p.kept_from ORDER BY p.id"
+    )
+}
+
+/// The statement that forgets receipts. Those that somebody writes at this moment are passed over.
+pub(crate) fn prune_receipts(schema: &str) -> String {
+    format!(
+        "WITH gone AS (
+             DELETE FROM {schema}.cells c USING (
+                 SELECT partition, kind, key FROM {schema}.cells WHERE kind = 1 AND at <= $1
+                 ORDER BY at LIMIT $2 FOR UPDATE SKIP LOCKED) old
+             WHERE c.partition = old.partition AND c.kind = old.kind AND c.key = old.key
+             RETURNING 1)
+         SELECT count(*) FROM gone"
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::share;
+
+    #[test]
+    fn long_logs_are_cut_until_all_fit() {
+        assert_eq!(share(vec![10, 10], 20), u64::MAX);
+        assert_eq!(share(vec![10, 10], 10), 5);
+        assert_eq!(share(vec![1, 100, 3], 10), 6);
+        assert_eq!(share(vec![7], 0), 0);
+        assert_eq!(share(vec![], 0), u64::MAX);
+    }
+}

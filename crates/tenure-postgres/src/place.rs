@@ -1,0 +1,123 @@
+//! PostgreSQL as a place for sessions.
+
+use std::sync::atomic::AtomicU16;
+
+use async_trait::async_trait;
+use tenure::clock::Timestamp;
+use tenure::event::Position;
+use tenure::store::{News, PageRequest, StoreError, StoreInfo};
+use tenure_shared::{Entry, LogPage, Place, Prune, Row, Touched, View, Want, Write, Wrote, realm_hash};
+
+use crate::heartbeat::Heartbeat;
+use crate::listen::Listener;
+use crate::pool::Connections;
+use crate::rows::COLUMNS;
+use crate::{log, rows};
+
+/// An open database.
+pub(crate) struct PostgresPlace {
+    pub(crate) pool: Connections,
+    /// For polls and what confirms them: they never wait behind the others.
+    pub(crate) near: Connections,
+    pub(crate) listener: Listener,
+    pub(crate) heartbeat: Heartbeat,
+    pub(crate) sql: Sql,
+    pub(crate) partitions: u16,
+    pub(crate) epoch: u64,
+    pub(crate) turn: AtomicU16,
+}
+
+/// The statements, with the name of the schema in them.
+pub(crate) struct Sql {
+    pub(crate) view: String,
+    pub(crate) view_sessions: String,
+    pub(crate) write: String,
+    pub(crate) hold: String,
+    pub(crate) touch: String,
+    pub(crate) due: String,
+    pub(crate) page: String,
+    pub(crate) log: String,
+    pub(crate) logs: String,
+    pub(crate) news: String,
+    pub(crate) prune: String,
+    pub(crate) prune_receipts: String,
+}
+
+impl Sql {
+    pub(crate) fn of(schema: &str) -> Self {
+        let write: Vec<String> = (1..=35).map(|n| format!("${n}")).collect();
+        Self {
+            view: rows::view(schema),
+            view_sessions: rows::view_sessions(schema),
+            write: format!("SELECT {schema}.write_1({})", write.join(", ")),
+            hold: format!("SELECT {schema}.hold_1($1, $2, $3)"),
+            touch: format!("SELECT {schema}.touch_1($1, $2, $3)"),
+            due: format!(
+                "SELECT {COLUMNS} FROM {schema}.sessions s WHERE s.due <= $1 ORDER BY s.due LIMIT $2"
+            ),
+            page: format!(
+                "SELECT {COLUMNS} FROM {schema}.sessions s
+                 WHERE s.realm = $1 AND s.class < 2 AND s.id > $2 ORDER BY s.id LIMIT $3"
+            ),
+            log: log::page(schema),
+            logs: log::logs(schema),
+            news: log::news(schema),
+            prune: format!("SELECT {schema}.prune_1($1, $2, $3, $4)"),
+            prune_receipts: log::prune_receipts(schema),
+        }
+    }
+}
+
+#[async_trait]
+impl Place for PostgresPlace {
+    fn info(&self) -> StoreInfo {
+        StoreInfo { engine: "postgresql", partitions: self.partitions, durable: true, shared: true }
+    }
+
+    async fn view(&self, want: &Want) -> Result<View, StoreError> {
+        self.view_of(want).await
+    }
+
+    async fn write(&self, write: &Write) -> Result<Wrote, StoreError> {
+        self.write_once(write).await
+    }
+
+    async fn touch(&self, touches: &[Touched], now: Option<Timestamp>) -> Result<(), StoreError> {
+        self.touch_all(touches, now).await
+    }
+
+    async fn due(&self, until: Timestamp, limit: usize) -> Result<Vec<Row>, StoreError> {
+        self.due_until(crate::types::millis(until), limit).await
+    }
+
+    async fn page(&self, request: &PageRequest, limit: usize) -> Result<Vec<Row>, StoreError> {
+        self.page_of(realm_hash(&request.realm), request.after, limit).await
+    }
+
+    async fn prune(&self, prune: &Prune) -> Result<(u64, bool), StoreError> {
+        self.prune_once(prune).await
+    }
+
+    async fn log(
+        &self,
+        partition: u16,
+        after: Option<Position>,
+        limit: usize,
+    ) -> Result<LogPage, StoreError> {
+        self.log_of(partition, after, limit).await
+    }
+
+    async fn news(&self, after: &[Option<Position>], limit: usize) -> Result<News<Entry>, StoreError> {
+        self.news_after(after, limit).await
+    }
+
+    async fn woken(&self) {
+        self.listener.woken().await;
+    }
+
+    async fn close(&self) {
+        self.pool.close();
+        self.near.close();
+        self.listener.stop();
+    }
+}

@@ -1,0 +1,183 @@
+//! Sessions and cells as rows, and what a step wants to see of them.
+
+use tenure::SessionId;
+use tenure::store::StoreError;
+use tenure_shared::{Cell, CellKey, CellKind, Class, Row, View, Want};
+use tokio_postgres::Row as SqlRow;
+use tokio_postgres::types::FromSql;
+
+use crate::error::{self, Sent};
+use crate::place::PostgresPlace;
+use crate::types::{Id, big, count, millis, moment};
+
+/// The columns of a session in the order in which [`row`] reads them.
+pub(crate) const COLUMNS: &str =
+    "s.id, s.class, s.realm, s.owner, s.due, s.seen, s.idle_ms, s.deadline, s.revision, s.body";
+
+/// What a row of a view tells.
+const PARTITION: i32 = 0;
+const SESSION: i32 = 1;
+const OF_OWNER: i32 = 2;
+const CELL: i32 = 3;
+
+impl PostgresPlace {
+    /// What a step depends on: one statement, and so of one moment.
+    pub(crate) async fn view_of(&self, want: &Want) -> Result<View, StoreError> {
+        let partition = i32::from(want.partition);
+        if let Some(hold) = want.hold {
+            let (holder, for_ms) = (hold.holder.cast_signed(), big(hold.for_ms));
+            self.pool.query(Sent::Nothing, &self.sql.hold, &[&partition, &holder, &for_ms]).await?;
+        }
+        let ids: Vec<Id> = want.sessions.iter().map(|id| Id::from(*id)).collect();
+        if want.owner.is_none() && want.cells.is_empty() && !want.guests {
+            return seen(self.pool.query(Sent::Nothing, &self.sql.view_sessions, &[&partition, &ids]).await?);
+        }
+        let owner = want.owner.map(Id);
+        let kinds: Vec<i16> = want.cells.iter().map(|cell| cell.kind as i16).collect();
+        let keys: Vec<Id> = want.cells.iter().map(|cell| Id(cell.key)).collect();
+        let values: [&(dyn tokio_postgres::types::ToSql + Sync); 6] =
+            [&partition, &ids, &owner, &kinds, &keys, &want.guests];
+        seen(self.pool.query(Sent::Nothing, &self.sql.view, &values).await?)
+    }
+
+    /// The rows to look at.
+    pub(crate) async fn due_until(&self, until: i64, limit: usize) -> Result<Vec<Row>, StoreError> {
+        let limit = big(limit as u64);
+        let rows = self.pool.query(Sent::Nothing, &self.sql.due, &[&until, &limit]).await?;
+        rows.iter().map(|found| row(found, 0)).collect()
+    }
+
+    /// A page of a realm.
+    pub(crate) async fn page_of(
+        &self,
+        realm: i64,
+        after: Option<SessionId>,
+        limit: usize,
+    ) -> Result<Vec<Row>, StoreError> {
+        let (after, limit) = (after.map_or(Id([0; 16]), Id::from), big(limit as u64));
+        let rows = self.pool.query(Sent::Nothing, &self.sql.page, &[&realm, &after, &limit]).await?;
+        rows.iter().map(|found| row(found, 0)).collect()
+    }
+}
+
+/// The statement for one or several sessions and nothing else.
+pub(crate) fn view_sessions(schema: &str) -> String {
+    format!(
+        "SELECT CASE WHEN s.id IS NULL THEN 0 ELSE 1 END, {COLUMNS},
+                greatest({schema}.now_1(), p.latest), 0::bigint
+         FROM {schema}.partitions p LEFT JOIN {schema}.sessions s ON s.id = ANY ($2) WHERE p.id = $1"
+    )
+}
+
+/// The statement for all that a step may want.
+pub(crate) fn view(schema: &str) -> String {
+    format!(
+        "SELECT 0, NULL::uuid, NULL::smallint, NULL::bigint, NULL::uuid, NULL::bigint, NULL::bigint,
+                NULL::bigint, NULL::bigint, NULL::bigint, NULL::bytea, greatest({schema}.now_1(), p.latest),
+                CASE WHEN $6 THEN (SELECT sum(guests)::bigint FROM {schema}.partitions) ELSE 0 END
+         FROM {schema}.partitions p WHERE p.id = $1
+         UNION ALL SELECT 1, {COLUMNS}, NULL, NULL FROM {schema}.sessions s WHERE s.id = ANY ($2)
+         UNION ALL SELECT 2, {COLUMNS}, NULL, NULL FROM {schema}.sessions s WHERE s.owner = $3
+         UNION ALL SELECT 3, c.key, c.kind, NULL, NULL, c.at, NULL, NULL, NULL, c.version, c.body, NULL, NULL
+         FROM unnest($4::smallint[], $5::uuid[]) AS w (kind, key)
+         JOIN {schema}.cells c ON c.partition = $1 AND c.kind = w.kind AND c.key = w.key"
+    )
+}
+
+fn seen(rows: Vec<SqlRow>) -> Result<View, StoreError> {
+    let mut view = View::default();
+    if rows.is_empty() {
+        return Err(error::corrupt("a partition is missing"));
+    }
+    for found in &rows {
+        let what: i32 = get(found, 0)?;
+        match what {
+            SESSION => view.sessions.push(row(found, 1)?),
+            OF_OWNER => view.of_owner.push(row(found, 1)?),
+            CELL => view.cells.push(cell(found)?),
+            PARTITION => {}
+            _ => return Err(error::corrupt("a row of an unknown kind")),
+        }
+        if let Some(now) = get::<Option<i64>>(found, 11)? {
+            view.now = moment(now);
+            view.guests = count(get(found, 12)?);
+        }
+    }
+    view.of_owner.sort_unstable_by_key(|row| row.id);
+    Ok(view)
+}
+
+/// Reads a session from the columns from `first` on.
+pub(crate) fn row(found: &SqlRow, first: usize) -> Result<Row, StoreError> {
+    let class = match get::<i16>(found, first + 1)? {
+        0 => Class::Guest,
+        1 => Class::User,
+        2 => Class::Ended,
+        _ => return Err(error::corrupt("a session of an unknown kind")),
+    };
+    Ok(Row {
+        id: get::<Id>(found, first)?.into(),
+        class,
+        realm: get(found, first + 2)?,
+        owner: get::<Option<Id>>(found, first + 3)?.map(|owner| owner.0),
+        due: moment(get(found, first + 4)?),
+        seen: moment(get(found, first + 5)?),
+        idle_ms: count(get(found, first + 6)?),
+        deadline: moment(get(found, first + 7)?),
+        revision: count(get(found, first + 8)?),
+        body: get(found, first + 9)?,
+    })
+}
+
+fn cell(found: &SqlRow) -> Result<Cell, StoreError> {
+    let kind = match get::<i16>(found, 2)? {
+        0 => CellKind::User,
+        1 => CellKind::Receipt,
+        _ => return Err(error::corrupt("a cell of an unknown kind")),
+    };
+    Ok(Cell {
+        key: CellKey { kind, key: get::<Id>(found, 1)?.0 },
+        version: count(get(found, 9)?),
+        at: moment(get(found, 5)?),
+        body: get(found, 10)?,
+    })
+}
+
+/// A value of a row.
+pub(crate) fn get<'a, T: FromSql<'a>>(row: &'a SqlRow, column: usize) -> Result<T, StoreError> {
+    row.try_get(column).map_err(|e| error::of(&e, Sent::Nothing))
+}
+
+/// The columns that are written for each session: one array for each.
+#[derive(Default)]
+pub(crate) struct Columns<'a> {
+    pub(crate) ids: Vec<Id>,
+    pub(crate) classes: Vec<i16>,
+    pub(crate) realms: Vec<i64>,
+    pub(crate) owners: Vec<Option<Id>>,
+    pub(crate) due: Vec<i64>,
+    pub(crate) seen: Vec<i64>,
+    pub(crate) idle: Vec<i64>,
+    pub(crate) deadlines: Vec<i64>,
+    pub(crate) revisions: Vec<i64>,
+    pub(crate) bodies: Vec<&'a [u8]>,
+}
+
+impl<'a> Columns<'a> {
+    pub(crate) fn of(rows: &'a [Row]) -> Self {
+        let mut columns = Self::default();
+        for row in rows {
+            columns.ids.push(row.id.into());
+            columns.classes.push(row.class as i16);
+            columns.realms.push(row.realm);
+            columns.owners.push(row.owner.map(Id));
+            columns.due.push(millis(row.due));
+            columns.seen.push(millis(row.seen));
+            columns.idle.push(big(row.idle_ms));
+            columns.deadlines.push(millis(row.deadline));
+            columns.revisions.push(big(row.revision));
+            columns.bodies.push(&row.body);
+        }
+        columns
+    }
+}

@@ -1,0 +1,186 @@
+-- The functions of this version of the schema. Their names carry a number: a release that needs
+-- another function makes one beside the old one, so that nodes of both releases can run.
+-- They compare and write. What is to happen to a session is decided in Rust.
+
+CREATE FUNCTION {schema}.now_1() RETURNS bigint LANGUAGE sql VOLATILE AS $$
+    SELECT floor(extract(epoch FROM clock_timestamp()) * 1000)::bigint
+$$;
+
+-- 0 done, 1 stale, 2 busy, 3 late, 4 too many guests.
+CREATE FUNCTION {schema}.write_1(
+    in_partition integer, decided bigint, is_the_time boolean, max_delay bigint, my_hold bigint,
+    guests_by bigint, max_guests bigint,
+    seen_ids uuid[], seen_revisions bigint[], seen_at bigint[],
+    of_owner uuid, owner_ids uuid[], owner_revisions bigint[],
+    cell_kinds smallint[], cell_keys uuid[], cell_versions bigint[],
+    put_ids uuid[], put_classes smallint[], put_realms bigint[], put_owners uuid[], put_due bigint[],
+    put_seen bigint[], put_idle bigint[], put_deadlines bigint[], put_revisions bigint[], put_bodies bytea[],
+    later_ids uuid[], later_due bigint[],
+    gone_ids uuid[],
+    new_kinds smallint[], new_keys uuid[], new_versions bigint[], new_at bigint[], new_bodies bytea[],
+    appended bytea[]
+) RETURNS integer LANGUAGE plpgsql VOLATILE AS $$
+DECLARE
+    p record;
+    clock bigint;
+    at_time bigint;
+    total bigint;
+    updated bigint;
+    differ boolean;
+BEGIN
+    -- All writers of a partition wait here for each other, and each statement below sees what those
+    -- before have committed.
+    SELECT sequence, guests, latest, holder, held_until INTO p
+        FROM {schema}.partitions WHERE id = in_partition FOR NO KEY UPDATE;
+    IF NOT FOUND THEN
+        RAISE EXCEPTION 'there is no partition %', in_partition USING ERRCODE = 'data_corrupted';
+    END IF;
+    clock := {schema}.now_1();
+    IF p.held_until > clock AND p.holder IS DISTINCT FROM my_hold THEN
+        RETURN 2;
+    END IF;
+    at_time := greatest(CASE WHEN is_the_time THEN decided ELSE clock END, p.latest);
+    IF NOT is_the_time AND abs(at_time - decided) > max_delay THEN
+        RETURN 3;
+    END IF;
+
+    -- Activity is written without the lock of the partition. Whoever depends on it locks the rows.
+    IF array_remove(seen_at, NULL) <> '{}' THEN
+        PERFORM FROM {schema}.sessions WHERE id = ANY (seen_ids) ORDER BY id FOR NO KEY UPDATE;
+    END IF;
+    SELECT true INTO differ
+        FROM unnest(seen_ids, seen_revisions, seen_at) AS e (id, revision, seen)
+        LEFT JOIN {schema}.sessions s ON s.id = e.id
+        WHERE coalesce(s.revision, 0) <> e.revision OR (e.seen IS NOT NULL AND e.seen <> s.seen)
+        LIMIT 1;
+    IF differ THEN
+        RETURN 1;
+    END IF;
+    IF of_owner IS NOT NULL THEN
+        SELECT true INTO differ
+            FROM unnest(owner_ids, owner_revisions) AS e (id, revision)
+            FULL JOIN (SELECT id, revision FROM {schema}.sessions WHERE owner = of_owner) s ON s.id = e.id
+            WHERE e.revision IS DISTINCT FROM s.revision
+            LIMIT 1;
+        IF differ THEN
+            RETURN 1;
+        END IF;
+    END IF;
+    IF cell_keys <> '{}' THEN
+        SELECT true INTO differ
+            FROM unnest(cell_kinds, cell_keys, cell_versions) AS e (kind, key, version)
+            LEFT JOIN {schema}.cells c ON c.partition = in_partition AND c.kind = e.kind AND c.key = e.key
+            WHERE coalesce(c.version, 0) <> e.version
+            LIMIT 1;
+        IF differ THEN
+            RETURN 1;
+        END IF;
+    END IF;
+
+    -- What others who count at this moment may add is less than one for each connection. So near
+    -- the limit they count one after the other, and further away none has to wait.
+    IF guests_by > 0 AND max_guests IS NOT NULL THEN
+        SELECT coalesce(sum(guests), 0) INTO total FROM {schema}.partitions;
+        IF total + guests_by + guests_by * current_setting('max_connections')::bigint > max_guests THEN
+            PERFORM pg_advisory_xact_lock((7237::bigint << 32) | '{schema}.partitions'::regclass::oid::bigint);
+            SELECT coalesce(sum(guests), 0) INTO total FROM {schema}.partitions;
+            IF total + guests_by > max_guests THEN
+                RETURN 4;
+            END IF;
+        END IF;
+    END IF;
+
+    IF put_ids <> '{}' THEN
+        UPDATE {schema}.sessions s
+            SET class = e.class, realm = e.realm, owner = e.owner,
+                due = CASE WHEN s.class = e.class AND e.class < 2 THEN least(s.due, e.due) ELSE e.due END,
+                seen = greatest(s.seen, e.seen),
+                idle_ms = e.idle_ms, deadline = e.deadline, revision = e.revision, body = e.body
+            FROM unnest(put_ids, put_classes, put_realms, put_owners, put_due, put_seen, put_idle,
+                        put_deadlines, put_revisions, put_bodies)
+                AS e (id, class, realm, owner, due, seen, idle_ms, deadline, revision, body)
+            WHERE s.id = e.id;
+        GET DIAGNOSTICS updated = ROW_COUNT;
+        IF updated < cardinality(put_ids) THEN
+            INSERT INTO {schema}.sessions
+                    (id, class, realm, owner, due, seen, idle_ms, deadline, revision, body)
+                SELECT e.* FROM unnest(put_ids, put_classes, put_realms, put_owners, put_due, put_seen,
+                                       put_idle, put_deadlines, put_revisions, put_bodies)
+                    AS e (id, class, realm, owner, due, seen, idle_ms, deadline, revision, body)
+                WHERE NOT EXISTS (SELECT FROM {schema}.sessions s WHERE s.id = e.id);
+        END IF;
+    END IF;
+    IF later_ids <> '{}' THEN
+        UPDATE {schema}.sessions s SET due = e.due
+            FROM unnest(later_ids, later_due) AS e (id, due) WHERE s.id = e.id;
+    END IF;
+    IF gone_ids <> '{}' THEN
+        DELETE FROM {schema}.sessions WHERE id = ANY (gone_ids);
+    END IF;
+    IF new_keys <> '{}' THEN
+        INSERT INTO {schema}.cells AS c (partition, kind, key, version, at, body)
+            SELECT in_partition, * FROM unnest(new_kinds, new_keys, new_versions, new_at, new_bodies)
+            ON CONFLICT (partition, kind, key) DO UPDATE
+                SET version = excluded.version, at = excluded.at, body = excluded.body;
+    END IF;
+    IF appended <> '{}' THEN
+        INSERT INTO {schema}.events (partition, sequence, at, body)
+            SELECT in_partition, p.sequence + n, at_time, body
+            FROM unnest(appended) WITH ORDINALITY AS e (body, n);
+    END IF;
+    UPDATE {schema}.partitions
+        SET sequence = p.sequence + cardinality(appended), guests = p.guests + guests_by, latest = at_time,
+            held_until = CASE WHEN p.holder = my_hold THEN 0 ELSE p.held_until END
+        WHERE id = in_partition;
+    RETURN 0;
+END
+$$;
+
+-- Keeps a partition for one writer, if nobody else does.
+CREATE FUNCTION {schema}.hold_1(in_partition integer, my_hold bigint, for_ms bigint)
+RETURNS void LANGUAGE sql VOLATILE AS $$
+    UPDATE {schema}.partitions SET holder = my_hold, held_until = {schema}.now_1() + for_ms
+        WHERE id = in_partition AND (holder = my_hold OR held_until <= {schema}.now_1())
+$$;
+
+-- Row after row in the order of ids, as everybody locks them; of one session in the order given.
+CREATE FUNCTION {schema}.touch_1(ids uuid[], moments bigint[], own_time bigint)
+RETURNS void LANGUAGE plpgsql VOLATILE AS $$
+DECLARE
+    t record;
+    clock bigint := coalesce(own_time, {schema}.now_1());
+BEGIN
+    FOR t IN SELECT id, least(moment, clock) AS moment FROM unnest(ids, moments) AS e (id, moment) LOOP
+        UPDATE {schema}.sessions SET seen = t.moment
+            WHERE id = t.id AND class < 2 AND seen < t.moment
+                AND t.moment - idle_ms < seen AND t.moment < deadline;
+    END LOOP;
+END
+$$;
+
+-- Forgets the oldest events of a partition: those written until then, and those before `keep_after`.
+CREATE FUNCTION {schema}.prune_1(in_partition integer, until bigint, keep_after bigint, at_most bigint)
+RETURNS bigint LANGUAGE plpgsql VOLATILE AS $$
+DECLARE
+    p record;
+    upto bigint;
+    went bigint;
+BEGIN
+    SELECT sequence, kept_from INTO p
+        FROM {schema}.partitions WHERE id = in_partition FOR NO KEY UPDATE;
+    -- Times of a partition never run backwards.
+    SELECT max(sequence) INTO upto FROM (
+        SELECT sequence, at FROM {schema}.events
+            WHERE partition = in_partition AND sequence > p.kept_from
+            ORDER BY sequence LIMIT at_most) oldest
+        WHERE at <= until OR sequence <= keep_after;
+    IF upto IS NULL THEN
+        RETURN 0;
+    END IF;
+    DELETE FROM {schema}.events
+        WHERE partition = in_partition AND sequence > p.kept_from AND sequence <= upto;
+    GET DIAGNOSTICS went = ROW_COUNT;
+    UPDATE {schema}.partitions SET kept_from = upto WHERE id = in_partition;
+    RETURN went;
+END
+$$;

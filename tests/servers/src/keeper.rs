@@ -1,0 +1,51 @@
+//! Cleaning up after a process that may be killed at any moment.
+
+use std::os::unix::process::CommandExt;
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+
+/// Waits for the end of its input, stops the process whose number is in the first line of a file,
+/// and removes a folder.
+const SCRIPT: &str = r#"
+cat > /dev/null
+pid=$(head -n 1 "$2" 2> /dev/null)
+if [ -n "$pid" ]; then
+    kill -s CONT "$pid"; kill -s QUIT "$pid"
+    while kill -s 0 "$pid"; do sleep 0.05; done
+fi 2> /dev/null
+rm -rf "$1"
+"#;
+
+/// Stops a server and removes its folder when it is dropped, or when this process ends.
+pub(crate) struct Keeper(Child);
+
+impl Keeper {
+    /// Over a folder, and the file that holds the number of the server's process.
+    ///
+    /// # Panics
+    /// When there is no shell.
+    pub(crate) fn of(folder: &Path, pid_file: &Path) -> Self {
+        let mut shell = Command::new("sh");
+        shell.args(["-c", SCRIPT, "keeper"]).arg(folder).arg(pid_file);
+        // In a group of its own, so that Ctrl-C does not end it before its work is done.
+        shell.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null()).process_group(0);
+        Self(shell.spawn().expect("sh runs"))
+    }
+}
+
+impl Drop for Keeper {
+    fn drop(&mut self) {
+        drop(self.0.stdin.take());
+        let _ = self.0.wait();
+    }
+}
+
+/// Runs a program to its end.
+///
+/// # Panics
+/// When it fails, with what it said.
+pub(crate) fn run(command: &mut Command) {
+    let done = command.stdin(Stdio::null()).output().unwrap_or_else(|e| panic!("{command:?}: {e}"));
+    let said = String::from_utf8_lossy(&done.stderr);
+    assert!(done.status.success(), "{command:?} failed: {said}");
+}

@@ -1,0 +1,9 @@
+//! Real servers for tests, each in a temporary folder on a free port of loopback.
+//!
+//! A server lives as long as the process that started it, however that ends: a small shell waits
+//! for the end of a pipe from the process, then stops the server and removes the folder.
+
+mod keeper;
+mod postgres;
+
+pub use postgres::{Postgres, Signal};
