@@ -7,6 +7,7 @@ use anyhow::{Context, Result};
 use serde_json::json;
 use tenure::{Memory, Sessions};
 use tenure_embedded::Embedded;
+use tenure_postgres::Postgres;
 
 use crate::config::Settings;
 use crate::exit::Exit;
@@ -18,6 +19,7 @@ pub(crate) async fn open(settings: &Settings) -> Result<Sessions> {
     let builder = match &settings.store {
         StoreUrl::Memory => Sessions::builder(Memory),
         StoreUrl::Embedded(dir) => Sessions::builder(embedded(settings, dir.clone())),
+        StoreUrl::Postgres(address) => Sessions::builder(postgres(settings, address.expose())),
     };
     let builder = builder.policy(settings.policy.clone()).cookie(settings.cookie.clone());
     let builder = builder.realm(settings.realm.clone());
@@ -33,6 +35,15 @@ fn embedded(settings: &Settings, dir: PathBuf) -> Embedded {
         None => engine,
     };
     match &settings.master_key_file {
+        Some(file) => engine.master_key_file(file),
+        None => engine,
+    }
+}
+
+fn postgres(settings: &Settings, address: &str) -> Postgres {
+    let engine = Postgres::at(address);
+    let usual = || settings.config_dir.as_ref().map(|dir| dir.join("master.key"));
+    match settings.master_key_file.clone().or_else(usual) {
         Some(file) => engine.master_key_file(file),
         None => engine,
     }

@@ -1,5 +1,6 @@
 //! Naming a store, and what its operator decides about it.
 
+use std::fmt;
 use std::path::PathBuf;
 use std::str::FromStr;
 
@@ -14,10 +15,29 @@ pub(crate) enum StoreUrl {
     Embedded(PathBuf),
     /// In memory, until the process ends.
     Memory,
+    /// In a PostgreSQL database, which several nodes may share.
+    Postgres(Address),
+}
+
+/// An address that may hold a password.
+#[derive(Clone, PartialEq, Eq)]
+pub(crate) struct Address(String);
+
+impl Address {
+    /// The address as it was given.
+    pub(crate) fn expose(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for Address {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Address(…)")
+    }
 }
 
 /// Stores that a later release is to have, told apart from misspelt ones.
-const LATER: &[&str] = &["postgres", "postgresql", "redis", "rediss", "redis-sentinel", "redis-cluster"];
+const LATER: &[&str] = &["redis", "rediss", "redis-sentinel", "redis-cluster"];
 
 impl FromStr for StoreUrl {
     type Err = anyhow::Error;
@@ -27,10 +47,13 @@ impl FromStr for StoreUrl {
         match url.split_once(':') {
             Some(("memory", "")) => Ok(Self::Memory),
             Some(("embedded", dir)) if !dir.is_empty() => Ok(Self::Embedded(dir.into())),
+            Some(("postgres" | "postgresql", _)) => Ok(Self::Postgres(Address(url.to_owned()))),
             Some((scheme, _)) if LATER.contains(&scheme) => {
-                bail!("--store: {scheme} is not in this release; there are embedded:DIR and memory:")
+                bail!(
+                    "--store: {scheme} is not in this release; there are embedded:DIR, postgres://… and memory:"
+                )
             }
-            _ => bail!("--store: say embedded:DIR or memory:"),
+            _ => bail!("--store: say embedded:DIR, postgres://… or memory:"),
         }
     }
 }

@@ -64,7 +64,9 @@ pub(crate) async fn open(
     if !exists(client, schema).await? {
         let key = key.ok_or_else(no_key)?;
         let step = client.transaction().await.map_err(failed)?;
-        step.execute("SELECT pg_advisory_xact_lock($1, hashtext($2))", &[&LOCK, &schema]).await.map_err(failed)?;
+        step.execute("SELECT pg_advisory_xact_lock($1, hashtext($2))", &[&LOCK, &schema])
+            .await
+            .map_err(failed)?;
         let there = step.query_one(EXISTS, &[&format!("{schema}.meta")]).await.map_err(failed)?;
         if !get::<bool>(&there, 0)? {
             if !get::<bool>(&step.query_one(HAS_SCHEMA, &[&schema]).await.map_err(failed)?, 0)? {
@@ -84,9 +86,8 @@ pub(crate) async fn open(
             step.execute(&meta, &[&VERSION, &READABLE_BY, &partitions, &epoch, &&store[..], &&check[..]])
                 .await
                 .map_err(failed)?;
-            let rows = format!(
-                "INSERT INTO {schema}.partitions (id) SELECT n FROM generate_series(0, $1 - 1) n"
-            );
+            let rows =
+                format!("INSERT INTO {schema}.partitions (id) SELECT n FROM generate_series(0, $1 - 1) n");
             step.execute(&rows, &[&partitions]).await.map_err(failed)?;
         }
         step.commit().await.map_err(failed)?;
