@@ -69,10 +69,13 @@ impl PostgresPlace {
         let mut tails: BTreeMap<u16, Tail<Entry>> = BTreeMap::new();
         for row in &rows {
             let Some(id) = get::<Option<i32>>(row, 5)? else { continue };
-            let partition = u16::try_from(id).map_err(|_| error::corrupt("a partition has a wrong number"))?;
+            let partition =
+                u16::try_from(id).map_err(|_| error::corrupt("a partition has a wrong number"))?;
             let (sequence, kept_from) = (count(get(row, 6)?), count(get(row, 7)?));
             let asked = after.get(usize::from(partition)).copied().flatten();
-            let tail = tails.entry(partition).or_insert_with(|| begun(partition, asked, self.epoch, sequence, kept_from));
+            let tail = tails
+                .entry(partition)
+                .or_insert_with(|| begun(partition, asked, self.epoch, sequence, kept_from));
             if let Some(entry) = self.entry(row, 8)? {
                 tail.next = entry.position;
                 tail.events.push(entry);
@@ -103,7 +106,8 @@ impl PostgresPlace {
             let (id, is_old): (i32, bool) = (get(row, 0)?, get(row, 3)?);
             logs.push((id, count(get(row, 1)?), count(get(row, 2)?), is_old));
         }
-        let most = share(logs.iter().map(|(_, sequence, kept, _)| sequence - kept).collect(), prune.max_events);
+        let most =
+            share(logs.iter().map(|(_, sequence, kept, _)| sequence - kept).collect(), prune.max_events);
         let mut pruned = 0;
         for (id, sequence, kept_from, is_old) in logs {
             let keep_after = sequence.saturating_sub(most);
@@ -143,17 +147,10 @@ fn share(mut lengths: Vec<u64>, all: u64) -> u64 {
 
 /// What there is to tell of a log before its events. Who asked from a position that is not kept, or
 /// of another history, goes on from the end.
-fn begun(
-    partition: u16,
-    asked: Option<Position>,
-    epoch: u64,
-    sequence: u64,
-    kept_from: u64,
-) -> Tail<Entry> {
+fn begun(partition: u16, asked: Option<Position>, epoch: u64, sequence: u64, kept_from: u64) -> Tail<Entry> {
     let end = Position { epoch, sequence };
-    let kept = |position: &Position| {
-        position.epoch == epoch && (kept_from..=sequence).contains(&position.sequence)
-    };
+    let kept =
+        |position: &Position| position.epoch == epoch && (kept_from..=sequence).contains(&position.sequence);
     let next = asked.filter(kept);
     Tail {
         partition,

@@ -1,8 +1,10 @@
 //! Sessions and cells as rows, and what a step wants to see of them.
 
+use std::time::Duration;
+
 use tenure::SessionId;
 use tenure::store::StoreError;
-use tenure_shared::{Cell, CellKey, CellKind, Class, Row, View, Want};
+use tenure_shared::{Cell, CellKey, CellKind, Class, Hold, Row, View, Want};
 use tokio_postgres::Row as SqlRow;
 use tokio_postgres::types::FromSql;
 
@@ -13,6 +15,9 @@ use crate::types::{Id, big, count, millis, moment};
 /// The columns of a session in the order in which [`row`] reads them.
 pub(crate) const COLUMNS: &str =
     "s.id, s.class, s.realm, s.owner, s.due, s.seen, s.idle_ms, s.deadline, s.revision, s.body";
+
+/// How often one tries to hold a partition that another holds.
+const HOLD_TRIED: Duration = Duration::from_millis(3);
 
 /// What a row of a view tells.
 const PARTITION: i32 = 0;
@@ -25,8 +30,7 @@ impl PostgresPlace {
     pub(crate) async fn view_of(&self, want: &Want) -> Result<View, StoreError> {
         let partition = i32::from(want.partition);
         if let Some(hold) = want.hold {
-            let (holder, for_ms) = (hold.holder.cast_signed(), big(hold.for_ms));
-            self.pool.query(Sent::Nothing, &self.sql.hold, &[&partition, &holder, &for_ms]).await?;
+            self.hold(partition, hold).await?;
         }
         let ids: Vec<Id> = want.sessions.iter().map(|id| Id::from(*id)).collect();
         if want.owner.is_none() && want.cells.is_empty() && !want.guests {
@@ -38,6 +42,21 @@ impl PostgresPlace {
         let values: [&(dyn tokio_postgres::types::ToSql + Sync); 6] =
             [&partition, &ids, &owner, &kinds, &keys, &want.guests];
         seen(self.pool.query(Sent::Nothing, &self.sql.view, &values).await?)
+    }
+
+    /// Keeps the partition. If another does, waits for its turn, but not for ever: to look at what is
+    /// about to change would be in vain.
+    async fn hold(&self, partition: i32, hold: Hold) -> Result<(), StoreError> {
+        let (holder, for_ms) = (hold.holder.cast_signed(), big(hold.for_ms));
+        for _ in 0..hold.for_ms / HOLD_TRIED.as_millis() as u64 {
+            let held =
+                self.pool.query_one(Sent::Nothing, &self.sql.hold, &[&partition, &holder, &for_ms]).await?;
+            if get(&held, 0)? {
+                break;
+            }
+            tokio::time::sleep(HOLD_TRIED).await;
+        }
+        Ok(())
     }
 
     /// The rows to look at.
