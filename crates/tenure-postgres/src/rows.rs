@@ -5,8 +5,9 @@ use std::time::Duration;
 use tenure::SessionId;
 use tenure::store::StoreError;
 use tenure_shared::{Cell, CellKey, CellKind, Class, Hold, Row, View, Want};
+use tokio::time::{sleep, timeout};
 use tokio_postgres::Row as SqlRow;
-use tokio_postgres::types::FromSql;
+use tokio_postgres::types::{FromSql, ToSql};
 
 use crate::error::{self, Sent};
 use crate::place::PostgresPlace;
@@ -17,7 +18,7 @@ pub(crate) const COLUMNS: &str =
     "s.id, s.class, s.realm, s.owner, s.due, s.seen, s.idle_ms, s.deadline, s.revision, s.body";
 
 /// How often one tries to hold a partition that another holds.
-const HOLD_TRIED: Duration = Duration::from_millis(3);
+const HOLD_TRIED: Duration = Duration::from_millis(1);
 
 /// What a row of a view tells.
 const PARTITION: i32 = 0;
@@ -39,24 +40,24 @@ impl PostgresPlace {
         let owner = want.owner.map(Id);
         let kinds: Vec<i16> = want.cells.iter().map(|cell| cell.kind as i16).collect();
         let keys: Vec<Id> = want.cells.iter().map(|cell| Id(cell.key)).collect();
-        let values: [&(dyn tokio_postgres::types::ToSql + Sync); 6] =
-            [&partition, &ids, &owner, &kinds, &keys, &want.guests];
+        let values: [&(dyn ToSql + Sync); 6] = [&partition, &ids, &owner, &kinds, &keys, &want.guests];
         seen(self.pool.query(Sent::Nothing, &self.sql.view, &values).await?)
     }
 
     /// Keeps the partition. If another does, waits for its turn, but not for ever: to look at what is
-    /// about to change would be in vain.
+    /// about to change would be in vain. Of one node only one asks at a time.
     async fn hold(&self, partition: i32, hold: Hold) -> Result<(), StoreError> {
         let (holder, for_ms) = (hold.holder.cast_signed(), big(hold.for_ms));
-        for _ in 0..hold.for_ms / HOLD_TRIED.as_millis() as u64 {
-            let held =
-                self.pool.query_one(Sent::Nothing, &self.sql.hold, &[&partition, &holder, &for_ms]).await?;
-            if get(&held, 0)? {
-                break;
+        let values: [&(dyn ToSql + Sync); 3] = [&partition, &holder, &for_ms];
+        let line = &self.lines[usize::from(partition.unsigned_abs() as u16) % self.lines.len()];
+        let held = async {
+            let _turn = line.lock().await;
+            while !get::<bool>(&self.pool.query_one(Sent::Nothing, &self.sql.hold, &values).await?, 0)? {
+                sleep(HOLD_TRIED).await;
             }
-            tokio::time::sleep(HOLD_TRIED).await;
-        }
-        Ok(())
+            Ok(())
+        };
+        timeout(Duration::from_millis(hold.for_ms), held).await.unwrap_or(Ok(()))
     }
 
     /// The rows to look at.
