@@ -6,6 +6,14 @@ CREATE FUNCTION {schema}.now_1() RETURNS bigint LANGUAGE sql VOLATILE AS $$
     SELECT floor(extract(epoch FROM clock_timestamp()) * 1000)::bigint
 $$;
 
+-- Ends a step that has written nothing but a lock: the next one need not wait for the disk.
+CREATE FUNCTION {schema}.nothing_1(code integer) RETURNS integer LANGUAGE plpgsql VOLATILE AS $$
+BEGIN
+    PERFORM set_config('synchronous_commit', 'off', true);
+    RETURN code;
+END
+$$;
+
 -- 0 done, 1 stale, 2 busy, 3 late, 4 too many guests.
 CREATE FUNCTION {schema}.write_1(
     in_partition integer, decided bigint, is_the_time boolean, max_delay bigint, my_hold bigint,
@@ -37,11 +45,11 @@ BEGIN
     END IF;
     clock := {schema}.now_1();
     IF p.held_until > clock AND p.holder IS DISTINCT FROM my_hold THEN
-        RETURN 2;
+        RETURN {schema}.nothing_1(2);
     END IF;
     at_time := greatest(CASE WHEN is_the_time THEN decided ELSE clock END, p.latest);
     IF NOT is_the_time AND abs(at_time - decided) > max_delay THEN
-        RETURN 3;
+        RETURN {schema}.nothing_1(3);
     END IF;
 
     -- Activity is written without the lock of the partition. Whoever depends on it locks the rows.
@@ -54,7 +62,7 @@ BEGIN
         WHERE coalesce(s.revision, 0) <> e.revision OR (e.seen IS NOT NULL AND e.seen <> s.seen)
         LIMIT 1;
     IF differ THEN
-        RETURN 1;
+        RETURN {schema}.nothing_1(1);
     END IF;
     IF of_owner IS NOT NULL THEN
         SELECT true INTO differ
@@ -63,7 +71,7 @@ BEGIN
             WHERE e.revision IS DISTINCT FROM s.revision
             LIMIT 1;
         IF differ THEN
-            RETURN 1;
+            RETURN {schema}.nothing_1(1);
         END IF;
     END IF;
     IF cell_keys <> '{}' THEN
@@ -73,7 +81,7 @@ BEGIN
             WHERE coalesce(c.version, 0) <> e.version
             LIMIT 1;
         IF differ THEN
-            RETURN 1;
+            RETURN {schema}.nothing_1(1);
         END IF;
     END IF;
 
@@ -85,7 +93,7 @@ BEGIN
             PERFORM pg_advisory_xact_lock((7237::bigint << 32) | '{schema}.partitions'::regclass::oid::bigint);
             SELECT coalesce(sum(guests), 0) INTO total FROM {schema}.partitions;
             IF total + guests_by > max_guests THEN
-                RETURN 4;
+                RETURN {schema}.nothing_1(4);
             END IF;
         END IF;
     END IF;
@@ -136,11 +144,24 @@ BEGIN
 END
 $$;
 
--- Keeps a partition for one writer, if nobody else does.
+-- Keeps a partition for one writer, if nobody else does. Says whether it is kept.
 CREATE FUNCTION {schema}.hold_1(in_partition integer, my_hold bigint, for_ms bigint)
-RETURNS void LANGUAGE sql VOLATILE AS $$
-    UPDATE {schema}.partitions SET holder = my_hold, held_until = {schema}.now_1() + for_ms
-        WHERE id = in_partition AND (holder = my_hold OR held_until <= {schema}.now_1())
+RETURNS boolean LANGUAGE plpgsql VOLATILE AS $$
+DECLARE
+    clock bigint := {schema}.now_1();
+BEGIN
+    -- Without a lock first: most who ask have to come again.
+    PERFORM FROM {schema}.partitions
+        WHERE id = in_partition AND (holder = my_hold OR held_until <= clock);
+    IF NOT FOUND THEN
+        RETURN false;
+    END IF;
+    -- A hold that a crash undoes has kept nobody from anything.
+    PERFORM set_config('synchronous_commit', 'off', true);
+    UPDATE {schema}.partitions SET holder = my_hold, held_until = clock + for_ms
+        WHERE id = in_partition AND (holder = my_hold OR held_until <= clock);
+    RETURN FOUND;
+END
 $$;
 
 -- Row after row in the order of ids, as everybody locks them; of one session in the order given.
