@@ -36,6 +36,13 @@ pub trait Place: Send + Sync + 'static {
     /// Writes, if all that the step depends on is still as it was.
     async fn write(&self, write: &Write) -> Result<Wrote, StoreError>;
 
+    /// Resolves when all that the partition has now is as safe as an [essential](Write::essential) write
+    /// that is acknowledged: a step that found its work done already has not waited for that itself.
+    async fn confirm(&self, partition: u16) -> Result<(), StoreError> {
+        let _ = partition;
+        Ok(())
+    }
+
     /// Moves times of last activity, in the order given, as [`Touched`] says. `now` is the time by
     /// which they are clamped if the place lives by the caller's clock.
     async fn touch(&self, touches: &[Touched], now: Option<Timestamp>) -> Result<(), StoreError>;

@@ -86,7 +86,12 @@ impl<P: Place> SharedStore<P> {
                     Err(_) => return Err(StoreError::Unavailable("a step wants to know too much".into())),
                 }
             };
-            let Some(write) = write else { return Ok(done) };
+            let Some(write) = write else {
+                if essential {
+                    self.place.confirm(want.partition).await?;
+                }
+                return Ok(done);
+            };
             match self.place.write(&finish(write)).await? {
                 Wrote::Done => return Ok(done),
                 Wrote::TooManyGuests => too_many = true,

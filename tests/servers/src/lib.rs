@@ -5,5 +5,7 @@
 
 mod keeper;
 mod postgres;
+mod redis;
 
 pub use postgres::{Postgres, Signal};
+pub use redis::Redis;

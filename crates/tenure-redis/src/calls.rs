@@ -1,0 +1,292 @@
+//! Calls: each finds the server of its partition, follows where it is sent, and ends in time.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use redis::{Pipeline, Value};
+use tenure::random::Random;
+use tenure::store::StoreError;
+
+use crate::error::{Excuse, Failure, excuse, odd};
+use crate::keys::Keys;
+use crate::link::{Link, Request};
+use crate::meta::Meta;
+use crate::script::{BEGIN, Script};
+use crate::servers::Servers;
+
+/// How often a call is sent again when the server says that it was not done.
+const TRIES: u32 = 6;
+
+/// How long to wait when a server says: later.
+const LATER: Duration = Duration::from_millis(20);
+
+/// What a script answers that does not find its partition.
+const GONE: &[u8] = b"GONE";
+
+/// A store's servers and the names of its keys.
+pub(crate) struct Calls {
+    pub(crate) servers: Servers,
+    pub(crate) keys: Keys,
+    pub(crate) meta: Meta,
+    pub(crate) random: Arc<dyn Random>,
+    /// Whether the store is made, so that what is not there is lost.
+    pub(crate) is_open: AtomicBool,
+    pub(crate) is_closed: AtomicBool,
+}
+
+/// What a call is about.
+#[derive(Clone, Copy)]
+enum At {
+    Meta,
+    Partition(u16),
+}
+
+impl Calls {
+    /// Runs a script on a partition. `own` are the keys beside the head and the guests that it uses.
+    ///
+    /// # Errors
+    /// Whether it may have been done.
+    pub(crate) async fn script(
+        &self,
+        partition: u16,
+        script: &Script,
+        own: Vec<Vec<u8>>,
+        args: Vec<Vec<u8>>,
+    ) -> Result<Value, Failure> {
+        let mut keys = vec![self.keys.head(partition).into_bytes(), self.keys.guests(partition).into_bytes()];
+        // A server of a cluster looks at the names of all keys before it begins: while a slot moves
+        // to another server, a part of them may be there already.
+        if self.servers.is_cluster() {
+            keys.extend(own);
+        }
+        self.call(At::Partition(partition), &Request::Script(script, keys, args)).await
+    }
+
+    /// Sends commands about a partition.
+    ///
+    /// # Errors
+    /// Whether they may have been done.
+    pub(crate) async fn commands(&self, partition: u16, commands: Pipeline) -> Result<Value, Failure> {
+        self.call(At::Partition(partition), &Request::Commands(commands)).await
+    }
+
+    async fn call(&self, at: At, request: &Request<'_>) -> Result<Value, Failure> {
+        // Longer than one answer may take, so that a connection that is of no use shows first.
+        let within = self.servers.settings.timeout + Duration::from_millis(500);
+        match tokio::time::timeout(within, self.follow(at, request)).await {
+            Ok(answered) => answered,
+            Err(_) => Err(Failure::Late("Redis does not answer in time".into())),
+        }
+    }
+
+    async fn follow(&self, at: At, request: &Request<'_>) -> Result<Value, Failure> {
+        let slot = match at {
+            At::Meta => self.keys.meta_slot(),
+            At::Partition(partition) => self.keys.slot(partition),
+        };
+        let (mut whole, mut asked) = (false, None);
+        let mut why = StoreError::Unavailable("no server of Redis is known".into());
+        for _ in 0..TRIES {
+            if self.is_closed.load(Ordering::Relaxed) {
+                return Err(Failure::Refused(StoreError::Unavailable("the store is closed".into())));
+            }
+            let routes = self.servers.routes();
+            let found = match (&asked, routes.of(slot)) {
+                (Some(address), _) => self.servers.link_to(address).await,
+                (None, Some(node)) => self.servers.link(node).await,
+                (None, None) => Err(why.clone()),
+            };
+            let link = match found {
+                Ok(link) => link,
+                Err(error @ StoreError::Configuration(_)) => return Err(Failure::Refused(error)),
+                Err(error) => {
+                    why = error;
+                    asked = None;
+                    if let Err(error) = self.servers.look(&routes).await {
+                        why = error;
+                    }
+                    if !self.servers.moves() {
+                        break;
+                    }
+                    tokio::time::sleep(LATER).await;
+                    continue;
+                }
+            };
+            let excused = match self.send(at, &link, request, whole, asked.is_some()).await? {
+                Ok(value) => return Ok(value),
+                Err(excuse) => excuse,
+            };
+            asked = None;
+            match excused {
+                Excuse::NoScript => whole = true,
+                Excuse::Ask(address) => asked = address,
+                Excuse::Later(said) => {
+                    why = StoreError::Unavailable(said);
+                    tokio::time::sleep(LATER).await;
+                }
+                Excuse::Moved => {
+                    why = StoreError::Unavailable("the cluster is moving slots".into());
+                    let _ = self.servers.look(&routes).await;
+                }
+                Excuse::NotPrimary(said) => {
+                    why = StoreError::Unavailable(said);
+                    link.give_up();
+                    let _ = self.servers.look(&routes).await;
+                }
+                Excuse::Refused(error) => return Err(Failure::Refused(error)),
+                Excuse::Failed(said) => return Err(Failure::Broken(said)),
+            }
+        }
+        Err(Failure::Refused(why))
+    }
+
+    /// The connection to the primary of a partition, whose log is that server's.
+    ///
+    /// # Errors
+    /// Unavailable.
+    pub(crate) async fn link_of(&self, partition: u16) -> Result<Arc<Link>, StoreError> {
+        let mut why = StoreError::Unavailable("no server of Redis is known".into());
+        for _ in 0..TRIES {
+            let routes = self.servers.routes();
+            if let Some(node) = routes.of(self.keys.slot(partition)) {
+                match self.servers.link(node).await {
+                    Ok(link) if link.has_begun(partition) => return Ok(link),
+                    // Any call begins it.
+                    Ok(_) => {
+                        let mut commands = redis::pipe();
+                        commands.cmd("HGET").arg(self.keys.head(partition)).arg("seq");
+                        self.commands(partition, commands).await.map_err(Failure::of_read)?;
+                        continue;
+                    }
+                    Err(error) => why = error,
+                }
+            }
+            if !self.servers.moves() {
+                break;
+            }
+            self.servers.look(&routes).await?;
+        }
+        Err(why)
+    }
+
+    /// Finds out anew where the primaries are.
+    pub(crate) async fn look_again(&self) {
+        if let Err(error) = self.servers.look(&self.servers.routes()).await {
+            tracing::debug!(%error, "nobody says where the primaries are");
+        }
+    }
+
+    /// Tells all who listen that something happened.
+    ///
+    /// # Errors
+    /// As for every call.
+    pub(crate) async fn publish(&self) -> Result<(), StoreError> {
+        let mut commands = redis::pipe();
+        commands.cmd("PUBLISH").arg(self.keys.channel()).arg("");
+        self.call(At::Meta, &Request::Commands(commands)).await.map_err(Failure::of_read).map(drop)
+    }
+
+    /// Sends it over one connection, after making sure that the server's log is this server's.
+    async fn send(
+        &self,
+        at: At,
+        link: &Link,
+        request: &Request<'_>,
+        whole: bool,
+        asking: bool,
+    ) -> Result<Result<Value, Excuse>, Failure> {
+        if let At::Partition(partition) = at
+            && !link.has_begun(partition)
+            && !asking
+        {
+            match self.begin(link, partition).await {
+                Ok(Ok(())) => link.set_begun(partition, true),
+                Ok(Err(excuse)) => return Ok(Err(excuse)),
+                Err(why) => return Err(Failure::Refused(why)),
+            }
+        }
+        let value = link.ask(request, whole, asking).await?;
+        if let Some(excuse) = excuse(&value, &link.address) {
+            return Ok(Err(excuse));
+        }
+        if let (At::Partition(partition), true) = (at, is_gone(&value)) {
+            link.set_begun(partition, false);
+            return Ok(Err(Excuse::Later(format!("{} has lost a partition", link.address))));
+        }
+        Ok(Ok(value))
+    }
+
+    /// Begins a partition that is not there, and the log of one whose server has changed.
+    async fn begin(&self, link: &Link, partition: u16) -> Result<Result<(), Excuse>, StoreError> {
+        let keys = vec![self.keys.head(partition).into_bytes()];
+        let args = vec![self.number().to_vec(), link.identity.clone().into_bytes()];
+        let request = Request::Script(&BEGIN, keys, args);
+        let mut whole = false;
+        let value = loop {
+            let value = link.ask(&request, whole, false).await.map_err(Failure::of_read)?;
+            match excuse(&value, &link.address) {
+                Some(Excuse::NoScript) if !whole => whole = true,
+                Some(excuse) => return Ok(Err(excuse)),
+                None => break value,
+            }
+        };
+        if value == Value::Int(0) {
+            if self.is_open.load(Ordering::Relaxed) {
+                tracing::error!(server = %link.address, partition, "Redis has lost a partition; it begins anew, empty");
+            }
+            Box::pin(self.check_meta()).await?;
+        }
+        Ok(Ok(()))
+    }
+
+    /// Makes sure that this is still the store that was opened. One that was lost begins anew.
+    ///
+    /// # Errors
+    /// Blocked when it is another one.
+    async fn check_meta(&self) -> Result<(), StoreError> {
+        let said = self.read_meta(Some(&self.meta)).await?;
+        if said.as_ref() == Some(&self.meta) {
+            Ok(())
+        } else {
+            Err(StoreError::Blocked("another store lies under this prefix now; open it anew".into()))
+        }
+    }
+
+    /// What the server says that the store is, after writing it if there is nothing.
+    ///
+    /// # Errors
+    /// As for every call.
+    pub(crate) async fn read_meta(&self, new: Option<&Meta>) -> Result<Option<Meta>, StoreError> {
+        let key = self.keys.meta();
+        let mut commands = redis::pipe();
+        if let Some(new) = new {
+            commands.cmd("SET").arg(&key).arg(new.to_text()).arg("NX");
+        }
+        // Reads, but is not taken by a replica.
+        commands.cmd("GETEX").arg(&key);
+        match self.call(At::Meta, &Request::Commands(commands)).await.map_err(Failure::of_write)? {
+            Value::Array(said) => match said.last() {
+                Some(Value::BulkString(text)) => Meta::read(text).map(Some),
+                Some(Value::Nil) => Ok(None),
+                _ => Err(odd()),
+            },
+            _ => Err(odd()),
+        }
+    }
+
+    fn number(&self) -> [u8; 8] {
+        let mut number = [0; 8];
+        self.random.fill(&mut number);
+        number
+    }
+}
+
+/// Whether a partition is not there. The first of several commands asks its head.
+fn is_gone(value: &Value) -> bool {
+    match value {
+        Value::BulkString(said) => said == GONE,
+        Value::Array(said) => matches!(said.first(), Some(Value::Nil)),
+        _ => false,
+    }
+}

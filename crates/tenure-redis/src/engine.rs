@@ -1,0 +1,258 @@
+//! A store in Redis, before it is opened: the servers and the settings.
+
+use std::fmt;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use tenure::MasterKey;
+use tenure::store::{Context, Engine, Opened, StoreError};
+use tenure_shared::{SharedStore, key_in_environment, key_in_file};
+
+use crate::link::{MAX_PARTITIONS, Settings};
+use crate::open::{self, New};
+use crate::url::Target;
+
+/// Sessions in Redis or Valkey, shared by all nodes that are given the same servers, the same prefix
+/// and the same master key.
+///
+/// | URL | servers |
+/// |---|---|
+/// | `redis://user:password@host:6379/0` | one |
+/// | `redis-sentinel://h1,h2,h3/service` | the primary that sentinels know by this name |
+/// | `redis-cluster://h1,h2,h3` | a cluster, of which these are some servers |
+///
+/// With `rediss` instead of `redis` in them, TLS is spoken, also with sentinels. Redis 7.0 or newer,
+/// or Valkey. Nothing is ever read from a replica.
+///
+/// The master key lies outside of Redis. It is taken from the first of these that is there:
+/// [`master_key`](Self::master_key), the variable `TENURE_MASTER_KEY`, the file named by
+/// [`master_key_file`](Self::master_key_file). It is never made: all nodes need the same.
+///
+/// # What is kept
+///
+/// Redis keeps what its own settings say. The store is called durable when `appendonly` is on; a crash
+/// of the machine may still cost the last second, unless `appendfsync` is `always`. Without a file, a
+/// restart of the server is the end of all sessions. `maxmemory-policy` is to be `noeviction`: any
+/// other lets Redis throw sessions away. Opening the store warns of both.
+///
+/// A replica that takes over lacks what had not reached it: without [`replicas`](Self::replicas) that
+/// may be the last moments before the failover, **ends of sessions among them**. With it, an end is
+/// acknowledged only when so many replicas have it.
+///
+/// # Example: three sentinels, and ends that survive a failover
+/// ```
+/// use std::time::Duration;
+/// use tenure_redis::Redis;
+///
+/// let engine = Redis::at("redis-sentinel://h1.example,h2.example,h3.example/shop")
+///     .master_key_file("/etc/shop/tenure.key") // of mode 0600
+///     .prefix("shop")
+///     .replicas(1)
+///     .replica_timeout(Duration::from_millis(500));
+/// # drop(engine);
+/// ```
+///
+/// # Example: a cluster with an authority and passwords of its own
+/// ```
+/// use std::time::Duration;
+/// use tenure_redis::Redis;
+///
+/// # fn example(password: &str) -> Redis {
+/// Redis::at(format!("rediss-cluster://shop:{password}@h1.example,h2.example"))
+///     .authority_file("/etc/shop/redis-ca.pem")
+///     .partitions(192) // for six primaries
+///     .timeout(Duration::from_secs(2))
+/// # }
+/// # drop(example("secret").sentinel_login("watcher:secret"));
+/// ```
+///
+/// # Example: two nodes
+/// ```
+/// use tenure::{Check, MasterKey, Sessions, SignIn};
+/// use tenure_redis::Redis;
+///
+/// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let server = tenure_servers::Redis::start();
+/// # let (url, secret) = (server.url(), MasterKey::generate(&tenure::random::SystemRandom).to_hex());
+/// let engine = || Ok::<_, tenure::InvalidMasterKey>(Redis::at(&url).master_key(MasterKey::from_hex(&secret)?));
+/// let (here, there) = (Sessions::open(engine()?).await?, Sessions::open(engine()?).await?);
+///
+/// let token = here.sign_in(None, SignIn::password("u_1".parse()?)).await?.token;
+/// assert_eq!(there.check(token.expose().as_bytes(), &Check::signed_in()).await?.as_str(), "ok");
+/// # here.close().await?;
+/// # there.close().await?;
+/// # Ok(()) }
+/// ```
+pub struct Redis {
+    url: String,
+    prefix: String,
+    partitions: Option<u16>,
+    key: Option<MasterKey>,
+    key_file: Option<PathBuf>,
+    authority_file: Option<PathBuf>,
+    settings: Settings,
+    by_own_clock: bool,
+}
+
+impl fmt::Debug for Redis {
+    /// Without the URL, which may hold a password.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Redis").field("prefix", &self.prefix).finish_non_exhaustive()
+    }
+}
+
+impl Redis {
+    /// The store at this URL.
+    pub fn at(url: impl Into<String>) -> Self {
+        Self {
+            url: url.into(),
+            prefix: "tenure".into(),
+            partitions: None,
+            key: None,
+            key_file: None,
+            authority_file: None,
+            settings: Settings {
+                timeout: Duration::from_secs(5),
+                replicas: 0,
+                replica_timeout: Duration::from_secs(1),
+                authority: None,
+                sentinel_login: None,
+            },
+            by_own_clock: false,
+        }
+    }
+
+    /// How all keys begin, so that several stores and other applications can share a server: letters,
+    /// digits, `_`, `-`, `.` and `:`. The default is `tenure`.
+    #[must_use]
+    pub fn prefix(mut self, prefix: impl Into<String>) -> Self {
+        self.prefix = prefix.into();
+        self
+    }
+
+    /// In how many parts a new store is divided: a part lies on one server. At least 1, at most 1,024.
+    /// The default is 32 for each primary that there is. A store that exists keeps its number, so give
+    /// 32 for each primary that there may be some day.
+    #[must_use]
+    pub fn partitions(mut self, number: u16) -> Self {
+        self.partitions = Some(number.clamp(1, MAX_PARTITIONS));
+        self
+    }
+
+    /// The master key itself.
+    #[must_use]
+    pub fn master_key(mut self, key: MasterKey) -> Self {
+        self.key = Some(key);
+        self
+    }
+
+    /// The file with the master key: 64 hexadecimal digits, readable by its owner only.
+    #[must_use]
+    pub fn master_key_file(mut self, path: impl Into<PathBuf>) -> Self {
+        self.key_file = Some(path.into());
+        self
+    }
+
+    /// The file with the certificates of the authority that the servers' certificates are from, in PEM.
+    /// The default is what the system trusts.
+    #[must_use]
+    pub fn authority_file(mut self, path: impl Into<PathBuf>) -> Self {
+        self.authority_file = Some(path.into());
+        self
+    }
+
+    /// The user and the password at the sentinels, as `user:password`, as they would stand in a URL.
+    /// The default is none: those in the URL are for the servers.
+    #[must_use]
+    pub fn sentinel_login(mut self, login: impl Into<String>) -> Self {
+        self.settings.sentinel_login = Some(login.into());
+        self
+    }
+
+    /// How long to wait for an answer. The default is 5 seconds.
+    #[must_use]
+    pub fn timeout(mut self, timeout: Duration) -> Self {
+        self.settings.timeout = timeout.max(Duration::from_millis(10));
+        self
+    }
+
+    /// How many replicas are to have an end of a session before it is acknowledged. With fewer, ending
+    /// is answered with an error that can be retried, though the session has ended where the primary
+    /// is. The default is 0.
+    ///
+    /// Give the number of all replicas that may take over. With a smaller one, another replica may, which
+    /// lacks the end.
+    #[must_use]
+    pub fn replicas(mut self, number: u32) -> Self {
+        self.settings.replicas = number;
+        self
+    }
+
+    /// How long to wait for replicas. The default is one second.
+    #[must_use]
+    pub fn replica_timeout(mut self, timeout: Duration) -> Self {
+        self.settings.replica_timeout = timeout;
+        self
+    }
+
+    /// Lives by the clock of this process, for tests that move time.
+    #[doc(hidden)]
+    #[must_use]
+    pub fn by_own_clock(mut self) -> Self {
+        self.by_own_clock = true;
+        self
+    }
+
+    fn find_key(&self) -> Result<MasterKey, StoreError> {
+        if let Some(key) = &self.key {
+            return Ok(key.clone());
+        }
+        if let Some(key) = key_in_environment()? {
+            return Ok(key);
+        }
+        let in_file = self.key_file.as_deref().map_or(Ok(None), key_in_file)?;
+        in_file.ok_or_else(|| {
+            StoreError::Configuration(
+                "the master key is missing: it is neither in TENURE_MASTER_KEY nor in the file of \
+                 `master_key_file`. All nodes need the same; without it no session can be checked"
+                    .into(),
+            )
+        })
+    }
+}
+
+#[async_trait]
+impl Engine for Redis {
+    /// Opens the store, and makes it if it is not there.
+    ///
+    /// # Errors
+    /// Configuration when the key is missing or another one, the servers are too old, do not let us in
+    /// or belong to another release; Unavailable when no primary answers.
+    async fn open(mut self: Box<Self>, context: Context) -> Result<Opened, StoreError> {
+        let target = Target::parse(&self.url)?;
+        let fits = |byte: u8| byte.is_ascii_alphanumeric() || b"_-.:".contains(&byte);
+        if self.prefix.is_empty() || self.prefix.len() > 64 || !self.prefix.bytes().all(fits) {
+            return Err(StoreError::Configuration(
+                "a prefix has 1 to 64 letters, digits and characters of `_-.:`".into(),
+            ));
+        }
+        let master_key = self.find_key()?;
+        if let Some(path) = &self.authority_file {
+            let read = std::fs::read(path).map_err(|error| {
+                StoreError::Configuration(format!("reading the certificates in {}: {error}", path.display()))
+            })?;
+            self.settings.authority = Some(read);
+        }
+        if target.has_tls() && rustls::crypto::CryptoProvider::get_default().is_none() {
+            // Somebody else may do it at the same moment: then that one holds.
+            let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
+        }
+        let new = New { prefix: &self.prefix, partitions: self.partitions, key: &master_key };
+        let place = open::open(target, self.settings.clone(), new, &context).await?;
+        let store = SharedStore::new(place, &context);
+        let store = if self.by_own_clock { store.by_own_clock() } else { store };
+        Ok(Opened { store: Arc::new(store), master_key })
+    }
+}

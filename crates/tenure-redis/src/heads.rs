@@ -1,0 +1,134 @@
+//! What each server says at once about all its partitions.
+
+use std::sync::Arc;
+
+use redis::Value;
+use tenure::clock::Timestamp;
+use tenure::event::Position;
+use tenure::store::StoreError;
+
+use crate::calls::Calls;
+use crate::error::{Excuse, Failure, excuse, odd};
+use crate::link::{Link, Request, field, identity, text};
+use crate::place::{array, integer};
+
+/// Where the log of a partition ends.
+pub(crate) struct Head {
+    pub(crate) partition: u16,
+    pub(crate) end: Position,
+    /// The server's time.
+    pub(crate) now: Timestamp,
+    /// The last time of the partition.
+    pub(crate) latest: Timestamp,
+    /// Which server says so, and of which history.
+    pub(crate) server: String,
+}
+
+impl Calls {
+    /// The connections to all primaries, each with its partitions.
+    ///
+    /// # Errors
+    /// Unavailable when one is missing.
+    pub(crate) async fn by_server(&self) -> Result<Vec<(Arc<Link>, Vec<u16>)>, StoreError> {
+        let mut servers: Vec<(Arc<Link>, Vec<u16>)> = Vec::new();
+        for partition in 0..self.keys.partitions() {
+            let link = self.link_of(partition).await?;
+            match servers.iter_mut().find(|(known, _)| Arc::ptr_eq(known, &link)) {
+                Some((_, partitions)) => partitions.push(partition),
+                None => servers.push((link, vec![partition])),
+            }
+        }
+        Ok(servers)
+    }
+
+    /// Where the logs of these partitions end, in one round.
+    ///
+    /// # Errors
+    /// Unavailable when the server is not their primary any more; the next call finds the one that is.
+    pub(crate) async fn heads(&self, link: &Link, partitions: &[u16]) -> Result<Vec<Head>, StoreError> {
+        let mut commands = redis::pipe();
+        for partition in partitions {
+            commands.cmd("HMGET").arg(self.keys.head(*partition)).arg("epoch").arg("seq").arg("latest");
+        }
+        commands.cmd("TIME").cmd("INFO").arg("replication");
+        let said = link.ask(&Request::Commands(commands), false, false).await.map_err(Failure::of_read)?;
+        if let Some(excuse) = excuse(&said, &link.address) {
+            return Err(self.lost(excuse).await);
+        }
+        let said = array(said).map_err(Failure::of_read)?;
+        let [heads @ .., time, replication] = said.as_slice() else { return Err(odd()) };
+        // Asked last: a server that is still the same then was it all the time.
+        let run = link.identity.split(' ').next().unwrap_or_default();
+        let replication = text(Some(replication));
+        if field(replication, "role") != Some("master") || identity(run, replication) != link.identity {
+            link.give_up();
+            self.look_again().await;
+            return Err(StoreError::Unavailable(format!("{} is not the primary that it was", link.address)));
+        }
+        let Value::Array(time) = time else { return Err(odd()) };
+        let [seconds, micros] = time.as_slice() else { return Err(odd()) };
+        let number = |value: &Value| integer(value).map_err(Failure::of_read);
+        let clock = number(seconds)? * 1_000 + number(micros)? / 1_000;
+        let each = partitions.iter().zip(heads).map(|(partition, head)| {
+            let Value::Array(head) = head else { return Err(odd()) };
+            match head.as_slice() {
+                [Value::BulkString(epoch), sequence, latest] => Ok(Head {
+                    partition: *partition,
+                    end: Position {
+                        epoch: u64::from_be_bytes(epoch.as_slice().try_into().map_err(|_| odd())?),
+                        sequence: number(sequence)?,
+                    },
+                    latest: Timestamp::from_millis(number(latest)?),
+                    now: Timestamp::from_millis(clock.max(number(latest)?)),
+                    server: link.identity.clone(),
+                }),
+                _ => {
+                    // The next call begins it anew.
+                    link.set_begun(*partition, false);
+                    Err(StoreError::Unavailable(format!("{} has lost a partition", link.address)))
+                }
+            }
+        });
+        each.collect()
+    }
+
+    /// Whether replicas confirm that this server is the primary.
+    pub(crate) async fn is_confirmed(&self, link: &Link, partitions: &[u16]) -> bool {
+        let Some(partition) = partitions.first() else { return true };
+        match link.heart.confirmed(&self.heartbeat(*partition)).await {
+            Ok(()) => true,
+            Err(why) => {
+                tracing::warn!(server = %link.address, why, "replicas do not confirm the primary");
+                false
+            }
+        }
+    }
+
+    /// Waits until replicas have what was written to a partition.
+    ///
+    /// # Errors
+    /// Unknown when they do not say so: it is written where the primary is now.
+    pub(crate) async fn confirm(&self, partition: u16) -> Result<(), StoreError> {
+        if self.servers.settings.replicas == 0 {
+            return Ok(());
+        }
+        let link = self.link_of(partition).await.map_err(|error| StoreError::Unknown(error.to_string()))?;
+        let confirmed = link.heart.confirmed(&self.heartbeat(partition)).await;
+        confirmed.map_err(|why| StoreError::Unknown(format!("written on {}, but {why}", link.address)))
+    }
+
+    fn heartbeat(&self, partition: u16) -> String {
+        format!("{}b", self.keys.base(partition))
+    }
+
+    async fn lost(&self, excuse: Excuse) -> StoreError {
+        self.look_again().await;
+        match excuse {
+            Excuse::Refused(error) => error,
+            Excuse::Failed(said) | Excuse::Later(said) | Excuse::NotPrimary(said) => StoreError::Unavailable(said),
+            Excuse::Moved | Excuse::Ask(_) | Excuse::NoScript => {
+                StoreError::Unavailable("the cluster is moving slots".into())
+            }
+        }
+    }
+}

@@ -1,0 +1,106 @@
+//! Whether replicas confirm what a primary has.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use redis::aio::MultiplexedConnection;
+use redis::{Client, Value};
+use tokio::sync::Mutex;
+
+use crate::error::broken;
+use crate::link::{Settings, connect, field, text};
+use crate::url::Address;
+
+/// Lets replicas confirm, over a connection of its own: `WAIT` keeps a connection busy.
+///
+/// # Why this is sound
+///
+/// A round writes a heartbeat and then waits until `n` replicas have acknowledged the stream of
+/// changes up to it. Two things follow from that.
+///
+/// - The stream has one order, so a replica that has the heartbeat has all that the primary had
+///   acknowledged to anybody before the round began, over whatever connection.
+/// - A replica that is promoted takes nothing more from its old primary. One that acknowledged the
+///   heartbeat, which did not exist before the round, had not been promoted when the round began. If
+///   `n` counts all replicas that could take over, nobody had taken over when the round began; so
+///   what this primary held then was the truth.
+///
+/// With `n` smaller than the number of replicas that could take over, another one may have been
+/// promoted on the other side of a network that fell apart.
+pub(crate) struct Heart {
+    client: Client,
+    address: Address,
+    run: String,
+    settings: Settings,
+    /// The number of the last round that has begun.
+    begun: AtomicU64,
+    /// One round at a time; who waits for its turn is mostly served by the round before.
+    turn: Mutex<Turn>,
+}
+
+struct Turn {
+    connection: Option<MultiplexedConnection>,
+    /// The last round that is over, and how it went.
+    over: u64,
+    went: Result<(), String>,
+}
+
+impl Heart {
+    pub(crate) fn new(client: Client, address: Address, run: String, settings: Settings) -> Self {
+        let turn = Mutex::new(Turn { connection: None, over: 0, went: Ok(()) });
+        Self { client, address, run, settings, begun: AtomicU64::new(0), turn }
+    }
+
+    /// Waits until enough replicas have what the primary has now. `key` lies on the primary.
+    ///
+    /// # Errors
+    /// Why this is not known.
+    pub(crate) async fn confirmed(&self, key: &str) -> Result<(), String> {
+        if self.settings.replicas == 0 {
+            return Ok(());
+        }
+        // A round that begins from now on is good for this.
+        let good = self.begun.load(Ordering::SeqCst) + 1;
+        let mut turn = self.turn.lock().await;
+        if turn.over < good {
+            let round = self.begun.fetch_add(1, Ordering::SeqCst) + 1;
+            turn.went = self.round(&mut turn.connection, key).await;
+            turn.over = round;
+        }
+        turn.went.clone()
+    }
+
+    async fn round(&self, kept: &mut Option<MultiplexedConnection>, key: &str) -> Result<(), String> {
+        // A connection that is dropped in the middle of a round is not used again.
+        let mut connection = match kept.take() {
+            Some(connection) => connection,
+            None => self.connect().await?,
+        };
+        let mut beat = redis::pipe();
+        beat.cmd("SET").arg(key).arg(1);
+        beat.cmd("WAIT").arg(self.settings.replicas).arg(self.settings.replica_timeout.as_millis().max(1) as u64);
+        let said = connection.send_packed_commands(&beat, 0, 2).await.map_err(|e| broken(&self.address, &e))?;
+        if let [Value::Okay, Value::Int(replicas)] = said.as_slice() {
+            *kept = Some(connection);
+            let enough = *replicas >= i64::from(self.settings.replicas);
+            return if enough {
+                Ok(())
+            } else {
+                Err(format!("{replicas} of {} replicas confirmed in time", self.settings.replicas))
+            };
+        }
+        Err(format!("{} takes no heartbeat", self.address))
+    }
+
+    async fn connect(&self) -> Result<MultiplexedConnection, String> {
+        let patience = self.settings.timeout + self.settings.replica_timeout;
+        let connection = connect(&self.client, &self.address, self.settings.timeout, patience).await;
+        let mut connection = connection.map_err(|error| error.to_string())?;
+        let server = connection.send_packed_command(redis::cmd("INFO").arg("server")).await;
+        let server = server.map_err(|error| broken(&self.address, &error))?;
+        if field(text(Some(&server)), "run_id") == Some(&self.run) {
+            Ok(connection)
+        } else {
+            Err(format!("{} is another server now", self.address))
+        }
+    }
+}

@@ -1,0 +1,199 @@
+//! A connection to one primary.
+
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::Duration;
+
+use redis::aio::MultiplexedConnection;
+use redis::{AsyncConnectionConfig, Client, ConnectionInfo, Pipeline, TlsCertificates, Value};
+use tenure::store::StoreError;
+
+use crate::error::{Failure, broken};
+use crate::heart::Heart;
+use crate::script::Script;
+use crate::url::{Address, Target};
+
+/// How many partitions a store has at the most.
+pub(crate) const MAX_PARTITIONS: u16 = 1_024;
+
+/// How to connect, and how long to wait.
+#[derive(Clone)]
+pub(crate) struct Settings {
+    /// For an answer.
+    pub(crate) timeout: Duration,
+    /// How many replicas are to have what must not be lost.
+    pub(crate) replicas: u32,
+    /// How long to wait for them.
+    pub(crate) replica_timeout: Duration,
+    /// The authority that servers' certificates are from, instead of the system's.
+    pub(crate) authority: Option<Vec<u8>>,
+    /// `user:password` at the sentinels.
+    pub(crate) sentinel_login: Option<String>,
+}
+
+/// What to send.
+pub(crate) enum Request<'a> {
+    /// A script with its keys and arguments.
+    Script(&'a Script, Vec<Vec<u8>>, Vec<Vec<u8>>),
+    /// Commands one after the other; others may come in between.
+    Commands(Pipeline),
+}
+
+/// A connection to a server that said it is a primary.
+pub(crate) struct Link {
+    pub(crate) address: Address,
+    /// Names the server's process and its history: another after a restart or a promotion.
+    pub(crate) identity: String,
+    pub(crate) heart: Heart,
+    connection: MultiplexedConnection,
+    /// Of which partitions it is known that their logs belong to this server.
+    begun: [AtomicU64; MAX_PARTITIONS as usize / 64],
+    is_broken: AtomicBool,
+}
+
+impl Link {
+    /// Connects, and believes only a primary.
+    ///
+    /// # Errors
+    /// Unavailable, or Configuration when the server does not let us in.
+    pub(crate) async fn open(target: &Target, address: &Address, settings: &Settings) -> Result<Self, StoreError> {
+        let client = client(target.server(address)?, settings)?;
+        let mut connection = connect(&client, address, settings.timeout, settings.timeout).await?;
+        let mut ask = redis::pipe();
+        ask.cmd("ROLE").cmd("INFO").arg("server").cmd("INFO").arg("replication");
+        let said = connection
+            .send_packed_commands(&ask, 0, 3)
+            .await
+            .map_err(|error| StoreError::Unavailable(broken(address, &error)))?;
+        let [role, server, replication] = said.as_slice() else {
+            return Err(StoreError::Unavailable(format!("{address} does not speak as Redis does")));
+        };
+        match role {
+            Value::Array(role) if text(role.first()) == "master" => {}
+            Value::ServerError(error) => {
+                let said = format!("{address} says {} {}", error.code(), error.details().unwrap_or_default());
+                return Err(match error.code() {
+                    "NOPERM" | "NOAUTH" => StoreError::Configuration(said),
+                    _ => StoreError::Unavailable(said),
+                });
+            }
+            _ => return Err(StoreError::Unavailable(format!("{address} is no primary now"))),
+        }
+        let (server, replication) = (text(Some(server)), text(Some(replication)));
+        let run = field(server, "run_id").unwrap_or_default();
+        let identity = identity(run, replication);
+        let heart = Heart::new(client, address.clone(), run.to_owned(), settings.clone());
+        let begun = [const { AtomicU64::new(0) }; _];
+        Ok(Self { address: address.clone(), identity, heart, connection, begun, is_broken: AtomicBool::new(false) })
+    }
+
+    /// Sends something and gives what comes back.
+    ///
+    /// # Errors
+    /// Why nothing came back: it may have been done.
+    pub(crate) async fn ask(&self, request: &Request<'_>, whole: bool, asking: bool) -> Result<Value, Failure> {
+        let mut connection = self.connection.clone();
+        let answer = match request {
+            Request::Script(script, keys, args) if !asking => {
+                connection.send_packed_command(&script.command(keys, args, whole)).await
+            }
+            Request::Script(script, keys, args) => {
+                let mut pipeline = redis::pipe();
+                pipeline.cmd("ASKING").add_command(script.command(keys, args, whole));
+                connection.send_packed_commands(&pipeline, 1, 1).await.map(|mut all| all.pop().unwrap_or_default())
+            }
+            Request::Commands(pipeline) if !asking => {
+                connection.send_packed_commands(pipeline, 0, pipeline.len()).await.map(Value::Array)
+            }
+            Request::Commands(pipeline) => {
+                let mut asked = redis::pipe();
+                for command in pipeline.cmd_iter() {
+                    asked.cmd("ASKING").add_command(command.clone());
+                }
+                let both = connection.send_packed_commands(&asked, 0, asked.len()).await;
+                both.map(|all| Value::Array(all.into_iter().skip(1).step_by(2).collect()))
+            }
+        };
+        answer.map_err(|error| {
+            self.give_up();
+            let why = broken(&self.address, &error);
+            if error.is_timeout() { Failure::Late(why) } else { Failure::Broken(why) }
+        })
+    }
+
+    /// Nobody uses this connection any more.
+    pub(crate) fn give_up(&self) {
+        self.is_broken.store(true, Ordering::Relaxed);
+    }
+
+    pub(crate) fn is_broken(&self) -> bool {
+        self.is_broken.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn has_begun(&self, partition: u16) -> bool {
+        let (word, bit) = (usize::from(partition / 64), partition % 64);
+        self.begun[word].load(Ordering::Acquire) & (1 << bit) != 0
+    }
+
+    pub(crate) fn set_begun(&self, partition: u16, begun: bool) {
+        let (word, bit) = (usize::from(partition / 64), 1 << (partition % 64));
+        if begun {
+            self.begun[word].fetch_or(bit, Ordering::Release);
+        } else {
+            self.begun[word].fetch_and(!bit, Ordering::Release);
+        }
+    }
+}
+
+/// The name of a server's process and its history, if it is a primary.
+pub(crate) fn identity(run: &str, replication: &str) -> String {
+    format!("{run} {}", field(replication, "master_replid").unwrap_or_default())
+}
+
+/// A line of what `INFO` says.
+pub(crate) fn field<'a>(info: &'a str, name: &str) -> Option<&'a str> {
+    info.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':')).map(str::trim)
+}
+
+/// A text, or an empty one.
+pub(crate) fn text(value: Option<&Value>) -> &str {
+    match value {
+        Some(Value::BulkString(bytes)) => std::str::from_utf8(bytes).unwrap_or_default(),
+        Some(Value::SimpleString(text)) => text,
+        Some(Value::VerbatimString { text, .. }) => text,
+        _ => "",
+    }
+}
+
+/// A client for one server.
+///
+/// # Errors
+/// Configuration when certificates cannot be used.
+pub(crate) fn client(info: ConnectionInfo, settings: &Settings) -> Result<Client, StoreError> {
+    let root_cert = settings.authority.clone();
+    let client = match root_cert {
+        Some(_) => Client::build_with_tls(info, TlsCertificates { client_tls: None, root_cert }),
+        None => Client::open(info),
+    };
+    client.map_err(|error| StoreError::Configuration(format!("Redis cannot be used so: {}", error.category())))
+}
+
+/// Connects to a server.
+///
+/// # Errors
+/// Unavailable, or Configuration when it does not let us in.
+pub(crate) async fn connect(
+    client: &Client,
+    address: &Address,
+    within: Duration,
+    answers_within: Duration,
+) -> Result<MultiplexedConnection, StoreError> {
+    let config = AsyncConnectionConfig::new()
+        .set_connection_timeout(Some(within))
+        .set_response_timeout(Some(answers_within));
+    client.get_multiplexed_async_connection_with_config(&config).await.map_err(|error| match error.kind() {
+        redis::ErrorKind::AuthenticationFailed => {
+            StoreError::Configuration(format!("{address} does not accept this user and password"))
+        }
+        _ => StoreError::Unavailable(format!("no connection to {address}: {}", error.category())),
+    })
+}

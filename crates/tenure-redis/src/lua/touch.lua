@@ -1,0 +1,22 @@
+#!lua flags=allow-oom
+-- KEYS: the head. ARGV: the beginning of all keys, the time if it is not ours, ids and moments.
+local base, now = ARGV[1], tonumber(ARGV[2])
+if now == 0 then
+    local time = redis.call('TIME')
+    now = tonumber(time[1]) * 1000 + math.floor(tonumber(time[2]) / 1000)
+    now = math.max(now, tonumber(redis.call('HGET', KEYS[1], 'latest') or '0'))
+end
+local touches = ARGV[3]
+for from = 1, #touches, 24 do
+    local key = base .. 's' .. string.sub(touches, from, from + 15)
+    local at = math.min(struct.unpack('>I8', touches, from + 16), now)
+    local found = redis.call('GETRANGE', key, 0, 32)
+    if found ~= '' and string.byte(found, 1) < 2 then
+        local seen, idle = struct.unpack('>I8', found, 10), struct.unpack('>I8', found, 18)
+        local deadline = struct.unpack('>I8', found, 26)
+        if at > seen and at - idle < seen and at < deadline then
+            redis.call('SETRANGE', key, 9, struct.pack('>I8', at))
+        end
+    end
+end
+return 0

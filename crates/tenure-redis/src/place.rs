@@ -1,0 +1,264 @@
+//! The place: what is asked of it, as calls.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use async_trait::async_trait;
+use futures_util::future::try_join_all;
+use redis::Value;
+use tenure::SessionId;
+use tenure::clock::Timestamp;
+use tenure::event::Position;
+use tenure::store::{News, PageRequest, StoreError, StoreInfo};
+use tenure_shared::{Entry, LogPage, Place, Prune, Row, Touched, View, Want, Write, Wrote};
+
+use crate::calls::Calls;
+use crate::error::{Failure, odd};
+use crate::guests::Guests;
+use crate::pack;
+use crate::script::{PRUNE, TOUCH, VIEW, WRITE, WRITE_ALWAYS};
+use crate::wake::Wake;
+
+/// Sessions in Redis.
+pub(crate) struct RedisPlace {
+    pub(crate) calls: Arc<Calls>,
+    pub(crate) guests: Guests,
+    pub(crate) wake: Wake,
+    pub(crate) durable: bool,
+}
+
+impl RedisPlace {
+    fn partitions(&self) -> std::ops::Range<u16> {
+        0..self.calls.keys.partitions()
+    }
+
+    /// One session and the time: what most checks and changes want, without a script.
+    async fn view_one(&self, partition: u16, id: SessionId) -> Result<View, Failure> {
+        let mut commands = redis::pipe();
+        commands.cmd("HGET").arg(self.calls.keys.head(partition)).arg("latest").cmd("TIME");
+        // Reads like GET, but counts as a command that writes: a replica refuses it.
+        commands.cmd("GETEX").arg(self.calls.keys.session(partition, id.as_bytes()));
+        let said = array(self.calls.commands(partition, commands).await?)?;
+        let [latest, Value::Array(time), row] = said.as_slice() else { return Err(Failure::Refused(odd())) };
+        let [seconds, micros] = time.as_slice() else { return Err(Failure::Refused(odd())) };
+        let now = (integer(seconds)? * 1_000 + integer(micros)? / 1_000).max(integer(latest)?);
+        let sessions = match row {
+            Value::BulkString(bytes) => vec![pack::row(id, bytes).map_err(Failure::Refused)?],
+            _ => Vec::new(),
+        };
+        Ok(View { now: Timestamp::from_millis(now), sessions, ..View::default() })
+    }
+
+    pub(crate) async fn view_all(&self, want: &Want) -> Result<View, StoreError> {
+        let keys = self.calls.keys.base(want.partition).as_bytes();
+        let own = want
+            .sessions
+            .iter()
+            .map(|id| self.calls.keys.session(want.partition, id.as_bytes()))
+            .chain(want.cells.iter().map(|key| [keys, &pack::cell_name(*key)].concat()))
+            .chain(want.owner.map(|_| [keys, b"o"].concat()))
+            .collect();
+        let args = vec![keys.to_vec(), pack::want(want)];
+        let said = self.calls.script(want.partition, &VIEW, own, args).await.map_err(Failure::of_read)?;
+        let said = array(said).map_err(Failure::of_read)?;
+        let [now, guests, Value::Array(rows), Value::Array(owned), Value::Array(cells)] = said.as_slice() else {
+            return Err(odd());
+        };
+        let number = |value| integer(value).map_err(Failure::of_read);
+        let mut view = View { now: Timestamp::from_millis(number(now)?), ..View::default() };
+        for (id, row) in want.sessions.iter().zip(rows) {
+            match row {
+                Value::BulkString(row) if !row.is_empty() => view.sessions.push(pack::row(*id, row)?),
+                _ => {}
+            }
+        }
+        for pair in owned.chunks_exact(2) {
+            let [Value::BulkString(id), Value::BulkString(row)] = pair else { return Err(odd()) };
+            view.of_owner.push(pack::row(pack::id_in(id, 0)?, row)?);
+        }
+        for (key, cell) in want.cells.iter().zip(cells) {
+            match cell {
+                Value::BulkString(cell) if !cell.is_empty() => view.cells.push(pack::cell(*key, cell)?),
+                _ => {}
+            }
+        }
+        if want.guests {
+            view.guests = number(guests)? + self.guests.elsewhere(&self.calls, want.partition).await?;
+        }
+        Ok(view)
+    }
+}
+
+#[async_trait]
+impl Place for RedisPlace {
+    fn info(&self) -> StoreInfo {
+        StoreInfo {
+            engine: "redis",
+            partitions: self.calls.keys.partitions(),
+            durable: self.durable,
+            shared: true,
+        }
+    }
+
+    async fn view(&self, want: &Want) -> Result<View, StoreError> {
+        if let ([id], None, [], false, None) =
+            (want.sessions.as_slice(), want.owner, want.cells.as_slice(), want.guests, want.hold)
+        {
+            return match self.view_one(want.partition, *id).await {
+                // Also a server that cannot save to its disk, and takes no command that might write.
+                Err(Failure::Refused(StoreError::Unavailable(_)) | Failure::Broken(_)) => self.view_all(want).await,
+                done => done.map_err(Failure::of_read),
+            };
+        }
+        self.view_all(want).await
+    }
+
+    async fn write(&self, write: &Write) -> Result<Wrote, StoreError> {
+        let others = match write.max_guests {
+            Some(_) if write.guests > 0 => self.guests.elsewhere(&self.calls, write.partition).await?,
+            _ => 0,
+        };
+        let base = self.calls.keys.base(write.partition).as_bytes();
+        let own = self.keys_of(write);
+        let script = if write.essential { &*WRITE_ALWAYS } else { &*WRITE };
+        let args = vec![base.to_vec(), pack::write(write, others)];
+        let said = self.calls.script(write.partition, script, own, args).await.map_err(Failure::of_write)?;
+        let wrote = match said {
+            Value::Int(0) => Wrote::Done,
+            Value::Int(1) => Wrote::Stale,
+            Value::Int(2) => Wrote::Busy,
+            Value::Int(3) => Wrote::Late,
+            Value::Int(4) => Wrote::TooManyGuests,
+            _ => return Err(odd()),
+        };
+        if wrote == Wrote::Done {
+            if !write.events.is_empty() {
+                self.wake.tell();
+            }
+            if write.essential {
+                self.confirm(write.partition).await?;
+            }
+        }
+        Ok(wrote)
+    }
+
+    async fn confirm(&self, partition: u16) -> Result<(), StoreError> {
+        self.calls.confirm(partition).await
+    }
+
+    async fn touch(&self, touches: &[Touched], now: Option<Timestamp>) -> Result<(), StoreError> {
+        let each = self.partitions().filter_map(|partition| {
+            let here: Vec<&Touched> = touches.iter().filter(|touch| touch.partition == partition).collect();
+            (!here.is_empty()).then(|| self.touch_in(partition, here, now))
+        });
+        try_join_all(each).await.map(drop)
+    }
+
+    async fn due(&self, until: Timestamp, limit: usize) -> Result<Vec<Row>, StoreError> {
+        self.first_due(until, limit).await
+    }
+
+    async fn page(&self, request: &PageRequest, limit: usize) -> Result<Vec<Row>, StoreError> {
+        self.next_of_realm(request, limit).await
+    }
+
+    async fn prune(&self, prune: &Prune) -> Result<(u64, bool), StoreError> {
+        let lengths = try_join_all(self.partitions().map(|partition| self.log_length(partition))).await?;
+        let total: u64 = lengths.iter().sum();
+        let too_many = total.saturating_sub(prune.max_events);
+        // Each log gives in proportion to its length.
+        let share = |length: u64| match u128::from(length) * u128::from(too_many) {
+            0 => 0,
+            product => u64::try_from(product.div_ceil(u128::from(total))).unwrap_or(u64::MAX),
+        };
+        let each = self.partitions().zip(lengths).map(|(partition, length)| async move {
+            let base = self.calls.keys.base(partition).as_bytes().to_vec();
+            let numbers = [
+                prune.receipts_until.as_millis(),
+                prune.events_until.as_millis(),
+                share(length),
+                u64::try_from(prune.limit).unwrap_or(u64::MAX),
+            ];
+            let own = [b"t", b"e"].iter().map(|name| [&base[..], *name].concat()).collect();
+            let args = [base.clone()].into_iter().chain(numbers.iter().map(|n| n.to_string().into_bytes()));
+            let said = self.calls.script(partition, &PRUNE, own, args.collect()).await.map_err(Failure::of_read)?;
+            match array(said).map_err(Failure::of_read)?.as_slice() {
+                [Value::Int(went), Value::Int(more)] => Ok((went.unsigned_abs(), *more == 1)),
+                _ => Err(odd()),
+            }
+        });
+        let done = try_join_all(each).await?;
+        Ok(done.into_iter().fold((0, false), |(went, more), (a, b)| (went + a, more || b)))
+    }
+
+    async fn log(&self, partition: u16, after: Option<Position>, limit: usize) -> Result<LogPage, StoreError> {
+        self.log_after(partition, after, limit).await
+    }
+
+    async fn news(&self, after: &[Option<Position>], limit: usize) -> Result<News<Entry>, StoreError> {
+        self.news_after(after, limit).await
+    }
+
+    async fn woken(&self) {
+        self.wake.woken().await;
+    }
+
+    async fn close(&self) {
+        self.calls.is_closed.store(true, Ordering::Relaxed);
+        self.wake.close();
+        self.calls.servers.close();
+    }
+}
+
+impl RedisPlace {
+    /// All keys that a step may read or write.
+    fn keys_of(&self, write: &Write) -> Vec<Vec<u8>> {
+        let base = self.calls.keys.base(write.partition).as_bytes();
+        let sessions = write.seen.iter().map(|seen| seen.id).chain(write.put.iter().map(|row| row.id));
+        let sessions = sessions.chain(write.of_owner.iter().flat_map(|(_, all)| all.iter().map(|(id, _)| *id)));
+        let cells = write.cells_seen.iter().map(|(key, _)| *key).chain(write.put_cells.iter().map(|cell| cell.key));
+        [b"d", b"r", b"o", b"t", b"e"]
+            .iter()
+            .map(|name| [base, *name].concat())
+            .chain(sessions.map(|id| self.calls.keys.session(write.partition, id.as_bytes())))
+            .chain(cells.map(|key| [base, &pack::cell_name(key)].concat()))
+            .collect()
+    }
+
+    async fn touch_in(
+        &self,
+        partition: u16,
+        touches: Vec<&Touched>,
+        now: Option<Timestamp>,
+    ) -> Result<(), StoreError> {
+        let own = touches.iter().map(|touch| self.calls.keys.session(partition, touch.id.as_bytes())).collect();
+        let now = now.map_or(0, Timestamp::as_millis).to_string().into_bytes();
+        let args =
+            vec![self.calls.keys.base(partition).into(), now, pack::touches(touches.into_iter())];
+        self.calls.script(partition, &TOUCH, own, args).await.map_err(Failure::of_write).map(drop)
+    }
+}
+
+/// The parts of an answer.
+///
+/// # Errors
+/// Corrupt when there are none.
+pub(crate) fn array(value: Value) -> Result<Vec<Value>, Failure> {
+    match value {
+        Value::Array(values) => Ok(values),
+        _ => Err(Failure::Refused(odd())),
+    }
+}
+
+/// A number, from 0.
+///
+/// # Errors
+/// Corrupt when it is none.
+pub(crate) fn integer(value: &Value) -> Result<u64, Failure> {
+    let number = match value {
+        Value::Int(number) => u64::try_from(*number).ok(),
+        Value::BulkString(digits) => std::str::from_utf8(digits).ok().and_then(|digits| digits.parse().ok()),
+        _ => None,
+    };
+    number.ok_or_else(|| Failure::Refused(odd()))
+}

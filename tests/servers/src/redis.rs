@@ -1,0 +1,164 @@
+//! Redis, from Debian's package, or Valkey.
+
+use std::fs;
+use std::path::PathBuf;
+use std::process::{Command, Stdio};
+use std::sync::OnceLock;
+
+use crate::Signal;
+use crate::keeper::{Keeper, run};
+use crate::postgres::free_port;
+
+/// As durable as in earnest, and small.
+const SETTINGS: &[&str] = &[
+    "bind 127.0.0.1",
+    "daemonize yes",
+    "appendonly yes",
+    "appendfsync everysec",
+    "maxmemory-policy noeviction",
+    "repl-diskless-sync-delay 0",
+    "enable-debug-command local",
+];
+
+/// A server. No password is needed.
+pub struct Redis {
+    _keeper: Keeper,
+    folder: PathBuf,
+    port: u16,
+    program: &'static str,
+}
+
+impl Redis {
+    /// The server that all tests of a process share.
+    ///
+    /// # Panics
+    /// When it cannot be started: `cargo xtask test` installs the package.
+    pub fn shared() -> &'static Self {
+        static SERVER: OnceLock<Redis> = OnceLock::new();
+        SERVER.get_or_init(Self::start)
+    }
+
+    /// The Valkey server that all tests of a process share, where there is one on the path.
+    pub fn shared_valkey() -> Option<&'static Self> {
+        static SERVER: OnceLock<Option<Redis>> = OnceLock::new();
+        let found = Command::new("valkey-server").arg("--version").stdout(Stdio::null()).status().is_ok();
+        SERVER.get_or_init(|| found.then(|| Self::make("valkey-server", &[]))).as_ref()
+    }
+
+    /// A server of one's own.
+    ///
+    /// # Panics
+    /// As for [`shared`](Self::shared).
+    pub fn start() -> Self {
+        Self::start_with(&[])
+    }
+
+    /// A server of one's own with more settings.
+    ///
+    /// # Panics
+    /// As for [`shared`](Self::shared).
+    pub fn start_with(settings: &[&str]) -> Self {
+        Self::make("redis-server", settings)
+    }
+
+    /// A server that follows this one.
+    ///
+    /// # Panics
+    /// As for [`shared`](Self::shared).
+    pub fn replica(&self, settings: &[&str]) -> Self {
+        let follow = format!("replicaof 127.0.0.1 {}", self.port);
+        let replica = Self::make(self.program, &[&[follow.as_str()], settings].concat());
+        replica.until("INFO replication", "master_link_status:up");
+        replica
+    }
+
+    pub(crate) fn make(program: &'static str, settings: &[&str]) -> Self {
+        let folder = tempfile::Builder::new().prefix("tenure-redis-").tempdir().expect("a folder").keep();
+        let keeper = Keeper::of(&folder, &folder.join("pid"));
+        let port = free_port();
+        let dir = folder.display();
+        let own = format!("port {port}\ndir {dir}\npidfile {dir}/pid\nlogfile {dir}/log\n");
+        fs::write(folder.join("conf"), format!("{}\n{own}{}\n", SETTINGS.join("\n"), settings.join("\n")))
+            .expect("settings");
+        let server = Self { _keeper: keeper, folder, port, program };
+        server.start_again();
+        server
+    }
+
+    /// Where to connect to.
+    pub fn url(&self) -> String {
+        format!("redis://127.0.0.1:{}", self.port)
+    }
+
+    /// Its port.
+    pub fn port(&self) -> u16 {
+        self.port
+    }
+
+    /// Runs a command with `redis-cli` and gives what it prints.
+    ///
+    /// # Panics
+    /// When it cannot be run.
+    pub fn cli(&self, words: &str) -> String {
+        cli(self.port, words)
+    }
+
+    /// Waits until a command prints something in which `text` is.
+    ///
+    /// # Panics
+    /// When it cannot be run.
+    pub fn until(&self, words: &str, text: &str) {
+        until(self.port, words, text);
+    }
+
+    /// Sends a signal to it.
+    ///
+    /// # Panics
+    /// When it does not run.
+    pub fn signal(&self, signal: Signal) {
+        let name = match signal {
+            Signal::Stop => "STOP",
+            Signal::Continue => "CONT",
+            Signal::Kill => "KILL",
+        };
+        let pid = fs::read_to_string(self.folder.join("pid")).expect("it runs");
+        run(Command::new("kill").args(["-s", name, pid.trim()]));
+    }
+
+    /// Stops it, as for a restart of the machine.
+    ///
+    /// # Panics
+    /// When it cannot be stopped.
+    pub fn stop(&self) {
+        let pid = self.folder.join("pid");
+        self.cli("SHUTDOWN NOSAVE");
+        while pid.exists() {
+            std::thread::yield_now();
+        }
+    }
+
+    /// Starts it again, on the same port.
+    ///
+    /// # Panics
+    /// When it cannot be started.
+    pub fn start_again(&self) {
+        let mut command = Command::new(self.program);
+        command.arg(self.folder.join("conf")).current_dir(&self.folder).stdout(Stdio::null()).stderr(Stdio::null());
+        let done = command.status().unwrap_or_else(|e| panic!("{command:?}: {e}"));
+        assert!(done.success(), "{command:?} failed");
+        self.until("PING", "PONG");
+    }
+}
+
+fn cli(port: u16, words: &str) -> String {
+    let mut command = Command::new("redis-cli");
+    command.args(["-h", "127.0.0.1", "-p", &port.to_string()]).args(words.split(' ')).stdin(Stdio::null());
+    let done = command.output().unwrap_or_else(|e| panic!("{command:?}: {e}"));
+    String::from_utf8_lossy(&done.stdout).trim().to_owned()
+}
+
+fn until(port: u16, words: &str, text: &str) {
+    while !cli(port, words).contains(text) {
+        std::thread::sleep(std::time::Duration::from_millis(20));
+    }
+}
