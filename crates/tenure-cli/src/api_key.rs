@@ -52,7 +52,7 @@ pub(crate) fn load_or_make(settings: &Settings, sessions: &Sessions) -> Result<(
     let given = given().blame_usage()?;
     let kept = match &settings.store {
         StoreUrl::Memory => None,
-        StoreUrl::Embedded(_) | StoreUrl::Postgres(_) => Some(config_dir(settings)?.join("api-keys.json")),
+        _ => Some(config_dir(settings)?.join("api-keys.json")),
     };
     if let Some(path) = &kept
         && let Some(text) = files::read_private(path)?
@@ -118,7 +118,7 @@ fn config_dir(settings: &Settings) -> Result<&Path> {
 fn write(settings: &Settings, key: &ApiKey) -> Result<PathBuf> {
     let name = match settings.store {
         StoreUrl::Memory => "memory-api-key",
-        StoreUrl::Embedded(_) | StoreUrl::Postgres(_) => FILE,
+        _ => FILE,
     };
     let dir = config_dir(settings).with_context(|| format!("or give an API key in {VARIABLE}"))?;
     let path = dir.join(name);

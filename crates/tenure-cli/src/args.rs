@@ -59,8 +59,9 @@ pub(crate) struct ServeArgs {
     #[arg(long, env = "TENURE_LISTEN", hide_env_values = true, value_name = "ADDRESS")]
     pub(crate) listen: Option<SocketAddr>,
 
-    /// Where sessions are kept: `embedded:DIR`; `postgres://USER@HOST/DATABASE`, shared by several
-    /// nodes with the same master key; or `memory:` until the process ends
+    /// Where sessions are kept: `embedded:DIR`; `postgres://USER@HOST/DATABASE`, `redis://HOST`,
+    /// `redis-sentinel://H1,H2,H3/NAME` or `redis-cluster://H1,H2,H3`, shared by several nodes with the
+    /// same master key; or `memory:` until the process ends
     /// [default: embedded:./tenure-data]
     #[arg(long, env = "TENURE_STORE", value_name = "URL", hide_env_values = true)]
     pub(crate) store: Option<String>,

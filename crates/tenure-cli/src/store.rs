@@ -8,6 +8,7 @@ use serde_json::json;
 use tenure::{Memory, Sessions};
 use tenure_embedded::Embedded;
 use tenure_postgres::Postgres;
+use tenure_redis::Redis;
 
 use crate::config::Settings;
 use crate::exit::Exit;
@@ -20,6 +21,7 @@ pub(crate) async fn open(settings: &Settings) -> Result<Sessions> {
         StoreUrl::Memory => Sessions::builder(Memory),
         StoreUrl::Embedded(dir) => Sessions::builder(embedded(settings, dir.clone())),
         StoreUrl::Postgres(address) => Sessions::builder(postgres(settings, address.expose())),
+        StoreUrl::Redis(address) => Sessions::builder(redis(settings, address.expose())),
     };
     let builder = builder.policy(settings.policy.clone()).cookie(settings.cookie.clone());
     let builder = builder.realm(settings.realm.clone());
@@ -42,11 +44,24 @@ fn embedded(settings: &Settings, dir: PathBuf) -> Embedded {
 
 fn postgres(settings: &Settings, address: &str) -> Postgres {
     let engine = Postgres::at(address);
-    let usual = || settings.config_dir.as_ref().map(|dir| dir.join("master.key"));
-    match settings.master_key_file.clone().or_else(usual) {
+    match master_key_file(settings) {
         Some(file) => engine.master_key_file(file),
         None => engine,
     }
+}
+
+fn redis(settings: &Settings, address: &str) -> Redis {
+    let engine = Redis::at(address);
+    match master_key_file(settings) {
+        Some(file) => engine.master_key_file(file),
+        None => engine,
+    }
+}
+
+/// Where the master key of a shared store is.
+fn master_key_file(settings: &Settings) -> Option<PathBuf> {
+    let usual = || settings.config_dir.as_ref().map(|dir| dir.join("master.key"));
+    settings.master_key_file.clone().or_else(usual)
 }
 
 /// Copies the store of a folder to a new file.

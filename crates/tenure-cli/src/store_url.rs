@@ -17,6 +17,8 @@ pub(crate) enum StoreUrl {
     Memory,
     /// In a PostgreSQL database, which several nodes may share.
     Postgres(Address),
+    /// In Redis or Valkey, which several nodes may share.
+    Redis(Address),
 }
 
 /// An address that may hold a password.
@@ -36,9 +38,6 @@ impl fmt::Debug for Address {
     }
 }
 
-/// Stores that a later release is to have, told apart from misspelt ones.
-const LATER: &[&str] = &["redis", "rediss", "redis-sentinel", "redis-cluster"];
-
 impl FromStr for StoreUrl {
     type Err = anyhow::Error;
 
@@ -48,12 +47,13 @@ impl FromStr for StoreUrl {
             Some(("memory", "")) => Ok(Self::Memory),
             Some(("embedded", dir)) if !dir.is_empty() => Ok(Self::Embedded(dir.into())),
             Some(("postgres" | "postgresql", _)) => Ok(Self::Postgres(Address(url.to_owned()))),
-            Some((scheme, _)) if LATER.contains(&scheme) => {
-                bail!(
-                    "--store: {scheme} is not in this release; there are embedded:DIR, postgres://… and memory:"
-                )
+            Some(("redis" | "rediss" | "redis-sentinel" | "redis-cluster", _)) => {
+                Ok(Self::Redis(Address(url.to_owned())))
             }
-            _ => bail!("--store: say embedded:DIR, postgres://… or memory:"),
+            _ => bail!(
+                "--store: say embedded:DIR, postgres://…, redis://…, rediss://…, redis-sentinel://…, \
+                 redis-cluster://… or memory:"
+            ),
         }
     }
 }

@@ -125,7 +125,9 @@ impl Calls {
         self.look_again().await;
         match excuse {
             Excuse::Refused(error) => error,
-            Excuse::Failed(said) | Excuse::Later(said) | Excuse::NotPrimary(said) => StoreError::Unavailable(said),
+            Excuse::Failed(said) | Excuse::Later(said) | Excuse::NotPrimary(said) => {
+                StoreError::Unavailable(said)
+            }
             Excuse::Moved | Excuse::Ask(_) | Excuse::NoScript => {
                 StoreError::Unavailable("the cluster is moving slots".into())
             }

@@ -77,8 +77,11 @@ impl Heart {
         };
         let mut beat = redis::pipe();
         beat.cmd("SET").arg(key).arg(1);
-        beat.cmd("WAIT").arg(self.settings.replicas).arg(self.settings.replica_timeout.as_millis().max(1) as u64);
-        let said = connection.send_packed_commands(&beat, 0, 2).await.map_err(|e| broken(&self.address, &e))?;
+        beat.cmd("WAIT")
+            .arg(self.settings.replicas)
+            .arg(self.settings.replica_timeout.as_millis().max(1) as u64);
+        let said =
+            connection.send_packed_commands(&beat, 0, 2).await.map_err(|e| broken(&self.address, &e))?;
         if let [Value::Okay, Value::Int(replicas)] = said.as_slice() {
             *kept = Some(connection);
             let enough = *replicas >= i64::from(self.settings.replicas);

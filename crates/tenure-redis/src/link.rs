@@ -55,7 +55,11 @@ impl Link {
     ///
     /// # Errors
     /// Unavailable, or Configuration when the server does not let us in.
-    pub(crate) async fn open(target: &Target, address: &Address, settings: &Settings) -> Result<Self, StoreError> {
+    pub(crate) async fn open(
+        target: &Target,
+        address: &Address,
+        settings: &Settings,
+    ) -> Result<Self, StoreError> {
         let client = client(target.server(address)?, settings)?;
         let mut connection = connect(&client, address, settings.timeout, settings.timeout).await?;
         let mut ask = redis::pipe();
@@ -83,14 +87,26 @@ impl Link {
         let identity = identity(run, replication);
         let heart = Heart::new(client, address.clone(), run.to_owned(), settings.clone());
         let begun = [const { AtomicU64::new(0) }; _];
-        Ok(Self { address: address.clone(), identity, heart, connection, begun, is_broken: AtomicBool::new(false) })
+        Ok(Self {
+            address: address.clone(),
+            identity,
+            heart,
+            connection,
+            begun,
+            is_broken: AtomicBool::new(false),
+        })
     }
 
     /// Sends something and gives what comes back.
     ///
     /// # Errors
     /// Why nothing came back: it may have been done.
-    pub(crate) async fn ask(&self, request: &Request<'_>, whole: bool, asking: bool) -> Result<Value, Failure> {
+    pub(crate) async fn ask(
+        &self,
+        request: &Request<'_>,
+        whole: bool,
+        asking: bool,
+    ) -> Result<Value, Failure> {
         let mut connection = self.connection.clone();
         let answer = match request {
             Request::Script(script, keys, args) if !asking => {
@@ -99,7 +115,10 @@ impl Link {
             Request::Script(script, keys, args) => {
                 let mut pipeline = redis::pipe();
                 pipeline.cmd("ASKING").add_command(script.command(keys, args, whole));
-                connection.send_packed_commands(&pipeline, 1, 1).await.map(|mut all| all.pop().unwrap_or_default())
+                connection
+                    .send_packed_commands(&pipeline, 1, 1)
+                    .await
+                    .map(|mut all| all.pop().unwrap_or_default())
             }
             Request::Commands(pipeline) if !asking => {
                 connection.send_packed_commands(pipeline, 0, pipeline.len()).await.map(Value::Array)
@@ -174,7 +193,8 @@ pub(crate) fn client(info: ConnectionInfo, settings: &Settings) -> Result<Client
         Some(_) => Client::build_with_tls(info, TlsCertificates { client_tls: None, root_cert }),
         None => Client::open(info),
     };
-    client.map_err(|error| StoreError::Configuration(format!("Redis cannot be used so: {}", error.category())))
+    client
+        .map_err(|error| StoreError::Configuration(format!("Redis cannot be used so: {}", error.category())))
 }
 
 /// Connects to a server.

@@ -61,7 +61,8 @@ impl RedisPlace {
         let args = vec![keys.to_vec(), pack::want(want)];
         let said = self.calls.script(want.partition, &VIEW, own, args).await.map_err(Failure::of_read)?;
         let said = array(said).map_err(Failure::of_read)?;
-        let [now, guests, Value::Array(rows), Value::Array(owned), Value::Array(cells)] = said.as_slice() else {
+        let [now, guests, Value::Array(rows), Value::Array(owned), Value::Array(cells)] = said.as_slice()
+        else {
             return Err(odd());
         };
         let number = |value| integer(value).map_err(Failure::of_read);
@@ -106,7 +107,9 @@ impl Place for RedisPlace {
         {
             return match self.view_one(want.partition, *id).await {
                 // Also a server that cannot save to its disk, and takes no command that might write.
-                Err(Failure::Refused(StoreError::Unavailable(_)) | Failure::Broken(_)) => self.view_all(want).await,
+                Err(Failure::Refused(StoreError::Unavailable(_)) | Failure::Broken(_)) => {
+                    self.view_all(want).await
+                }
                 done => done.map_err(Failure::of_read),
             };
         }
@@ -181,7 +184,8 @@ impl Place for RedisPlace {
             ];
             let own = [b"t", b"e"].iter().map(|name| [&base[..], *name].concat()).collect();
             let args = [base.clone()].into_iter().chain(numbers.iter().map(|n| n.to_string().into_bytes()));
-            let said = self.calls.script(partition, &PRUNE, own, args.collect()).await.map_err(Failure::of_read)?;
+            let said =
+                self.calls.script(partition, &PRUNE, own, args.collect()).await.map_err(Failure::of_read)?;
             match array(said).map_err(Failure::of_read)?.as_slice() {
                 [Value::Int(went), Value::Int(more)] => Ok((went.unsigned_abs(), *more == 1)),
                 _ => Err(odd()),
@@ -191,7 +195,12 @@ impl Place for RedisPlace {
         Ok(done.into_iter().fold((0, false), |(went, more), (a, b)| (went + a, more || b)))
     }
 
-    async fn log(&self, partition: u16, after: Option<Position>, limit: usize) -> Result<LogPage, StoreError> {
+    async fn log(
+        &self,
+        partition: u16,
+        after: Option<Position>,
+        limit: usize,
+    ) -> Result<LogPage, StoreError> {
         self.log_after(partition, after, limit).await
     }
 
@@ -215,8 +224,10 @@ impl RedisPlace {
     fn keys_of(&self, write: &Write) -> Vec<Vec<u8>> {
         let base = self.calls.keys.base(write.partition).as_bytes();
         let sessions = write.seen.iter().map(|seen| seen.id).chain(write.put.iter().map(|row| row.id));
-        let sessions = sessions.chain(write.of_owner.iter().flat_map(|(_, all)| all.iter().map(|(id, _)| *id)));
-        let cells = write.cells_seen.iter().map(|(key, _)| *key).chain(write.put_cells.iter().map(|cell| cell.key));
+        let sessions =
+            sessions.chain(write.of_owner.iter().flat_map(|(_, all)| all.iter().map(|(id, _)| *id)));
+        let cells =
+            write.cells_seen.iter().map(|(key, _)| *key).chain(write.put_cells.iter().map(|cell| cell.key));
         [b"d", b"r", b"o", b"t", b"e"]
             .iter()
             .map(|name| [base, *name].concat())
@@ -231,10 +242,10 @@ impl RedisPlace {
         touches: Vec<&Touched>,
         now: Option<Timestamp>,
     ) -> Result<(), StoreError> {
-        let own = touches.iter().map(|touch| self.calls.keys.session(partition, touch.id.as_bytes())).collect();
+        let own =
+            touches.iter().map(|touch| self.calls.keys.session(partition, touch.id.as_bytes())).collect();
         let now = now.map_or(0, Timestamp::as_millis).to_string().into_bytes();
-        let args =
-            vec![self.calls.keys.base(partition).into(), now, pack::touches(touches.into_iter())];
+        let args = vec![self.calls.keys.base(partition).into(), now, pack::touches(touches.into_iter())];
         self.calls.script(partition, &TOUCH, own, args).await.map_err(Failure::of_write).map(drop)
     }
 }

@@ -1,0 +1,6 @@
+//! Several nodes over one real engine: what holds between them, and how soon. Each test runs on
+//! PostgreSQL and on Redis.
+
+mod cut_off;
+mod revocation;
+mod support;
