@@ -23,6 +23,7 @@ const LEVELS: &[(&str, u8)] = &[
     ("tenure-tower", 1),
     ("tenure-tower-sessions", 1),
     ("tenure-server", 2),
+    ("tenure-load", 2),
     ("tenure-shop", 2),
     ("tenure-examples", 2),
     ("tenure-promises", 2),
