@@ -15,7 +15,7 @@ const STYLE: &str = "\
 main{max-width:920px;margin:0 auto;padding:32px 24px 64px}h1{font-size:26px;margin:0}h2{font-size:17px;margin:36px 0 8px}\
 p{margin:4px 0}.dim{color:var(--dim)}.verdict{padding:12px 16px;border-radius:8px;background:var(--card);\
 border-left:5px solid var(--good);margin:20px 0;font-weight:600}.verdict.bad{border-color:var(--bad)}\
-.facts{display:grid;grid-template-columns:repeat(auto-fit,minmax(130px,1fr));gap:12px}\
+.facts{display:grid;grid-template-columns:repeat(auto-fit,minmax(240px,1fr));gap:12px}\
 .facts div{background:var(--card);border-radius:8px;padding:12px 14px}.facts b{display:block;font-size:21px;\
 font-variant-numeric:tabular-nums}.facts span{color:var(--dim);font-size:13px}\
 table{border-collapse:collapse;width:100%;font-variant-numeric:tabular-nums}td,th{padding:6px 8px;text-align:right;\
@@ -46,6 +46,7 @@ pub(crate) fn page(report: &Report) -> String {
     );
     let wrong = report.wrong();
     let (bad, verdict) = match wrong {
+        0 if report.total.done == 0 => (" bad", "Nothing was answered.".to_owned()),
         0 => ("", "Every answer was right: no honest user refused, no dead or made-up session accepted, no change lost.".to_owned()),
         1 => (" bad", "1 answer was wrong.".to_owned()),
         _ => (" bad", format!("{wrong} answers were wrong.")),

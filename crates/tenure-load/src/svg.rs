@@ -55,7 +55,9 @@ pub(crate) fn lines(title: &str, unit: &str, lines: &[Line<'_>], labels: &[Strin
     }
     let every = labels.len().div_ceil(12).max(1);
     for (at, label) in labels.iter().enumerate().filter(|(at, _)| at % every == 0) {
-        add(format_args!("<text x=\"{:.1}\" y=\"{}\" class=\"mid\">{label}</text>", x(at), HEIGHT - 8.0));
+        // The last one ends where the plot does.
+        let class = if at > 0 && at + 1 == labels.len() { "end" } else { "mid" };
+        add(format_args!("<text x=\"{:.1}\" y=\"{}\" class=\"{class}\">{label}</text>", x(at), HEIGHT - 8.0));
     }
     for line in lines {
         let points: Vec<_> = line
