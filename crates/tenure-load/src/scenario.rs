@@ -167,7 +167,9 @@ impl Scenario {
 
     fn check(&self, text: &str) -> Result<(), ScenarioError> {
         let wrong = |near: &str, what: String| {
-            let line = text.lines().position(|line| line.contains(near)).map_or(1, |at| at + 1);
+            let find = |text_near: &str| text.lines().position(|line| line.contains(text_near));
+            // A value stands in quotes, a name does not.
+            let line = find(&format!("\"{near}\"")).or_else(|| find(near)).map_or(1, |at| at + 1);
             Err(ScenarioError { line, what })
         };
         let calls = [("visit", &self.visit), ("sign_in", &self.sign_in), ("sign_out", &self.sign_out)];
