@@ -26,6 +26,7 @@ const LEVELS: &[(&str, u8)] = &[
     ("tenure-postgres", 2),
     ("tenure-redis", 2),
     ("tenure-server", 2),
+    ("tenure-load", 2),
     ("tenure-shop", 2),
     ("tenure-examples", 2),
     ("tenure-nodes", 3),

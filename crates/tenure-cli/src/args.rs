@@ -2,11 +2,13 @@
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use clap::builder::{BoolishValueParser, PossibleValuesParser, TypedValueParser};
 use clap::{ArgGroup, Args as Group, Parser, Subcommand, ValueHint};
 use clap_complete::Shell;
 use tenure::Preset;
+use tenure_load::{Mix, Threshold};
 
 use crate::help;
 use crate::store_url::{AfterClockGap, AfterRestore};
@@ -33,6 +35,8 @@ pub(crate) enum Command {
     /// Look after a store
     #[command(subcommand, after_help = help::page(help::STORE))]
     Store(StoreCommand),
+    /// Load a server with sessions, and judge its answers
+    Load(Box<LoadArgs>),
     /// Print what a shell needs to complete commands and options
     #[command(after_help = help::page(help::COMPLETIONS))]
     Completions {
@@ -238,4 +242,75 @@ pub(crate) enum StoreCommand {
         #[arg(long)]
         json: bool,
     },
+}
+
+#[derive(Group)]
+#[command(after_help = help::page(help::LOAD), args_conflicts_with_subcommands = true)]
+pub(crate) struct LoadArgs {
+    #[command(subcommand)]
+    pub(crate) command: Option<LoadCommand>,
+    /// A server's address; several take requests in turn [default: http://127.0.0.1:8700]
+    #[arg(long = "server", env = "TENURE_SERVER", hide_env_values = true, value_name = "URL", value_delimiter = ' ', value_hint = ValueHint::Url)]
+    pub(crate) servers: Vec<String>,
+    /// A TOML file that describes a web application to load in place of Tenure's API
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub(crate) scenario: Option<PathBuf>,
+    /// How many requests begin in a second, on average
+    #[arg(long, default_value_t = 100.0, value_name = "NUMBER")]
+    pub(crate) rate: f64,
+    /// How long requests begin, after the warm-up, in seconds
+    #[arg(long, default_value = "30", value_name = "SECONDS", value_parser = seconds)]
+    pub(crate) duration: Duration,
+    /// How long requests begin before they count, in seconds
+    #[arg(long, default_value = "2", value_name = "SECONDS", value_parser = seconds)]
+    pub(crate) warm_up: Duration,
+    /// How many live sessions there are at most; the run begins with half of them
+    #[arg(long, default_value_t = 1_000, value_name = "NUMBER")]
+    pub(crate) population: usize,
+    /// How many requests run at once at most; others "could not start in time"
+    #[arg(long, default_value_t = 1_000, value_name = "NUMBER")]
+    pub(crate) outstanding: usize,
+    /// How long an answer may take, in seconds
+    #[arg(long, default_value = "10", value_name = "SECONDS", value_parser = seconds)]
+    pub(crate) timeout: Duration,
+    /// How often each kind of request comes: KIND=WEIGHT, separated by commas
+    #[arg(long, default_value_t = Mix::default(), value_name = "MIX")]
+    pub(crate) mix: Mix,
+    /// How long after its acknowledgement an end or a change may be unknown to a server, in
+    /// seconds [default: 0 with one server, 1 with several]
+    #[arg(long, value_name = "SECONDS", value_parser = seconds)]
+    pub(crate) bound: Option<Duration>,
+    /// What chance begins with: the same gives the same arrivals
+    #[arg(long, default_value_t = 1, value_name = "NUMBER")]
+    pub(crate) seed: u64,
+    /// Exit with 3 when this holds, such as 'p99>50ms'; may be given several times
+    #[arg(long, value_name = "CONDITION", value_hint = ValueHint::Other)]
+    pub(crate) fail_if: Vec<Threshold>,
+    /// Write the report as JSON to this file
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub(crate) json: Option<PathBuf>,
+    /// Write the report as one HTML page to this file
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub(crate) html: Option<PathBuf>,
+}
+
+#[derive(Subcommand)]
+pub(crate) enum LoadCommand {
+    /// Compare two runs: exits with 3 when the second is worse
+    #[command(after_help = help::page(help::LOAD_COMPARE))]
+    Compare {
+        /// The earlier run, as --json wrote it
+        #[arg(value_hint = ValueHint::FilePath)]
+        before: PathBuf,
+        /// The later run
+        #[arg(value_hint = ValueHint::FilePath)]
+        after: PathBuf,
+    },
+}
+
+fn seconds(text: &str) -> Result<Duration, String> {
+    let number = text.strip_suffix('s').unwrap_or(text).parse::<f64>().ok();
+    let time = number.and_then(|number| Duration::try_from_secs_f64(number).ok());
+    time.filter(|time| time.as_secs() <= 7 * 86_400)
+        .ok_or_else(|| "say seconds, such as 30 or 0.5, 604800 at most".into())
 }

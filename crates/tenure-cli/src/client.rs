@@ -94,6 +94,15 @@ impl Server {
 
 /// The API key of the environment, as a header.
 fn key_header() -> Result<HeaderValue> {
+    let key = api_key()?;
+    let header = Zeroizing::new(format!("Bearer {}", key.trim()));
+    let mut key = HeaderValue::from_str(&header).context("TENURE_API_KEY is no API key")?;
+    key.set_sensitive(true);
+    Ok(key)
+}
+
+/// The API key of the environment.
+pub(crate) fn api_key() -> Result<Zeroizing<String>> {
     let Ok(key) = std::env::var("TENURE_API_KEY").map(Zeroizing::new) else {
         let first_start = files::default_config_dir().map_or_else(
             || "admin-api-key in its configuration folder".to_owned(),
@@ -104,9 +113,6 @@ fn key_header() -> Result<HeaderValue> {
              at the server's first start, or is in {first_start}"
         );
     };
-    let header = Zeroizing::new(format!("Bearer {}", key.trim()));
-    let mut key = HeaderValue::from_str(&header).context("TENURE_API_KEY is no API key")?;
-    key.set_sensitive(true);
     Ok(key)
 }
 

@@ -222,6 +222,49 @@ Exit status:
   3  the store is damaged
   4  the store is busy";
 
+pub(crate) const LOAD: &str = "\
+Kinds of requests:
+  guest    a guest comes; while the population is full, somebody leaves instead
+  sign-in  a guest signs in, or somebody new
+  check    a session is checked; with --scenario, the page that shows who is signed in
+  change   a counter in the session is set; with --scenario, one of [[request]]
+  end      somebody signs out
+  attack   a made-up token is presented
+  ended    the token of an ended session is presented
+
+Examples:
+  tenure load --rate 500 --duration 60 --html run.html --json run.json
+  tenure load --server http://10.0.0.1:8700 --server http://10.0.0.2:8700 --bound 1
+  tenure load --server http://127.0.0.1:8701 --scenario shop.toml --population 3 --rate 20
+  tenure load --fail-if 'p99>50ms' --fail-if 'errors>0.1%' --fail-if 'wrong>0'
+  tenure load compare before.json run.json
+
+Conditions:
+  NAME>LIMIT or NAME<LIMIT, with p50, p90, p99, p99.9, max, mean (us, ms, s), errors, wrong,
+  missed (a number, or a share with %), throughput (a second). A run that answered nothing
+  crosses each.
+
+Environment:
+  TENURE_API_KEY    an API key with the scopes `check`, `issue` and `manage`; not for --scenario
+  TENURE_SERVER     the server's address
+
+Exit status:
+  0  loaded; stopped by Ctrl-C, too, with the report of what was until then
+  1  a report could not be written
+  2  an option, the scenario or the API key is wrong
+  3  a condition of --fail-if holds
+  4  the first sessions could not be made: no server answers, or it refuses";
+
+pub(crate) const LOAD_COMPARE: &str = "\
+Example:
+  tenure load compare before.json after.json
+
+Exit status:
+  0  the second run is not worse
+  2  a file is no report
+  3  the second run is worse: its p50 or p99 is longer by more than 15 %, or there are more
+     errors, requests that could not start in time, or wrong answers";
+
 pub(crate) const COMPLETIONS: &str = "\
 Examples:
   bash        tenure completions bash > ~/.local/share/bash-completion/completions/tenure

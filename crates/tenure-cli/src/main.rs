@@ -10,6 +10,7 @@ mod exit;
 mod files;
 mod help;
 mod listen;
+mod load;
 mod log;
 mod man;
 mod output;
@@ -52,6 +53,7 @@ async fn run(command: Command) -> anyhow::Result<Exit> {
             StoreCommand::Verify { dir, json } => store::verify(dir, json).await,
             StoreCommand::Backup { dir, file, json } => store::backup(dir, file, json).await,
         },
+        Command::Load(args) => load::load(*args).await,
         Command::Completions { shell } => completions::print(shell),
         Command::Man { dir } => man::print(dir.as_deref()),
     }

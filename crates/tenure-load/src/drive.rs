@@ -1,0 +1,154 @@
+//! What a server is asked, whichever kind it is, and what its answers say.
+
+use crate::client::{Answer, Ask, Client, Failure};
+use crate::{api, web};
+
+/// What a client presents. Shown nowhere.
+#[derive(Clone, PartialEq, Eq)]
+pub(crate) struct Credential(pub(crate) String);
+
+/// A session that begins.
+pub(crate) struct Issued {
+    pub(crate) id: String,
+    pub(crate) credential: Credential,
+}
+
+/// What an answer says about a session.
+pub(crate) enum Seen {
+    Accepted {
+        /// Whose session it is, where the answer says so.
+        id: Option<String>,
+        count: Option<u64>,
+        renewed: Option<Credential>,
+    },
+    Refused,
+}
+
+/// Whom a request is about.
+#[derive(Clone)]
+pub(crate) struct Who {
+    pub(crate) id: String,
+    pub(crate) number: u64,
+    pub(crate) credential: Credential,
+}
+
+/// The way to ask.
+pub(crate) enum Driver {
+    Api(api::Api),
+    Web(web::Web),
+}
+
+impl Driver {
+    /// Begins a guest session; none where guests are not followed.
+    pub(crate) fn guest(&self) -> Ask {
+        match self {
+            Self::Api(_) => api::create(None),
+            Self::Web(web) => web.visit(),
+        }
+    }
+
+    pub(crate) fn sign_in(&self, guest: Option<&Who>, number: u64) -> Ask {
+        match self {
+            Self::Api(api) => match guest {
+                Some(guest) => api.sign_in(guest, number),
+                None => api::create(Some(&api.user(number))),
+            },
+            Self::Web(web) => web.sign_in(number),
+        }
+    }
+
+    pub(crate) fn check(&self, credential: &Credential) -> Ask {
+        match self {
+            Self::Api(_) => api::verify(credential),
+            Self::Web(web) => web.who(credential),
+        }
+    }
+
+    /// Sets the counter of a session, or makes another request where there is none.
+    pub(crate) fn change(&self, who: &Who, count: u64) -> Ask {
+        match self {
+            Self::Api(_) => api::change(who, count),
+            Self::Web(web) => web.request(who, count),
+        }
+    }
+
+    pub(crate) fn end(&self, who: &Who) -> Ask {
+        match self {
+            Self::Api(_) => api::end(who),
+            Self::Web(web) => web.sign_out(who),
+        }
+    }
+
+    pub(crate) fn made_up(&self, text: String) -> Credential {
+        match self {
+            Self::Api(_) => Credential(format!("tn1_{text}")),
+            Self::Web(web) => web.made_up(&text),
+        }
+    }
+
+    /// Whether guests have sessions that can be followed.
+    pub(crate) fn follows_guests(&self) -> bool {
+        matches!(self, Self::Api(_))
+    }
+
+    pub(crate) fn issued(&self, answer: &Answer, number: u64, guest: bool) -> Result<Issued, Failure> {
+        match self {
+            Self::Api(_) => api::issued(answer),
+            Self::Web(web) => web.issued(answer, number, guest),
+        }
+    }
+
+    /// `number` is none for somebody who is nobody.
+    pub(crate) fn seen(
+        &self,
+        answer: &Answer,
+        asked: &Credential,
+        number: Option<u64>,
+    ) -> Result<Seen, Failure> {
+        match self {
+            Self::Api(_) => api::seen(answer),
+            Self::Web(web) => web.seen(answer, asked, number),
+        }
+    }
+
+    /// What a change or another request of somebody was answered.
+    pub(crate) fn changed(&self, answer: &Answer, count: u64) -> Result<bool, Failure> {
+        match self {
+            Self::Api(_) => match answer.status {
+                200 => Ok(true),
+                404 | 410 => Ok(false),
+                status => Err(Failure(format!("status {status}"))),
+            },
+            Self::Web(web) => web.answered(answer, count),
+        }
+    }
+
+    pub(crate) fn ended(&self, answer: &Answer) -> Result<(), Failure> {
+        let fits = match self {
+            Self::Api(_) => answer.status == 204,
+            Self::Web(web) => web.has_signed_out(answer),
+        };
+        if fits { Ok(()) } else { Err(Failure(format!("status {}", answer.status))) }
+    }
+}
+
+/// Asks at the servers in turn until one answers: three times at most, and only what can be
+/// repeated without harm.
+pub(crate) async fn ask(
+    client: &Client,
+    servers: impl Iterator<Item = &str>,
+    ask: &Ask,
+    tries: usize,
+) -> (Result<Answer, Failure>, u64) {
+    let mut last = Err(Failure("connection".into()));
+    let mut retries = 0;
+    for (try_, server) in servers.take(tries).enumerate() {
+        retries = try_ as u64;
+        last = client.ask(server, ask).await;
+        match &last {
+            Err(failure) if failure.may_pass() => {}
+            _ => break,
+        }
+    }
+    (last, retries)
+}
