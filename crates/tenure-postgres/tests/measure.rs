@@ -1,6 +1,8 @@
 //! What a view and a write cost beside bare statements through the same client:
 //! `cargo test --release -p tenure-postgres --test measure -- --ignored --nocapture`.
 
+#![allow(clippy::print_stdout, reason = "it measures")]
+
 mod support;
 
 use std::sync::Arc;
