@@ -101,7 +101,7 @@ impl Screen {
         if self.terminal {
             let table = live.table(WIDTH);
             let up = if self.lines > 0 { format!("\x1b[{}A", self.lines) } else { String::new() };
-            write!(std::io::stderr().lock(), "{up}\x1b[J{table}\n").ok();
+            writeln!(std::io::stderr().lock(), "{up}\x1b[J{table}").ok();
             self.lines = table.lines().count();
         } else if SystemClock.running().saturating_sub(self.told) >= LINE {
             self.told = SystemClock.running();

@@ -33,6 +33,7 @@ pub(crate) struct Who {
 }
 
 /// The way to ask.
+#[expect(clippy::large_enum_variant, reason = "there is one of it in a run")]
 pub(crate) enum Driver {
     Api(api::Api),
     Web(web::Web),

@@ -40,6 +40,7 @@ const AT_ONCE: usize = 8;
 /// assert!(!format!("{target:?}").contains("secret"));
 /// ```
 #[non_exhaustive]
+#[expect(clippy::large_enum_variant, reason = "there is one of it in a run")]
 pub enum Target {
     /// Tenure's API.
     Api {

@@ -218,6 +218,9 @@ pub struct Seen {
     pub seen: Option<Timestamp>,
 }
 
+/// Sessions, each with its revision.
+type Revisions = Vec<(SessionId, u64)>;
+
 /// What to write, and what it depends on, all in one partition.
 #[derive(Clone, Debug, Default)]
 pub struct Write {
@@ -230,7 +233,7 @@ pub struct Write {
     /// The sessions that it depends on; among them all that it writes.
     pub seen: Vec<Seen>,
     /// The owner whose sessions it depends on, with all of them, by id.
-    pub of_owner: Option<([u8; 16], Vec<(SessionId, u64)>)>,
+    pub of_owner: Option<([u8; 16], Revisions)>,
     /// The cells that it depends on, with their versions; among them all that it writes.
     pub cells_seen: Vec<(CellKey, u64)>,
     /// Sessions, new or changed.

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 
-use tenure::{Check, Ending, MasterKey, Sessions, SignIn, UserId, Verdict};
 use tenure::{Actor, EndReason, Error, SessionToken};
+use tenure::{Check, Ending, MasterKey, Sessions, SignIn, UserId, Verdict};
 use tenure_postgres::Postgres;
 use tenure_redis::Redis;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
