@@ -24,6 +24,7 @@ const LEVELS: &[(&str, u8)] = &[
     ("tenure-tower", 1),
     ("tenure-tower-sessions", 1),
     ("tenure-postgres", 2),
+    ("tenure-redis", 2),
     ("tenure-server", 2),
     ("tenure-shop", 2),
     ("tenure-examples", 2),
