@@ -124,7 +124,8 @@ async fn what_one_node_ends_wakes_another_and_is_news_to_it() {
     assert_eq!(news.server, first.server);
     let [tail] = news.tails.as_slice() else { panic!("{:?}", news.tails) };
     assert!(tail.is_end && !tail.gap && !tail.events.is_empty(), "{tail:?}");
-    assert_eq!(there.check(token.as_bytes(), &Check::signed_in()).await.unwrap().as_str(), "ended");
+    let verdict = there.check(token.as_bytes(), &Check::signed_in()).await.unwrap();
+    assert!(verdict.into_active().is_err());
     // What is not told at once is told the next time.
     let little = there.store().news(&after, 0).await.unwrap();
     let [tail] = little.tails.as_slice() else { panic!("{:?}", little.tails) };

@@ -19,6 +19,12 @@ const PATIENT: u32 = 3;
 /// For how long it does, in milliseconds: many times what it takes to read and write.
 const HOLD_MS: u64 = 500;
 
+/// Among how many turns those who want different things are spread.
+pub(crate) const TURNS: usize = 64;
+
+/// How long a step waits for those of this process that want the same.
+const TURN: Duration = Duration::from_secs(1);
+
 /// How often what a step wants to know may turn out to be more than was asked.
 const EXTENSIONS: u32 = 8;
 
@@ -67,7 +73,12 @@ impl<P: Place> SharedStore<P> {
             }
         }
         let (mut lost, mut extended, mut too_many) = (0, 0, false);
+        let mut turn = None;
         while lost < TRIES {
+            // All sessions of a user are much to read in vain.
+            if turn.is_none() && (lost > 0 || want.owner.is_some()) {
+                turn = tokio::time::timeout(TURN, self.turn(&want).lock()).await.ok();
+            }
             want.hold = (lost >= PATIENT).then(|| self.hold());
             let mut view = self.place.view(&want).await?;
             if too_many {
@@ -106,6 +117,14 @@ impl<P: Place> SharedStore<P> {
     /// The time of a step: the place's, or in tests the one that the test moves.
     pub(crate) fn time(&self, view: &View) -> Timestamp {
         if self.own_time { self.clock.now() } else { view.now }
+    }
+
+    /// Whose turn it is of this process, for what lies together: only so that they do not lose
+    /// against each other. Whoever waited long enough goes ahead.
+    fn turn(&self, want: &Want) -> &tokio::sync::Mutex<()> {
+        let of = want.owner.or(want.sessions.first().map(|id| *id.as_bytes())).unwrap_or_default();
+        let sum = of.iter().fold(0_usize, |sum, byte| sum.wrapping_mul(31).wrapping_add(usize::from(*byte)));
+        &self.turns[sum % TURNS]
     }
 
     fn hold(&self) -> Hold {

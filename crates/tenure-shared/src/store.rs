@@ -16,7 +16,7 @@ use tenure::{Ending, OperationId, Route, SessionId};
 
 use crate::place::{Entry, LogPage, Place, Row, Touched, View, Want};
 use crate::row::{event_of, owner_key, receipt_key, replay_of, user_key, user_of};
-use crate::step::Step;
+use crate::step::{Step, TURNS};
 
 /// A store whose sessions lie in a [`Place`].
 pub struct SharedStore<P> {
@@ -25,6 +25,8 @@ pub struct SharedStore<P> {
     pub(crate) random: Arc<dyn Random>,
     /// Whether the place lives by the clock of this process, as in tests that move time.
     pub(crate) own_time: bool,
+    /// Whose turn it is, of the steps of this process that want the same.
+    pub(crate) turns: [tokio::sync::Mutex<()>; TURNS],
     partitions: u16,
 }
 
@@ -39,7 +41,8 @@ impl<P: Place> SharedStore<P> {
     pub fn new(place: P, context: &Context) -> Self {
         let (clock, random) = (Arc::clone(&context.clock), Arc::clone(&context.random));
         let partitions = place.info().partitions;
-        Self { place, clock, random, own_time: false, partitions }
+        let turns = std::array::from_fn(|_| tokio::sync::Mutex::default());
+        Self { place, clock, random, own_time: false, turns, partitions }
     }
 
     /// Decides by the clock of this process instead of the place's, for tests that move time. Only
