@@ -18,20 +18,20 @@ const LONGEST: usize = 450;
 /// on those beside it too.
 const LEVELS: &[(&str, u8)] = &[
     ("tenure", 0),
-    ("tenure-embedded", 1),
     ("tenure-shared", 1),
     ("tenure-servers", 1),
-    ("tenure-tower", 1),
-    ("tenure-tower-sessions", 1),
+    ("tenure-embedded", 2),
     ("tenure-postgres", 2),
     ("tenure-redis", 2),
-    ("tenure-server", 2),
-    ("tenure-shop", 2),
-    ("tenure-examples", 2),
-    ("tenure-promises", 2),
-    ("tenure-book", 3),
-    ("tenure-cli", 3),
-    ("xtask", 3),
+    ("tenure-tower", 2),
+    ("tenure-tower-sessions", 2),
+    ("tenure-server", 3),
+    ("tenure-shop", 3),
+    ("tenure-examples", 3),
+    ("tenure-promises", 3),
+    ("tenure-book", 4),
+    ("tenure-cli", 4),
+    ("xtask", 4),
 ];
 
 /// Checks every rule, and writes down each breach with what to do about it.

@@ -1,19 +1,17 @@
 //! Where the master key comes from.
 
-use std::fs::{self, File};
-use std::io::{ErrorKind, Read, Write};
+use std::fs;
+use std::io::{ErrorKind, Write};
 use std::path::{Path, PathBuf};
 
 use tenure::MasterKey;
 use tenure::random::Random;
 use tenure::store::StoreError;
+use tenure_shared::{KEY_VARIABLE, key_in_environment, key_in_file};
 use zeroize::Zeroizing;
 
 use crate::error::file;
 use crate::folder::{make_private, private_file, sync_folder_of};
-
-/// The variable that may hold the master key.
-const VARIABLE: &str = "TENURE_MASTER_KEY";
 
 /// Where to look for the master key.
 pub(crate) struct KeySource {
@@ -41,18 +39,16 @@ impl KeySource {
         if let Some(key) = self.key {
             return Ok(key);
         }
-        if let Some(digits) = std::env::var_os(VARIABLE) {
-            let digits = Zeroizing::new(digits.into_string().unwrap_or_default());
-            return MasterKey::from_hex(&digits)
-                .map_err(|e| StoreError::Configuration(format!("in {VARIABLE}: {e}")));
+        if let Some(key) = key_in_environment()? {
+            return Ok(key);
         }
         let path = self.file.unwrap_or_else(|| self.config_dir.join("master.key"));
         refuse_inside(store, &path)?;
-        match read(&path) {
+        match key_in_file(&path) {
             Ok(Some(key)) => Ok(key),
             Ok(None) if is_new => make(&path, random),
             Ok(None) => Err(StoreError::Configuration(format!(
-                "the master key of {} is missing: it is neither in {VARIABLE} nor in {}. Put the key \
+                "the master key of {} is missing: it is neither in {KEY_VARIABLE} nor in {}. Put the key \
                  that belongs to this store there; without it no session can be checked",
                 store.display(),
                 path.display()
@@ -95,38 +91,6 @@ pub(crate) fn refuse_inside(store: &Path, path: &Path) -> Result<(), StoreError>
     }
 }
 
-fn read(path: &Path) -> Result<Option<MasterKey>, StoreError> {
-    let from = match File::open(path) {
-        Ok(from) => from,
-        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
-        Err(error) => return Err(file("reading the master key", path, &error)),
-    };
-    refuse_readable_by_others(&from, path)?;
-    let mut digits = Zeroizing::new(String::new());
-    (&from).take(1024).read_to_string(&mut digits).map_err(|e| file("reading the master key", path, &e))?;
-    let key = MasterKey::from_hex(&digits)
-        .map_err(|e| StoreError::Configuration(format!("in {}: {e}", path.display())))?;
-    Ok(Some(key))
-}
-
-#[cfg(unix)]
-fn refuse_readable_by_others(key: &File, path: &Path) -> Result<(), StoreError> {
-    use std::os::unix::fs::PermissionsExt;
-    let about = key.metadata().map_err(|e| file("reading the master key", path, &e))?;
-    if about.permissions().mode() & 0o077 == 0 {
-        return Ok(());
-    }
-    Err(StoreError::Configuration(format!(
-        "others can read the master key in {0}; run `chmod 600 {0}`",
-        path.display()
-    )))
-}
-
-#[cfg(not(unix))]
-fn refuse_readable_by_others(_: &File, _: &Path) -> Result<(), StoreError> {
-    Ok(())
-}
-
 /// Makes a key. It is whole before it gets its name, so a crash leaves none or a whole one.
 /// When another process makes one at the same time, that one holds.
 fn make(path: &Path, random: &dyn Random) -> Result<MasterKey, StoreError> {
@@ -158,7 +122,7 @@ fn make(path: &Path, random: &dyn Random) -> Result<MasterKey, StoreError> {
             Ok(key)
         }
         Err(error) if error.kind() == ErrorKind::AlreadyExists => {
-            read(path)?.ok_or_else(|| file("reading the master key", path, &error))
+            key_in_file(path)?.ok_or_else(|| file("reading the master key", path, &error))
         }
         Err(error) => Err(file("writing the master key", path, &error)),
     }

@@ -5,11 +5,11 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use rusqlite::Connection;
-use sha2::{Digest, Sha256};
 use tenure::MasterKey;
 use tenure::clock::Timestamp;
 use tenure::random::Random;
 use tenure::store::{Context, StoreError};
+use tenure_shared::key_check;
 
 use crate::commit::Committer;
 use crate::engine::{AfterClockGap, AfterRestore, Embedded};
@@ -324,10 +324,6 @@ fn write_meta(conn: &Connection, now: Timestamp, meta: &Meta) -> Result<Head> {
     txn.wrote();
     let head = txn.commit()?;
     head.ok_or_else(|| error::damaged("the store does not take writes").into())
-}
-
-fn key_check(key: &MasterKey) -> [u8; 32] {
-    Sha256::digest(key.derive("check")).into()
 }
 
 fn bytes(random: &dyn Random) -> [u8; 16] {

@@ -9,6 +9,7 @@ use async_trait::async_trait;
 use tenure::MasterKey;
 use tenure::store::{Context, Engine, Opened, StoreError};
 use tenure_shared::{SharedStore, key_in_environment, key_in_file};
+use tokio::sync::Mutex;
 use tokio::time::timeout;
 
 use crate::error::{self, Sent};
@@ -190,6 +191,7 @@ impl Engine for Postgres {
             partitions: meta.partitions,
             epoch: meta.epoch,
             turn: AtomicU16::new(0),
+            lines: std::array::from_fn(|_| Mutex::new(())),
         };
         let store = SharedStore::new(place, &context);
         let store = if self.by_own_clock { store.by_own_clock() } else { store };

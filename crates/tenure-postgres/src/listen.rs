@@ -92,8 +92,7 @@ async fn listen(
 ) -> Result<(), StoreError> {
     let failed = |e: tokio_postgres::Error| error::of(&e, Sent::Nothing);
     let connected = timeout(PATIENCE, config.connect(tls.clone())).await;
-    let (client, mut connection) =
-        connected.map_err(|_| error::no_answer(Sent::Nothing))?.map_err(failed)?;
+    let (client, mut connection) = connected.map_err(|_| error::no_answer(Sent::Nothing))?.map_err(failed)?;
     let ours = Arc::new(AtomicI32::new(0));
     let (heard, own) = (Arc::clone(signals), Arc::clone(&ours));
     let mut driver = tokio::spawn(async move {

@@ -7,6 +7,7 @@ use tenure::event::Position;
 use tenure::store::{News, StoreError, Tail};
 use tenure_shared::{Entry, LogPage, Prune};
 use tokio_postgres::Row as SqlRow;
+use tokio_postgres::types::ToSql;
 
 use crate::error::{self, Sent};
 use crate::place::PostgresPlace;
@@ -29,8 +30,7 @@ impl PostgresPlace {
         limit: usize,
     ) -> Result<LogPage, StoreError> {
         let from = after.map(|position| big(position.sequence));
-        let values: [&(dyn tokio_postgres::types::ToSql + Sync); 3] =
-            [&i32::from(partition), &from, &big(limit as u64)];
+        let values: [&(dyn ToSql + Sync); 3] = [&i32::from(partition), &from, &big(limit as u64)];
         let rows = self.pool.query(Sent::Nothing, &self.sql.log, &values).await?;
         let first = rows.first().ok_or_else(|| error::corrupt("a partition is missing"))?;
         let (sequence, kept_from) = (count(get(first, 0)?), count(get(first, 1)?));
@@ -60,7 +60,7 @@ impl PostgresPlace {
             after.iter().map(|position| position.as_ref().filter(ours).map(|p| big(p.sequence))).collect();
         // Another one comes first each time, so that a busy one does not keep the others back.
         let turn = i32::from(self.turn.fetch_add(1, std::sync::atomic::Ordering::Relaxed));
-        let values: [&(dyn tokio_postgres::types::ToSql + Sync); 3] = [&from, &big(limit as u64), &turn];
+        let values: [&(dyn ToSql + Sync); 3] = [&from, &big(limit as u64), &turn];
         let rows = self.near.query(Sent::Nothing, &self.sql.news, &values).await?;
         let first = rows.first().ok_or_else(|| error::corrupt("the row that names the store is missing"))?;
         let (server, now) = (server_of(first)?, moment(get(first, 3)?));
@@ -69,10 +69,13 @@ impl PostgresPlace {
         let mut tails: BTreeMap<u16, Tail<Entry>> = BTreeMap::new();
         for row in &rows {
             let Some(id) = get::<Option<i32>>(row, 5)? else { continue };
-            let partition = u16::try_from(id).map_err(|_| error::corrupt("a partition has a wrong number"))?;
+            let partition =
+                u16::try_from(id).map_err(|_| error::corrupt("a partition has a wrong number"))?;
             let (sequence, kept_from) = (count(get(row, 6)?), count(get(row, 7)?));
             let asked = after.get(usize::from(partition)).copied().flatten();
-            let tail = tails.entry(partition).or_insert_with(|| begun(partition, asked, self.epoch, sequence, kept_from));
+            let tail = tails
+                .entry(partition)
+                .or_insert_with(|| begun(partition, asked, self.epoch, sequence, kept_from));
             if let Some(entry) = self.entry(row, 8)? {
                 tail.next = entry.position;
                 tail.events.push(entry);
@@ -92,7 +95,7 @@ impl PostgresPlace {
     /// Forgets receipts and events.
     pub(crate) async fn prune_once(&self, prune: &Prune) -> Result<(u64, bool), StoreError> {
         let limit = big(prune.limit as u64);
-        let receipts = [&millis(prune.receipts_until) as &(dyn tokio_postgres::types::ToSql + Sync), &limit];
+        let receipts = [&millis(prune.receipts_until) as &(dyn ToSql + Sync), &limit];
         let row = self.pool.query_one(Sent::Nothing, &self.sql.prune_receipts, &receipts).await?;
         let receipts = count(get(&row, 0)?);
         let (mut went, mut more) = (receipts, receipts >= prune.limit as u64 && receipts > 0);
@@ -103,7 +106,8 @@ impl PostgresPlace {
             let (id, is_old): (i32, bool) = (get(row, 0)?, get(row, 3)?);
             logs.push((id, count(get(row, 1)?), count(get(row, 2)?), is_old));
         }
-        let most = share(logs.iter().map(|(_, sequence, kept, _)| sequence - kept).collect(), prune.max_events);
+        let most =
+            share(logs.iter().map(|(_, sequence, kept, _)| sequence - kept).collect(), prune.max_events);
         let mut pruned = 0;
         for (id, sequence, kept_from, is_old) in logs {
             let keep_after = sequence.saturating_sub(most);
@@ -115,8 +119,7 @@ impl PostgresPlace {
                 break;
             }
             pruned += 1;
-            let values: [&(dyn tokio_postgres::types::ToSql + Sync); 4] =
-                [&id, &until, &big(keep_after), &limit];
+            let values: [&(dyn ToSql + Sync); 4] = [&id, &until, &big(keep_after), &limit];
             let row = self.pool.query_one(Sent::Nothing, &self.sql.prune, &values).await?;
             let events = count(get(&row, 0)?);
             went += events;
@@ -143,17 +146,10 @@ fn share(mut lengths: Vec<u64>, all: u64) -> u64 {
 
 /// What there is to tell of a log before its events. Who asked from a position that is not kept, or
 /// of another history, goes on from the end.
-fn begun(
-    partition: u16,
-    asked: Option<Position>,
-    epoch: u64,
-    sequence: u64,
-    kept_from: u64,
-) -> Tail<Entry> {
+fn begun(partition: u16, asked: Option<Position>, epoch: u64, sequence: u64, kept_from: u64) -> Tail<Entry> {
     let end = Position { epoch, sequence };
-    let kept = |position: &Position| {
-        position.epoch == epoch && (kept_from..=sequence).contains(&position.sequence)
-    };
+    let kept =
+        |position: &Position| position.epoch == epoch && (kept_from..=sequence).contains(&position.sequence);
     let next = asked.filter(kept);
     Tail {
         partition,

@@ -8,6 +8,8 @@ use tenure::event::Position;
 use tenure::store::{News, PageRequest, StoreError, StoreInfo};
 use tenure_shared::{Entry, LogPage, Place, Prune, Row, Touched, View, Want, Write, Wrote, realm_hash};
 
+use tokio::sync::Mutex;
+
 use crate::heartbeat::Heartbeat;
 use crate::listen::Listener;
 use crate::pool::Connections;
@@ -25,6 +27,8 @@ pub(crate) struct PostgresPlace {
     pub(crate) partitions: u16,
     pub(crate) epoch: u64,
     pub(crate) turn: AtomicU16,
+    /// Where those of this node wait who want to hold a partition.
+    pub(crate) lines: [Mutex<()>; 32],
 }
 
 /// The statements, with the name of the schema in them.

@@ -1,10 +1,13 @@
 //! Sessions and cells as rows, and what a step wants to see of them.
 
+use std::time::Duration;
+
 use tenure::SessionId;
 use tenure::store::StoreError;
-use tenure_shared::{Cell, CellKey, CellKind, Class, Row, View, Want};
+use tenure_shared::{Cell, CellKey, CellKind, Class, Hold, Row, View, Want};
+use tokio::time::{sleep, timeout};
 use tokio_postgres::Row as SqlRow;
-use tokio_postgres::types::FromSql;
+use tokio_postgres::types::{FromSql, ToSql};
 
 use crate::error::{self, Sent};
 use crate::place::PostgresPlace;
@@ -13,6 +16,9 @@ use crate::types::{Id, big, count, millis, moment};
 /// The columns of a session in the order in which [`row`] reads them.
 pub(crate) const COLUMNS: &str =
     "s.id, s.class, s.realm, s.owner, s.due, s.seen, s.idle_ms, s.deadline, s.revision, s.body";
+
+/// How often one tries to hold a partition that another holds.
+const HOLD_TRIED: Duration = Duration::from_millis(1);
 
 /// What a row of a view tells.
 const PARTITION: i32 = 0;
@@ -25,8 +31,7 @@ impl PostgresPlace {
     pub(crate) async fn view_of(&self, want: &Want) -> Result<View, StoreError> {
         let partition = i32::from(want.partition);
         if let Some(hold) = want.hold {
-            let (holder, for_ms) = (hold.holder.cast_signed(), big(hold.for_ms));
-            self.pool.query(Sent::Nothing, &self.sql.hold, &[&partition, &holder, &for_ms]).await?;
+            self.hold(partition, hold).await?;
         }
         let ids: Vec<Id> = want.sessions.iter().map(|id| Id::from(*id)).collect();
         if want.owner.is_none() && want.cells.is_empty() && !want.guests {
@@ -35,9 +40,24 @@ impl PostgresPlace {
         let owner = want.owner.map(Id);
         let kinds: Vec<i16> = want.cells.iter().map(|cell| cell.kind as i16).collect();
         let keys: Vec<Id> = want.cells.iter().map(|cell| Id(cell.key)).collect();
-        let values: [&(dyn tokio_postgres::types::ToSql + Sync); 6] =
-            [&partition, &ids, &owner, &kinds, &keys, &want.guests];
+        let values: [&(dyn ToSql + Sync); 6] = [&partition, &ids, &owner, &kinds, &keys, &want.guests];
         seen(self.pool.query(Sent::Nothing, &self.sql.view, &values).await?)
+    }
+
+    /// Keeps the partition. If another does, waits for its turn, but not for ever: to look at what is
+    /// about to change would be in vain. Of one node only one asks at a time.
+    async fn hold(&self, partition: i32, hold: Hold) -> Result<(), StoreError> {
+        let (holder, for_ms) = (hold.holder.cast_signed(), big(hold.for_ms));
+        let values: [&(dyn ToSql + Sync); 3] = [&partition, &holder, &for_ms];
+        let line = &self.lines[usize::from(partition.unsigned_abs() as u16) % self.lines.len()];
+        let held = async {
+            let _turn = line.lock().await;
+            while !get::<bool>(&self.pool.query_one(Sent::Nothing, &self.sql.hold, &values).await?, 0)? {
+                sleep(HOLD_TRIED).await;
+            }
+            Ok(())
+        };
+        timeout(Duration::from_millis(hold.for_ms), held).await.unwrap_or(Ok(()))
     }
 
     /// The rows to look at.

@@ -8,7 +8,7 @@ use tokio_postgres::{Client, Row};
 
 use crate::error::{self, Sent};
 use crate::rows::get;
-use crate::types::{count, moment};
+use crate::types::moment;
 
 /// The version that this release makes and works with.
 const VERSION: i32 = 1;
@@ -64,8 +64,10 @@ pub(crate) async fn open(
     if !exists(client, schema).await? {
         let key = key.ok_or_else(no_key)?;
         let step = client.transaction().await.map_err(failed)?;
-        step.execute("SELECT pg_advisory_xact_lock($1, hashtext($2))", &[&LOCK, &schema]).await.map_err(failed)?;
-        let there = step.query_one(EXISTS, &[&format!("{schema}.meta")]).await.map_err(failed)?;
+        step.execute("SELECT pg_advisory_xact_lock($1, hashtext($2))", &[&LOCK, &schema])
+            .await
+            .map_err(failed)?;
+        let there = step.query_one(EXISTS, &[&schema]).await.map_err(failed)?;
         if !get::<bool>(&there, 0)? {
             if !get::<bool>(&step.query_one(HAS_SCHEMA, &[&schema]).await.map_err(failed)?, 0)? {
                 step.batch_execute(&format!("CREATE SCHEMA {schema}")).await.map_err(failed)?;
@@ -84,9 +86,8 @@ pub(crate) async fn open(
             step.execute(&meta, &[&VERSION, &READABLE_BY, &partitions, &epoch, &&store[..], &&check[..]])
                 .await
                 .map_err(failed)?;
-            let rows = format!(
-                "INSERT INTO {schema}.partitions (id) SELECT n FROM generate_series(0, $1 - 1) n"
-            );
+            let rows =
+                format!("INSERT INTO {schema}.partitions (id) SELECT n FROM generate_series(0, $1 - 1) n");
             step.execute(&rows, &[&partitions]).await.map_err(failed)?;
         }
         step.commit().await.map_err(failed)?;
@@ -100,11 +101,14 @@ pub(crate) async fn open(
     read(&row.ok_or_else(|| error::corrupt("the row that names the store is missing"))?, schema, key)
 }
 
-const EXISTS: &str = "SELECT to_regclass($1::text) IS NOT NULL";
-const HAS_SCHEMA: &str = "SELECT to_regnamespace($1::text) IS NOT NULL";
+// Read from the tables themselves: functions that look names up may remember that there was none.
+const EXISTS: &str = "SELECT EXISTS (
+    SELECT FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+    WHERE n.nspname = $1::text AND c.relname = 'meta')";
+const HAS_SCHEMA: &str = "SELECT EXISTS (SELECT FROM pg_catalog.pg_namespace WHERE nspname = $1::text)";
 
 async fn exists(client: &Client, schema: &str) -> Result<bool, StoreError> {
-    let row = client.query_one(EXISTS, &[&format!("{schema}.meta")]).await;
+    let row = client.query_one(EXISTS, &[&schema]).await;
     get(&row.map_err(|e| error::of(&e, Sent::Nothing))?, 0)
 }
 
@@ -135,7 +139,7 @@ fn read(row: &Row, schema: &str, key: Option<&MasterKey>) -> Result<Meta, StoreE
         partitions: u16::try_from(partitions).map_err(|_| error::corrupt("a wrong number of partitions"))?,
         epoch: get::<i64>(row, 3)?.cast_unsigned(),
         store: get(row, 4)?,
-        latest: moment(count(get(row, 6)?).try_into().unwrap_or(i64::MAX)),
+        latest: moment(get(row, 6)?),
     })
 }
 

@@ -161,7 +161,9 @@ mod tests {
 
     #[test]
     fn a_url_that_cannot_be_read_is_not_told() {
-        for url in ["postgres://u:secret@host/db?nonsense=secret", "postgres://u:secret@h:secret/db", "secret"] {
+        for url in
+            ["postgres://u:secret@host/db?nonsense=secret", "postgres://u:secret@h:secret/db", "secret"]
+        {
             let Err(error) = Server::parse(url) else { panic!("{url} is read") };
             assert!(!error.to_string().contains("secret"), "{error}");
         }

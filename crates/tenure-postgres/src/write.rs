@@ -23,8 +23,9 @@ impl PostgresPlace {
         let owned = write.of_owner.iter().flat_map(|(_, rows)| rows);
         let (owner_ids, owner_revisions): (Vec<Id>, Vec<i64>) =
             owned.map(|(id, revision)| (Id::from(*id), big(*revision))).unzip();
-        let (cell_kinds, cell_keys, cell_versions) =
-            three(write.cells_seen.iter().map(|(key, version)| (key.kind as i16, Id(key.key), big(*version))));
+        let (cell_kinds, cell_keys, cell_versions) = three(
+            write.cells_seen.iter().map(|(key, version)| (key.kind as i16, Id(key.key), big(*version))),
+        );
         let put = Columns::of(&write.put);
         let (later_ids, later_due): (Vec<Id>, Vec<i64>) =
             write.reschedule.iter().map(|(id, due)| (Id::from(*id), millis(*due))).unzip();

@@ -73,7 +73,8 @@ struct Blocker(std::process::Child);
 impl Blocker {
     fn of(schema: &str, partition: u16) -> Self {
         let server = Server::shared();
-        let sql = format!("BEGIN; SELECT FROM {schema}.partitions WHERE id = {partition} FOR UPDATE; \\! cat\n");
+        let sql =
+            format!("BEGIN; SELECT FROM {schema}.partitions WHERE id = {partition} FOR UPDATE; \\! cat\n");
         let mut psql = std::process::Command::new("/usr/lib/postgresql/15/bin/psql");
         psql.args(["-X", "-q", "-f", "/dev/stdin"]).arg(server.url());
         psql.stdin(std::process::Stdio::piped()).stdout(std::process::Stdio::null());
@@ -149,8 +150,10 @@ async fn a_promoted_standby_is_another_server_and_only_a_primary_is_used() {
     let error = refused(Postgres::at(standby.url()).master_key(key())).await;
     assert!(matches!(error, StoreError::Unavailable(_)), "{error}");
     primary.set("synchronous_standby_names", "standby");
-    let urls = format!("postgres://postgres@127.0.0.1:{},127.0.0.1:{}/postgres", primary.port(), standby.port());
-    let sessions = Sessions::builder(Postgres::at(urls).master_key(key())).cache_bytes(0).without_background();
+    let urls =
+        format!("postgres://postgres@127.0.0.1:{},127.0.0.1:{}/postgres", primary.port(), standby.port());
+    let sessions =
+        Sessions::builder(Postgres::at(urls).master_key(key())).cache_bytes(0).without_background();
     let sessions = sessions.open().await.unwrap();
     let (id, store) = (a_session(&sessions).await, Arc::clone(sessions.store()));
     // The first poll learns that there are standbys; a later one has its commit confirmed.

@@ -216,7 +216,10 @@ async fn several_moments_of_one_session_count_in_their_order() {
     while now().as_millis() <= begun.as_millis() + 20 {
         tokio::task::yield_now().await;
     }
-    let at = |ms: u64| tenure::store::Touch { id, at: tenure::clock::Timestamp::from_millis(begun.as_millis() + ms) };
+    let at = |ms: u64| tenure::store::Touch {
+        id,
+        at: tenure::clock::Timestamp::from_millis(begun.as_millis() + ms),
+    };
     sessions.store().touch(&[at(5), at(15), at(10)]).await.unwrap();
     let seen = sessions.store().load(id).await.unwrap().unwrap().last_seen_at;
     assert_eq!(seen, at(15).at);

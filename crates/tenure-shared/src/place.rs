@@ -263,7 +263,7 @@ pub enum Wrote {
     /// Somebody holds the partition. Nothing was written.
     Busy,
     /// It was decided too long ago by the place's clock ([`MAX_DELAY_MS`]), for instance because the
-    /// process stood still. Nothing was written.
+    /// process stood still; or as far ahead of it, by a clock that is wrong. Nothing was written.
     Late,
     /// There are as many guests as there may be. Nothing was written.
     TooManyGuests,

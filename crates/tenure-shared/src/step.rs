@@ -13,8 +13,9 @@ use crate::store::SharedStore;
 /// How often a step is tried against others before the store counts as busy.
 const TRIES: u32 = 60;
 
-/// After how many lost tries a step keeps the others away.
-const PATIENT: u32 = 3;
+/// After how many lost tries a step keeps the others away: to look again and again at what changes
+/// meanwhile costs more than to wait in a line.
+const PATIENT: u32 = 1;
 
 /// For how long it does, in milliseconds: many times what it takes to read and write.
 const HOLD_MS: u64 = 500;

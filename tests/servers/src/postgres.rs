@@ -12,7 +12,7 @@ use crate::keeper::{Keeper, run};
 /// Where Debian's package puts the programs.
 const PROGRAMS: &str = "/usr/lib/postgresql/15/bin";
 
-/// As durable as in earnest, and small. A wide range of what tests need stays open.
+/// As durable as in earnest, and small.
 const SETTINGS: &str = "
 fsync = on
 listen_addresses = '127.0.0.1'
@@ -58,7 +58,7 @@ impl Postgres {
     /// # Panics
     /// As for [`shared`](Self::shared).
     pub fn start() -> Self {
-        Self::make("", |data| {
+        Self::make(|data| {
             let words = ["--auth=trust", "--username=postgres", "--no-sync", "--encoding=UTF8", "--locale=C"];
             run(as_server("initdb").args(words).arg("--pgdata").arg(data));
         })
@@ -70,13 +70,13 @@ impl Postgres {
     /// As for [`shared`](Self::shared).
     pub fn standby(&self) -> Self {
         let from = format!("host=127.0.0.1 port={} user=postgres application_name=standby", self.port);
-        Self::make("", |data| {
+        Self::make(|data| {
             let words = ["--write-recovery-conf", "--checkpoint=fast", "--no-sync"];
             run(as_server("pg_basebackup").args(words).arg("--pgdata").arg(data).arg("--dbname").arg(&from));
         })
     }
 
-    fn make(settings: &str, fill: impl FnOnce(&Path)) -> Self {
+    fn make(fill: impl FnOnce(&Path)) -> Self {
         let folder = tempfile::Builder::new().prefix("tenure-postgres-").tempdir().expect("a folder").keep();
         let data = folder.join("data");
         let keeper = Keeper::of(&folder, &data.join("postmaster.pid"));
@@ -85,7 +85,7 @@ impl Postgres {
         let port = free_port();
         let config = data.join("postgresql.conf");
         let kept = fs::read_to_string(&config).expect("initdb wrote its settings");
-        fs::write(&config, format!("{kept}{SETTINGS}{settings}port = {port}\n")).expect("settings");
+        fs::write(&config, format!("{kept}{SETTINGS}port = {port}\n")).expect("settings");
         let server = Self { _keeper: keeper, data, port };
         server.start_again();
         server

@@ -3,8 +3,8 @@
 
 use std::sync::atomic::{AtomicU32, Ordering};
 
-use tenure::{Active, Check, MasterKey, Sessions};
 use tenure::store::conformance::Fixture;
+use tenure::{Active, Check, MasterKey, Sessions};
 use tenure_postgres::Postgres;
 use tenure_servers::Postgres as Server;
 
