@@ -70,7 +70,9 @@ fn of_server(error: &ServerError, asked: &Address) -> Excuse {
     match error.kind() {
         Some(ServerErrorKind::NoScript) => return Excuse::NoScript,
         Some(ServerErrorKind::Moved) => return Excuse::Moved,
-        Some(ServerErrorKind::Ask) => return Excuse::Ask(error.details().and_then(|text| redirected(text, asked))),
+        Some(ServerErrorKind::Ask) => {
+            return Excuse::Ask(error.details().and_then(|text| redirected(text, asked)));
+        }
         Some(ServerErrorKind::ReadOnly) => return Excuse::NotPrimary(said),
         Some(ServerErrorKind::TryAgain) => return Excuse::Later(said),
         Some(ServerErrorKind::BusyLoading | ServerErrorKind::ClusterDown | ServerErrorKind::MasterDown) => {

@@ -1,8 +1,8 @@
 //! How many guests there are in partitions that count for themselves.
 
+use std::sync::Arc;
 use std::sync::Mutex;
 use std::sync::PoisonError;
-use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::future::try_join_all;
@@ -42,7 +42,8 @@ impl Guests {
     }
 
     async fn count(&self, calls: &Calls) -> Result<Vec<u64>, StoreError> {
-        let all = try_join_all((0..calls.keys.partitions()).map(|partition| count_in(calls, partition))).await?;
+        let all =
+            try_join_all((0..calls.keys.partitions()).map(|partition| count_in(calls, partition))).await?;
         *self.known.lock().unwrap_or_else(PoisonError::into_inner) = Some(all.clone());
         let known = Arc::clone(&self.known);
         tokio::spawn(async move {

@@ -70,7 +70,11 @@ impl Keys {
 
     /// The number of guests that a partition counts in.
     pub(crate) fn guests(&self, partition: u16) -> String {
-        if self.one_number { format!("{}:{{meta}}g", self.prefix) } else { format!("{}g", self.base(partition)) }
+        if self.one_number {
+            format!("{}:{{meta}}g", self.prefix)
+        } else {
+            format!("{}g", self.base(partition))
+        }
     }
 
     /// Whether all partitions count in the same number.

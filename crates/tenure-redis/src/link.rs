@@ -1,5 +1,6 @@
 //! A connection to one primary.
 
+use std::hash::{BuildHasher, BuildHasherDefault, DefaultHasher};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
@@ -43,6 +44,8 @@ pub(crate) struct Link {
     pub(crate) address: Address,
     /// Names the server's process and its history: another after a restart or a promotion.
     pub(crate) identity: String,
+    /// The same as a number.
+    pub(crate) number: u64,
     pub(crate) heart: Heart,
     connection: MultiplexedConnection,
     /// Of which partitions it is known that their logs belong to this server.
@@ -55,7 +58,11 @@ impl Link {
     ///
     /// # Errors
     /// Unavailable, or Configuration when the server does not let us in.
-    pub(crate) async fn open(target: &Target, address: &Address, settings: &Settings) -> Result<Self, StoreError> {
+    pub(crate) async fn open(
+        target: &Target,
+        address: &Address,
+        settings: &Settings,
+    ) -> Result<Self, StoreError> {
         let client = client(target.server(address)?, settings)?;
         let mut connection = connect(&client, address, settings.timeout, settings.timeout).await?;
         let mut ask = redis::pipe();
@@ -81,16 +88,23 @@ impl Link {
         let (server, replication) = (text(Some(server)), text(Some(replication)));
         let run = field(server, "run_id").unwrap_or_default();
         let identity = identity(run, replication);
-        let heart = Heart::new(client, address.clone(), run.to_owned(), settings.clone());
+        let heart = Heart::new(client, address.clone(), identity.clone(), settings.clone());
         let begun = [const { AtomicU64::new(0) }; _];
-        Ok(Self { address: address.clone(), identity, heart, connection, begun, is_broken: AtomicBool::new(false) })
+        let number = BuildHasherDefault::<DefaultHasher>::default().hash_one(&identity);
+        let (address, is_broken) = (address.clone(), AtomicBool::new(false));
+        Ok(Self { address, identity, number, heart, connection, begun, is_broken })
     }
 
     /// Sends something and gives what comes back.
     ///
     /// # Errors
     /// Why nothing came back: it may have been done.
-    pub(crate) async fn ask(&self, request: &Request<'_>, whole: bool, asking: bool) -> Result<Value, Failure> {
+    pub(crate) async fn ask(
+        &self,
+        request: &Request<'_>,
+        whole: bool,
+        asking: bool,
+    ) -> Result<Value, Failure> {
         let mut connection = self.connection.clone();
         let answer = match request {
             Request::Script(script, keys, args) if !asking => {
@@ -99,7 +113,10 @@ impl Link {
             Request::Script(script, keys, args) => {
                 let mut pipeline = redis::pipe();
                 pipeline.cmd("ASKING").add_command(script.command(keys, args, whole));
-                connection.send_packed_commands(&pipeline, 1, 1).await.map(|mut all| all.pop().unwrap_or_default())
+                connection
+                    .send_packed_commands(&pipeline, 1, 1)
+                    .await
+                    .map(|mut all| all.pop().unwrap_or_default())
             }
             Request::Commands(pipeline) if !asking => {
                 connection.send_packed_commands(pipeline, 0, pipeline.len()).await.map(Value::Array)
@@ -174,7 +191,8 @@ pub(crate) fn client(info: ConnectionInfo, settings: &Settings) -> Result<Client
         Some(_) => Client::build_with_tls(info, TlsCertificates { client_tls: None, root_cert }),
         None => Client::open(info),
     };
-    client.map_err(|error| StoreError::Configuration(format!("Redis cannot be used so: {}", error.category())))
+    client
+        .map_err(|error| StoreError::Configuration(format!("Redis cannot be used so: {}", error.category())))
 }
 
 /// Connects to a server.

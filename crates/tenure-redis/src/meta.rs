@@ -39,7 +39,8 @@ impl Meta {
     /// # Errors
     /// Configuration when a newer release wrote it, Corrupt when none did.
     pub(crate) fn read(text: &[u8]) -> Result<Self, StoreError> {
-        let damaged = || StoreError::Corrupt("the key of Redis that says what the store is cannot be read".into());
+        let damaged =
+            || StoreError::Corrupt("the key of Redis that says what the store is cannot be read".into());
         let text = std::str::from_utf8(text).map_err(|_| damaged())?;
         let mut words = text.split(' ');
         if words.next() != Some("tenure") {

@@ -52,7 +52,8 @@ impl RedisPlace {
         let nodes = self.calls.by_server().await?;
         // Both begin after the question. So what this primary had then is told, and if its replicas
         // confirm, it was the primary then.
-        let confirmed = join_all(nodes.iter().map(|(link, partitions)| self.calls.is_confirmed(link, partitions)));
+        let confirmed =
+            join_all(nodes.iter().map(|(link, partitions)| self.calls.is_confirmed(link, partitions)));
         let heads = try_join_all(nodes.iter().map(|(link, partitions)| self.calls.heads(link, partitions)));
         let (confirmed, heads) = tokio::join!(confirmed, heads);
         let mut heads: Vec<Head> = heads?.into_iter().flatten().collect();
@@ -96,7 +97,9 @@ impl RedisPlace {
     async fn tail(&self, head: &Head, after: Position, limit: usize) -> Result<Tail<Entry>, StoreError> {
         let partition = head.partition;
         Ok(match self.log_after(partition, Some(after), limit).await? {
-            LogPage::Truncated { .. } => Tail { partition, events: Vec::new(), next: head.end, is_end: true, gap: true },
+            LogPage::Truncated { .. } => {
+                Tail { partition, events: Vec::new(), next: head.end, is_end: true, gap: true }
+            }
             LogPage::Entries(events) => {
                 let next = events.last().map_or(after, |last| last.position);
                 Tail { partition, events, next, is_end: next >= head.end, gap: false }
@@ -109,7 +112,8 @@ fn entry(epoch: u64, value: &Value) -> Result<Entry, StoreError> {
     let Value::Array(parts) = value else { return Err(odd()) };
     let [Value::BulkString(id), Value::Array(fields)] = parts.as_slice() else { return Err(odd()) };
     let [_, at, _, Value::BulkString(body)] = fields.as_slice() else { return Err(odd()) };
-    let sequence = std::str::from_utf8(id).ok().and_then(|id| id.split_once('-')?.0.parse().ok()).ok_or_else(odd)?;
+    let sequence =
+        std::str::from_utf8(id).ok().and_then(|id| id.split_once('-')?.0.parse().ok()).ok_or_else(odd)?;
     let at = Timestamp::from_millis(integer(at).map_err(Failure::of_read)?);
     Ok(Entry { position: Position { epoch, sequence }, at, body: body.clone() })
 }

@@ -45,7 +45,8 @@ pub(crate) async fn open(
     servers.look(&servers.routes()).await?;
     let primaries = u16::try_from(servers.routes().nodes.len()).unwrap_or(u16::MAX);
     let check = key_check(new.key);
-    let partitions = new.partitions.unwrap_or_else(|| primaries.saturating_mul(PARTITIONS).min(MAX_PARTITIONS));
+    let partitions =
+        new.partitions.unwrap_or_else(|| primaries.saturating_mul(PARTITIONS).min(MAX_PARTITIONS));
     let meta = Meta::new(check, partitions, !servers.is_cluster(), &*context.random);
     let mut calls = Calls {
         servers,
@@ -69,7 +70,8 @@ pub(crate) async fn open(
     }
     if found.one_number && calls.servers.is_cluster() {
         return Err(StoreError::Configuration(
-            "the store was made on one server and counts its guests there: a cluster needs a new store".into(),
+            "the store was made on one server and counts its guests there: a cluster needs a new store"
+                .into(),
         ));
     }
     calls.keys = Keys::of(new.prefix, found.partitions, found.one_number);
@@ -87,11 +89,7 @@ pub(crate) async fn open(
 
 impl Calls {
     /// The last time of these partitions.
-    async fn latest(
-        &self,
-        link: &crate::link::Link,
-        partitions: &[u16],
-    ) -> Result<Timestamp, StoreError> {
+    async fn latest(&self, link: &crate::link::Link, partitions: &[u16]) -> Result<Timestamp, StoreError> {
         Ok(self.heads(link, partitions).await?.iter().map(|head| head.latest).max().unwrap_or_default())
     }
 

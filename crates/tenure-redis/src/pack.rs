@@ -226,7 +226,9 @@ pub(crate) fn cell(key: CellKey, bytes: &[u8]) -> Result<Cell, StoreError> {
 
 /// Ids and moments, one after the other.
 pub(crate) fn touches<'a>(touches: impl Iterator<Item = &'a Touched>) -> Vec<u8> {
-    touches.flat_map(|touch| touch.id.as_bytes().iter().copied().chain(touch.at.as_millis().to_be_bytes())).collect()
+    touches
+        .flat_map(|touch| touch.id.as_bytes().iter().copied().chain(touch.at.as_millis().to_be_bytes()))
+        .collect()
 }
 
 /// Reads an id, from where it stands in a member of an index.

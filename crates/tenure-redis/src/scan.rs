@@ -34,19 +34,25 @@ impl RedisPlace {
         let mut due: Vec<_> = try_join_all(each).await?.into_iter().flatten().collect();
         due.sort_unstable();
         due.truncate(limit);
-        let mut rows = self.rows(due.into_iter().map(|(_, at, member)| (at, member)).collect(), "d", IN_DUE).await?;
+        let mut rows =
+            self.rows(due.into_iter().map(|(_, at, member)| (at, member)).collect(), "d", IN_DUE).await?;
         rows.sort_unstable_by_key(|row| (row.due, row.id));
         Ok(rows)
     }
 
     /// The sessions of a realm that have not ended, by id.
-    pub(crate) async fn next_of_realm(&self, request: &PageRequest, limit: usize) -> Result<Vec<Row>, StoreError> {
+    pub(crate) async fn next_of_realm(
+        &self,
+        request: &PageRequest,
+        limit: usize,
+    ) -> Result<Vec<Row>, StoreError> {
         let (mut after, mut rows) = (request.after, Vec::new());
         // What ended between the two looks is not in the second: then there is more to look at.
         while rows.len() < limit {
             let wanted = limit - rows.len();
             let ids = self.ids_of_realm(request, after, wanted).await?;
-            let (found, last) = (ids.len(), ids.last().map(|(_, member)| pack::id_in(member, IN_REALM)).transpose()?);
+            let (found, last) =
+                (ids.len(), ids.last().map(|(_, member)| pack::id_in(member, IN_REALM)).transpose()?);
             let mut more = self.rows(ids, "r", IN_REALM).await?;
             more.retain(|row| row.class != Class::Ended);
             rows.extend(more);
@@ -95,22 +101,30 @@ impl RedisPlace {
     }
 
     async fn members(&self, partition: u16, commands: Pipeline) -> Result<Vec<Value>, StoreError> {
-        let said = self.calls.commands(partition, commands).await.and_then(array).map_err(Failure::of_read)?;
+        let said =
+            self.calls.commands(partition, commands).await.and_then(array).map_err(Failure::of_read)?;
         said.into_iter().next_back().ok_or_else(odd).and_then(|last| array(last).map_err(Failure::of_read))
     }
 
     /// The rows of members of an index. A session that is not there is taken out of it.
-    async fn rows(&self, members: Vec<(u16, Vec<u8>)>, index: &str, from: usize) -> Result<Vec<Row>, StoreError> {
+    async fn rows(
+        &self,
+        members: Vec<(u16, Vec<u8>)>,
+        index: &str,
+        from: usize,
+    ) -> Result<Vec<Row>, StoreError> {
         let mut places: std::collections::BTreeMap<u16, Vec<Vec<u8>>> = Default::default();
         for (partition, member) in members {
             places.entry(partition).or_default().push(member);
         }
         let each = places.into_iter().map(|(partition, members)| async move {
-            let sessions = members.iter().map(|member| pack::id_in(member, from)).collect::<Result<_, _>>()?;
+            let sessions =
+                members.iter().map(|member| pack::id_in(member, from)).collect::<Result<_, _>>()?;
             let rows = self.view_all(&Want { partition, sessions, ..Want::default() }).await?.sessions;
             if rows.len() < members.len() {
                 let there = |member: &Vec<u8>| rows.iter().any(|row| pack::id_in(member, from) == Ok(row.id));
-                self.forget(partition, index, from, members.into_iter().filter(|m| !there(m)).collect()).await?;
+                self.forget(partition, index, from, members.into_iter().filter(|m| !there(m)).collect())
+                    .await?;
             }
             Ok::<_, StoreError>(rows)
         });
@@ -126,14 +140,16 @@ impl RedisPlace {
     ) -> Result<(), StoreError> {
         let base = self.calls.keys.base(partition).as_bytes().to_vec();
         let own = vec![[&base[..], index.as_bytes()].concat()];
-        let args = [base, index.into(), (from + 1).to_string().into_bytes()].into_iter().chain(members).collect();
+        let args =
+            [base, index.into(), (from + 1).to_string().into_bytes()].into_iter().chain(members).collect();
         self.calls.script(partition, &FORGET, own, args).await.map_err(Failure::of_read).map(drop)
     }
 
     pub(crate) async fn log_length(&self, partition: u16) -> Result<u64, StoreError> {
         let mut commands = self.asking(partition);
         commands.cmd("XLEN").arg(format!("{}e", self.calls.keys.base(partition)));
-        let said = self.calls.commands(partition, commands).await.and_then(array).map_err(Failure::of_read)?;
+        let said =
+            self.calls.commands(partition, commands).await.and_then(array).map_err(Failure::of_read)?;
         said.last().ok_or_else(odd).and_then(|length| integer(length).map_err(Failure::of_read))
     }
 }

@@ -13,7 +13,8 @@ pub(crate) struct Script {
 /// Reads what a step depends on, and may hold the partition.
 pub(crate) static VIEW: LazyLock<Script> = LazyLock::new(|| primary(include_str!("lua/view.lua")));
 /// Compares and writes.
-pub(crate) static WRITE: LazyLock<Script> = LazyLock::new(|| Script::new(include_str!("lua/write.lua"), "#!lua\n"));
+pub(crate) static WRITE: LazyLock<Script> =
+    LazyLock::new(|| Script::new(include_str!("lua/write.lua"), "#!lua\n"));
 /// The same, also when the server's memory is at its limit.
 pub(crate) static WRITE_ALWAYS: LazyLock<Script> =
     LazyLock::new(|| Script::new(include_str!("lua/write.lua"), "#!lua flags=allow-oom\n"));
@@ -26,7 +27,8 @@ pub(crate) static LOG: LazyLock<Script> = LazyLock::new(|| primary(include_str!(
 /// Forgets receipts and events.
 pub(crate) static PRUNE: LazyLock<Script> = LazyLock::new(|| Script::new(include_str!("lua/prune.lua"), ""));
 /// Takes sessions that are gone out of an index.
-pub(crate) static FORGET: LazyLock<Script> = LazyLock::new(|| Script::new(include_str!("lua/forget.lua"), ""));
+pub(crate) static FORGET: LazyLock<Script> =
+    LazyLock::new(|| Script::new(include_str!("lua/forget.lua"), ""));
 
 /// A script that only a primary answers, though it may write nothing.
 fn primary(text: &str) -> Script {

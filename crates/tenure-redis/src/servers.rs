@@ -62,7 +62,9 @@ impl Routes {
 impl Servers {
     pub(crate) fn new(target: Target, settings: Settings) -> Self {
         let routes = match &target.kind {
-            Kind::Alone(address) => Routes { nodes: vec![Arc::new(Node::at(address.clone()))], ranges: vec![] },
+            Kind::Alone(address) => {
+                Routes { nodes: vec![Arc::new(Node::at(address.clone()))], ranges: vec![] }
+            }
             _ => Routes::default(),
         };
         let (routes, looking) = (RwLock::new(Arc::new(routes)), Mutex::default());
@@ -95,7 +97,10 @@ impl Servers {
             return Ok(link);
         }
         if node.left_alone.load(Ordering::Relaxed) {
-            return Err(StoreError::Unavailable(format!("no connection to {}, which is tried again soon", node.address)));
+            return Err(StoreError::Unavailable(format!(
+                "no connection to {}, which is tried again soon",
+                node.address
+            )));
         }
         match Link::open(&self.target, &node.address, &self.settings).await {
             Ok(link) => {
@@ -180,9 +185,15 @@ impl Servers {
                             return Ok(Address { host: text(Some(host)).to_owned(), port });
                         }
                     }
-                    _ => why = StoreError::Unavailable(format!("{sentinel} does not say which server is the primary")),
+                    _ => {
+                        why = StoreError::Unavailable(format!(
+                            "{sentinel} does not say which server is the primary"
+                        ))
+                    }
                 },
-                Ok(_) => why = StoreError::Unavailable(format!("{sentinel} does not know the service {service}")),
+                Ok(_) => {
+                    why = StoreError::Unavailable(format!("{sentinel} does not know the service {service}"))
+                }
                 Err(error) => why = error,
             }
         }
@@ -245,7 +256,12 @@ impl Servers {
 
 impl Node {
     fn at(address: Address) -> Self {
-        Self { address, link: RwLock::default(), failures: Mutex::default(), left_alone: AtomicBool::new(false) }
+        Self {
+            address,
+            link: RwLock::default(),
+            failures: Mutex::default(),
+            left_alone: AtomicBool::new(false),
+        }
     }
 
     fn live(&self) -> Option<Arc<Link>> {
@@ -268,5 +284,9 @@ fn slots(range: &Value, asked: &Address) -> Option<(u16, u16, Address)> {
         host => host.to_owned(),
     };
     let Some(Value::Int(port)) = primary.get(1) else { return None };
-    Some((u16::try_from(*from).ok()?, u16::try_from(*to).ok()?, Address { host, port: u16::try_from(*port).ok()? }))
+    Some((
+        u16::try_from(*from).ok()?,
+        u16::try_from(*to).ok()?,
+        Address { host, port: u16::try_from(*port).ok()? },
+    ))
 }

@@ -50,7 +50,8 @@ impl Target {
             None => (None, hosts),
         };
         let tls = scheme.starts_with("rediss");
-        let addresses = |port| hosts.split(',').map(|host| address(host, port)).collect::<Result<Vec<_>, _>>();
+        let addresses =
+            |port| hosts.split(',').map(|host| address(host, port)).collect::<Result<Vec<_>, _>>();
         let (kind, database) = match scheme {
             "redis" | "rediss" => {
                 let [one] = <[Address; 1]>::try_from(addresses(6379)?)
@@ -60,7 +61,9 @@ impl Target {
             "redis-sentinel" | "rediss-sentinel" => {
                 let (service, database) = path.split_once('/').unwrap_or((path, ""));
                 if service.is_empty() {
-                    return Err(wrong("the name of the service is missing: redis-sentinel://h1,h2,h3/service"));
+                    return Err(wrong(
+                        "the name of the service is missing: redis-sentinel://h1,h2,h3/service",
+                    ));
                 }
                 (Kind::Sentinel { sentinels: addresses(26379)?, service: service.to_owned() }, database)
             }
@@ -73,7 +76,9 @@ impl Target {
         };
         let database = match database {
             "" => 0,
-            digits => digits.parse().map_err(|_| wrong("the part after the last / is no number of a database"))?,
+            digits => {
+                digits.parse().map_err(|_| wrong("the part after the last / is no number of a database"))?
+            }
         };
         if matches!(kind, Kind::Cluster { .. }) && database != 0 {
             return Err(wrong("a cluster has only database 0"));
@@ -93,13 +98,23 @@ impl Target {
     ///
     /// # Errors
     /// Configuration.
-    pub(crate) fn sentinel(&self, address: &Address, login: Option<&str>) -> Result<ConnectionInfo, StoreError> {
+    pub(crate) fn sentinel(
+        &self,
+        address: &Address,
+        login: Option<&str>,
+    ) -> Result<ConnectionInfo, StoreError> {
         self.info(address, login, 0)
     }
 
-    fn info(&self, address: &Address, login: Option<&str>, database: u32) -> Result<ConnectionInfo, StoreError> {
+    fn info(
+        &self,
+        address: &Address,
+        login: Option<&str>,
+        database: u32,
+    ) -> Result<ConnectionInfo, StoreError> {
         let scheme = if self.tls { "rediss" } else { "redis" };
-        let host = if address.host.contains(':') { format!("[{}]", address.host) } else { address.host.clone() };
+        let host =
+            if address.host.contains(':') { format!("[{}]", address.host) } else { address.host.clone() };
         let login = login.map(|login| format!("{login}@")).unwrap_or_default();
         let url = format!("{scheme}://{login}{host}:{}/{database}", address.port);
         url.into_connection_info().map_err(|_| wrong("a server or the login in it cannot be read"))

@@ -85,7 +85,9 @@ async fn work(worker: usize, sessions: &Sessions, stop: &AtomicBool, rounds: &At
                 Ok(reply) if reply.outcome == Outcome::Applied => {
                     acknowledged.ended.push(id);
                     match store.load(id).await {
-                        Ok(found) => assert!(found.is_none_or(|record| record.ended().is_some()), "{id} came back"),
+                        Ok(found) => {
+                            assert!(found.is_none_or(|record| record.ended().is_some()), "{id} came back")
+                        }
                         Err(error) => outage(&error),
                     }
                 }
@@ -126,7 +128,8 @@ async fn lost(sessions: &Sessions, acknowledged: &Acknowledged) -> (usize, usize
         gone += usize::from(loaded(sessions.store(), *id).await.is_none());
     }
     for id in &acknowledged.ended {
-        undone += usize::from(loaded(sessions.store(), *id).await.is_some_and(|record| record.ended().is_none()));
+        undone +=
+            usize::from(loaded(sessions.store(), *id).await.is_some_and(|record| record.ended().is_none()));
     }
     (gone, undone)
 }

@@ -100,7 +100,7 @@ impl<P: Place> SharedStore<P> {
             };
             let Some(write) = write else {
                 if essential {
-                    self.place.confirm(want.partition).await?;
+                    self.place.confirm(want.partition, view.server).await?;
                 }
                 return Ok(done);
             };

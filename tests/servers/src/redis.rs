@@ -149,7 +149,11 @@ impl Redis {
     /// When it cannot be started.
     pub fn start_again(&self) {
         let mut command = Command::new(self.program);
-        command.arg(self.folder.join("conf")).current_dir(&self.folder).stdout(Stdio::null()).stderr(Stdio::null());
+        command
+            .arg(self.folder.join("conf"))
+            .current_dir(&self.folder)
+            .stdout(Stdio::null())
+            .stderr(Stdio::null());
         let done = command.status().unwrap_or_else(|e| panic!("{command:?}: {e}"));
         assert!(done.success(), "{command:?} failed");
         self.until("PING", "PONG");

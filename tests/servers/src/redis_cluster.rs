@@ -37,7 +37,9 @@ impl RedisCluster {
     pub fn start() -> Self {
         let servers: Vec<Redis> = (0..6).map(|_| Redis::make_in_cluster(SETTINGS)).collect();
         let mut create = Command::new("redis-cli");
-        create.args(["--cluster", "create"]).args(servers.iter().map(|one| format!("127.0.0.1:{}", one.port())));
+        create
+            .args(["--cluster", "create"])
+            .args(servers.iter().map(|one| format!("127.0.0.1:{}", one.port())));
         run(create.args(["--cluster-replicas", "1", "--cluster-yes"]));
         for server in &servers {
             until(server.port(), "CLUSTER INFO", "cluster_state:ok");

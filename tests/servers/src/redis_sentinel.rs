@@ -77,7 +77,8 @@ impl RedisSentinel {
 
 impl Sentinel {
     fn start(primary: u16) -> Self {
-        let folder: PathBuf = tempfile::Builder::new().prefix("tenure-sentinel-").tempdir().expect("a folder").keep();
+        let folder: PathBuf =
+            tempfile::Builder::new().prefix("tenure-sentinel-").tempdir().expect("a folder").keep();
         let keeper = Keeper::of(&folder, &folder.join("pid"));
         let port = free_port();
         let dir = folder.display();
