@@ -51,6 +51,12 @@ impl Missing {
         if !Path::new("/usr/lib/postgresql/15/bin/initdb").exists() {
             debian.push("postgresql-15");
         }
+        if !runs("redis-server") {
+            debian.push("redis-server");
+        }
+        if !runs("redis-sentinel") {
+            debian.push("redis-sentinel");
+        }
         if !runs("npm") {
             debian.push("npm");
         }

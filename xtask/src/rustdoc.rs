@@ -11,8 +11,8 @@ use crate::command::{Log, Program};
 use crate::packages::Places;
 
 /// The libraries that applications hold.
-pub(crate) const LIBRARIES: [&str; 5] =
-    ["tenure", "tenure-tower", "tenure-tower-sessions", "tenure-embedded", "tenure-postgres"];
+pub(crate) const LIBRARIES: [&str; 6] =
+    ["tenure", "tenure-tower", "tenure-tower-sessions", "tenure-embedded", "tenure-postgres", "tenure-redis"];
 
 /// A crate as rustdoc describes it. Its JSON is not stable: those who read it check that they find
 /// what must be there, so a format that no longer fits is noticed.

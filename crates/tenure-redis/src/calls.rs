@@ -54,6 +54,20 @@ impl Calls {
         own: Vec<Vec<u8>>,
         args: Vec<Vec<u8>>,
     ) -> Result<Value, Failure> {
+        self.script_at(partition, script, own, args).await.map(|(value, _)| value)
+    }
+
+    /// The same, and who answered.
+    ///
+    /// # Errors
+    /// Whether it may have been done.
+    pub(crate) async fn script_at(
+        &self,
+        partition: u16,
+        script: &Script,
+        own: Vec<Vec<u8>>,
+        args: Vec<Vec<u8>>,
+    ) -> Result<(Value, Arc<Link>), Failure> {
         let mut keys = vec![self.keys.head(partition).into_bytes(), self.keys.guests(partition).into_bytes()];
         // A server of a cluster looks at the names of all keys before it begins: while a slot moves
         // to another server, a part of them may be there already.
@@ -68,10 +82,22 @@ impl Calls {
     /// # Errors
     /// Whether they may have been done.
     pub(crate) async fn commands(&self, partition: u16, commands: Pipeline) -> Result<Value, Failure> {
+        self.commands_at(partition, commands).await.map(|(value, _)| value)
+    }
+
+    /// The same, and who answered.
+    ///
+    /// # Errors
+    /// Whether they may have been done.
+    pub(crate) async fn commands_at(
+        &self,
+        partition: u16,
+        commands: Pipeline,
+    ) -> Result<(Value, Arc<Link>), Failure> {
         self.call(At::Partition(partition), &Request::Commands(commands)).await
     }
 
-    async fn call(&self, at: At, request: &Request<'_>) -> Result<Value, Failure> {
+    async fn call(&self, at: At, request: &Request<'_>) -> Result<(Value, Arc<Link>), Failure> {
         // Longer than one answer may take, so that a connection that is of no use shows first.
         let within = self.servers.settings.timeout + Duration::from_millis(500);
         match tokio::time::timeout(within, self.follow(at, request)).await {
@@ -80,7 +106,7 @@ impl Calls {
         }
     }
 
-    async fn follow(&self, at: At, request: &Request<'_>) -> Result<Value, Failure> {
+    async fn follow(&self, at: At, request: &Request<'_>) -> Result<(Value, Arc<Link>), Failure> {
         let slot = match at {
             At::Meta => self.keys.meta_slot(),
             At::Partition(partition) => self.keys.slot(partition),
@@ -114,7 +140,7 @@ impl Calls {
                 }
             };
             let excused = match self.send(at, &link, request, whole, asked.is_some()).await? {
-                Ok(value) => return Ok(value),
+                Ok(value) => return Ok((value, link)),
                 Err(excuse) => excuse,
             };
             asked = None;
@@ -265,7 +291,7 @@ impl Calls {
         }
         // Reads, but is not taken by a replica.
         commands.cmd("GETEX").arg(&key);
-        match self.call(At::Meta, &Request::Commands(commands)).await.map_err(Failure::of_write)? {
+        match self.call(At::Meta, &Request::Commands(commands)).await.map_err(Failure::of_write)?.0 {
             Value::Array(said) => match said.last() {
                 Some(Value::BulkString(text)) => Meta::read(text).map(Some),
                 Some(Value::Nil) => Ok(None),

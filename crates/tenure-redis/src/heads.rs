@@ -104,17 +104,31 @@ impl Calls {
         }
     }
 
-    /// Waits until replicas have what was written to a partition.
+    /// Waits until replicas have what a partition has at this server.
     ///
     /// # Errors
     /// Unknown when they do not say so: it is written where the primary is now.
-    pub(crate) async fn confirm(&self, partition: u16) -> Result<(), StoreError> {
+    pub(crate) async fn confirm_at(&self, link: &Link, partition: u16) -> Result<(), StoreError> {
+        if self.servers.settings.replicas == 0 {
+            return Ok(());
+        }
+        let confirmed = link.heart.confirmed(&self.heartbeat(partition)).await;
+        confirmed.map_err(|why| StoreError::Unknown(format!("written on {}, but {why}", link.address)))
+    }
+
+    /// The same for what was seen at the server of this number.
+    ///
+    /// # Errors
+    /// Unknown also when another server has taken its place: it may not have what was seen.
+    pub(crate) async fn confirm(&self, partition: u16, server: u64) -> Result<(), StoreError> {
         if self.servers.settings.replicas == 0 {
             return Ok(());
         }
         let link = self.link_of(partition).await.map_err(|error| StoreError::Unknown(error.to_string()))?;
-        let confirmed = link.heart.confirmed(&self.heartbeat(partition)).await;
-        confirmed.map_err(|why| StoreError::Unknown(format!("written on {}, but {why}", link.address)))
+        if link.number != server {
+            return Err(StoreError::Unknown("another server has taken over meanwhile".into()));
+        }
+        self.confirm_at(&link, partition).await
     }
 
     fn heartbeat(&self, partition: u16) -> String {

@@ -7,8 +7,11 @@ use redis::{Client, Value};
 use tokio::sync::Mutex;
 
 use crate::error::broken;
-use crate::link::{Settings, connect, field, text};
+use crate::link::{Settings, connect, field, identity, text};
 use crate::url::Address;
+
+/// A heartbeat, also when the server's memory is at its limit.
+const BEAT: &str = "#!lua flags=allow-oom\nreturn redis.call('SET', KEYS[1], 1)";
 
 /// Lets replicas confirm, over a connection of its own: `WAIT` keeps a connection busy.
 ///
@@ -29,7 +32,8 @@ use crate::url::Address;
 pub(crate) struct Heart {
     client: Client,
     address: Address,
-    run: String,
+    /// Of the server that is meant, and its history.
+    identity: String,
     settings: Settings,
     /// The number of the last round that has begun.
     begun: AtomicU64,
@@ -45,9 +49,9 @@ struct Turn {
 }
 
 impl Heart {
-    pub(crate) fn new(client: Client, address: Address, run: String, settings: Settings) -> Self {
+    pub(crate) fn new(client: Client, address: Address, identity: String, settings: Settings) -> Self {
         let turn = Mutex::new(Turn { connection: None, over: 0, went: Ok(()) });
-        Self { client, address, run, settings, begun: AtomicU64::new(0), turn }
+        Self { client, address, identity, settings, begun: AtomicU64::new(0), turn }
     }
 
     /// Waits until enough replicas have what the primary has now. `key` lies on the primary.
@@ -76,22 +80,27 @@ impl Heart {
             None => self.connect().await?,
         };
         let mut beat = redis::pipe();
-        beat.cmd("SET").arg(key).arg(1);
+        beat.cmd("EVAL").arg(BEAT).arg(1).arg(key);
         beat.cmd("WAIT")
             .arg(self.settings.replicas)
             .arg(self.settings.replica_timeout.as_millis().max(1) as u64);
+        // Asked last: a server that is the same then was it all the time, and lost nothing.
+        beat.cmd("INFO").arg("replication");
         let said =
-            connection.send_packed_commands(&beat, 0, 2).await.map_err(|e| broken(&self.address, &e))?;
-        if let [Value::Okay, Value::Int(replicas)] = said.as_slice() {
-            *kept = Some(connection);
-            let enough = *replicas >= i64::from(self.settings.replicas);
-            return if enough {
-                Ok(())
-            } else {
-                Err(format!("{replicas} of {} replicas confirmed in time", self.settings.replicas))
-            };
+            connection.send_packed_commands(&beat, 0, 3).await.map_err(|e| broken(&self.address, &e))?;
+        let [Value::Okay, Value::Int(replicas), replication] = said.as_slice() else {
+            return Err(format!("{} takes no heartbeat", self.address));
+        };
+        let run = self.identity.split(' ').next().unwrap_or_default();
+        if identity(run, text(Some(replication))) != self.identity {
+            return Err(format!("{} is not the primary that it was", self.address));
         }
-        Err(format!("{} takes no heartbeat", self.address))
+        *kept = Some(connection);
+        if *replicas >= i64::from(self.settings.replicas) {
+            Ok(())
+        } else {
+            Err(format!("{replicas} of {} replicas confirmed in time", self.settings.replicas))
+        }
     }
 
     async fn connect(&self) -> Result<MultiplexedConnection, String> {
@@ -100,7 +109,8 @@ impl Heart {
         let mut connection = connection.map_err(|error| error.to_string())?;
         let server = connection.send_packed_command(redis::cmd("INFO").arg("server")).await;
         let server = server.map_err(|error| broken(&self.address, &error))?;
-        if field(text(Some(&server)), "run_id") == Some(&self.run) {
+        let run = self.identity.split(' ').next();
+        if field(text(Some(&server)), "run_id") == run {
             Ok(connection)
         } else {
             Err(format!("{} is another server now", self.address))

@@ -1,5 +1,6 @@
 //! A connection to one primary.
 
+use std::hash::{BuildHasher, BuildHasherDefault, DefaultHasher};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
@@ -43,6 +44,8 @@ pub(crate) struct Link {
     pub(crate) address: Address,
     /// Names the server's process and its history: another after a restart or a promotion.
     pub(crate) identity: String,
+    /// The same as a number.
+    pub(crate) number: u64,
     pub(crate) heart: Heart,
     connection: MultiplexedConnection,
     /// Of which partitions it is known that their logs belong to this server.
@@ -85,16 +88,11 @@ impl Link {
         let (server, replication) = (text(Some(server)), text(Some(replication)));
         let run = field(server, "run_id").unwrap_or_default();
         let identity = identity(run, replication);
-        let heart = Heart::new(client, address.clone(), run.to_owned(), settings.clone());
+        let heart = Heart::new(client, address.clone(), identity.clone(), settings.clone());
         let begun = [const { AtomicU64::new(0) }; _];
-        Ok(Self {
-            address: address.clone(),
-            identity,
-            heart,
-            connection,
-            begun,
-            is_broken: AtomicBool::new(false),
-        })
+        let number = BuildHasherDefault::<DefaultHasher>::default().hash_one(&identity);
+        let (address, is_broken) = (address.clone(), AtomicBool::new(false));
+        Ok(Self { address, identity, number, heart, connection, begun, is_broken })
     }
 
     /// Sends something and gives what comes back.

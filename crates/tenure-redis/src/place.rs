@@ -38,7 +38,8 @@ impl RedisPlace {
         commands.cmd("HGET").arg(self.calls.keys.head(partition)).arg("latest").cmd("TIME");
         // Reads like GET, but counts as a command that writes: a replica refuses it.
         commands.cmd("GETEX").arg(self.calls.keys.session(partition, id.as_bytes()));
-        let said = array(self.calls.commands(partition, commands).await?)?;
+        let (said, link) = self.calls.commands_at(partition, commands).await?;
+        let said = array(said)?;
         let [latest, Value::Array(time), row] = said.as_slice() else { return Err(Failure::Refused(odd())) };
         let [seconds, micros] = time.as_slice() else { return Err(Failure::Refused(odd())) };
         let now = (integer(seconds)? * 1_000 + integer(micros)? / 1_000).max(integer(latest)?);
@@ -46,7 +47,7 @@ impl RedisPlace {
             Value::BulkString(bytes) => vec![pack::row(id, bytes).map_err(Failure::Refused)?],
             _ => Vec::new(),
         };
-        Ok(View { now: Timestamp::from_millis(now), sessions, ..View::default() })
+        Ok(View { now: Timestamp::from_millis(now), server: link.number, sessions, ..View::default() })
     }
 
     pub(crate) async fn view_all(&self, want: &Want) -> Result<View, StoreError> {
@@ -59,14 +60,16 @@ impl RedisPlace {
             .chain(want.owner.map(|_| [keys, b"o"].concat()))
             .collect();
         let args = vec![keys.to_vec(), pack::want(want)];
-        let said = self.calls.script(want.partition, &VIEW, own, args).await.map_err(Failure::of_read)?;
+        let asked = self.calls.script_at(want.partition, &VIEW, own, args).await;
+        let (said, link) = asked.map_err(Failure::of_read)?;
         let said = array(said).map_err(Failure::of_read)?;
         let [now, guests, Value::Array(rows), Value::Array(owned), Value::Array(cells)] = said.as_slice()
         else {
             return Err(odd());
         };
         let number = |value| integer(value).map_err(Failure::of_read);
-        let mut view = View { now: Timestamp::from_millis(number(now)?), ..View::default() };
+        let now = Timestamp::from_millis(number(now)?);
+        let mut view = View { now, server: link.number, ..View::default() };
         for (id, row) in want.sessions.iter().zip(rows) {
             match row {
                 Value::BulkString(row) if !row.is_empty() => view.sessions.push(pack::row(*id, row)?),
@@ -125,7 +128,8 @@ impl Place for RedisPlace {
         let own = self.keys_of(write);
         let script = if write.essential { &*WRITE_ALWAYS } else { &*WRITE };
         let args = vec![base.to_vec(), pack::write(write, others)];
-        let said = self.calls.script(write.partition, script, own, args).await.map_err(Failure::of_write)?;
+        let asked = self.calls.script_at(write.partition, script, own, args).await;
+        let (said, link) = asked.map_err(Failure::of_write)?;
         let wrote = match said {
             Value::Int(0) => Wrote::Done,
             Value::Int(1) => Wrote::Stale,
@@ -139,14 +143,14 @@ impl Place for RedisPlace {
                 self.wake.tell();
             }
             if write.essential {
-                self.confirm(write.partition).await?;
+                self.calls.confirm_at(&link, write.partition).await?;
             }
         }
         Ok(wrote)
     }
 
-    async fn confirm(&self, partition: u16) -> Result<(), StoreError> {
-        self.calls.confirm(partition).await
+    async fn confirm(&self, partition: u16, server: u64) -> Result<(), StoreError> {
+        self.calls.confirm(partition, server).await
     }
 
     async fn touch(&self, touches: &[Touched], now: Option<Timestamp>) -> Result<(), StoreError> {

@@ -75,8 +75,6 @@ async fn listen(calls: Arc<Calls>, heard: Arc<Notify>) {
             Err(error) => error.to_string(),
         };
         tracing::debug!(error, "the connection that wakes this node is gone");
-        // What was told meanwhile was not heard.
-        heard.notify_one();
         tokio::time::sleep(PAUSE).await;
     }
 }
@@ -87,6 +85,8 @@ async fn hear(calls: &Calls, heard: &Notify) -> Result<(), StoreError> {
     let gone = |error: redis::RedisError| StoreError::Unavailable(format!("{address}: {}", error.category()));
     let mut connection = client.get_async_pubsub().await.map_err(gone)?;
     connection.subscribe(calls.keys.channel()).await.map_err(gone)?;
+    // What was told before was not heard.
+    heard.notify_one();
     let mut messages = connection.on_message();
     loop {
         match tokio::time::timeout(LOOK, messages.next()).await {

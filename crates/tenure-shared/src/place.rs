@@ -36,10 +36,11 @@ pub trait Place: Send + Sync + 'static {
     /// Writes, if all that the step depends on is still as it was.
     async fn write(&self, write: &Write) -> Result<Wrote, StoreError>;
 
-    /// Resolves when all that the partition has now is as safe as an [essential](Write::essential) write
-    /// that is acknowledged: a step that found its work done already has not waited for that itself.
-    async fn confirm(&self, partition: u16) -> Result<(), StoreError> {
-        let _ = partition;
+    /// Resolves when what a partition had in a view from this [server](View::server) is as safe as an
+    /// [essential](Write::essential) write that is acknowledged: a step that found its work done already
+    /// has not waited for that itself.
+    async fn confirm(&self, partition: u16, server: u64) -> Result<(), StoreError> {
+        let _ = (partition, server);
         Ok(())
     }
 
@@ -196,6 +197,8 @@ pub struct Hold {
 pub struct View {
     /// The place's time.
     pub now: Timestamp,
+    /// Names the server that was asked, where another may take its place and lack what this one had.
+    pub server: u64,
     /// Of the sessions that were wanted, those that there are.
     pub sessions: Vec<Row>,
     /// The sessions of the owner, by id.

@@ -10,6 +10,9 @@ use tenure::store::{Context, StoreError};
 
 use crate::place::{Place, View};
 
+/// Among how many turns those who want different things are spread.
+pub(crate) const TURNS: usize = 64;
+
 /// A store whose sessions lie in a [`Place`].
 pub struct SharedStore<P> {
     pub(crate) place: P,
@@ -17,6 +20,8 @@ pub struct SharedStore<P> {
     pub(crate) random: Arc<dyn Random>,
     /// Whether the place lives by the clock of this process, as in tests that move time.
     pub(crate) own_time: bool,
+    /// Whose turn it is, of the steps of this process that want the same.
+    pub(crate) turns: [tokio::sync::Mutex<()>; TURNS],
     partitions: u16,
 }
 
@@ -31,7 +36,8 @@ impl<P: Place> SharedStore<P> {
     pub fn new(place: P, context: &Context) -> Self {
         let (clock, random) = (Arc::clone(&context.clock), Arc::clone(&context.random));
         let partitions = place.info().partitions;
-        Self { place, clock, random, own_time: false, partitions }
+        let turns = std::array::from_fn(|_| tokio::sync::Mutex::default());
+        Self { place, clock, random, own_time: false, turns, partitions }
     }
 
     /// Decides by the clock of this process instead of the place's, for tests that move time. Only

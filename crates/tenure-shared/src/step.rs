@@ -2,12 +2,13 @@
 
 use std::time::Duration;
 
+use tenure::clock::Timestamp;
 use tenure::record::Record;
 use tenure::store::StoreError;
 
 use crate::draft::Draft;
 use crate::place::{Hold, Place, Row, View, Want, Write, Wrote};
-use crate::shared::SharedStore;
+use crate::shared::{SharedStore, TURNS};
 
 /// How often a step is tried against others before the store counts as busy.
 const TRIES: u32 = 60;
@@ -18,6 +19,9 @@ const PATIENT: u32 = 1;
 
 /// For how long it does, in milliseconds: many times what it takes to read and write.
 const HOLD_MS: u64 = 500;
+
+/// How long a step waits for those of this process that want the same.
+const TURN: Duration = Duration::from_secs(1);
 
 /// How often what a step wants to know may turn out to be more than was asked.
 const EXTENSIONS: u32 = 8;
@@ -67,8 +71,15 @@ impl<P: Place> SharedStore<P> {
             }
         }
         let (mut lost, mut extended, mut too_many) = (0, 0, false);
+        let mut turn = None;
+        // One for all tries: a hold of an earlier try is still this step's.
+        let hold = self.hold();
         while lost < TRIES {
-            want.hold = (lost >= PATIENT).then(|| self.hold());
+            // All sessions of a user are much to read in vain.
+            if turn.is_none() && (lost > 0 || want.owner.is_some()) {
+                turn = tokio::time::timeout(TURN, self.turn(&want).lock()).await.ok();
+            }
+            want.hold = (lost >= PATIENT).then_some(hold);
             let mut view = self.place.view(&want).await?;
             if too_many {
                 view.guests = u64::MAX;
@@ -87,8 +98,11 @@ impl<P: Place> SharedStore<P> {
                 }
             };
             let Some(write) = write else {
+                if want.hold.is_some() {
+                    self.let_go(&want, self.time(&view)?).await;
+                }
                 if essential {
-                    self.place.confirm(want.partition).await?;
+                    self.place.confirm(want.partition, view.server).await?;
                 }
                 return Ok(done);
             };
@@ -101,6 +115,24 @@ impl<P: Place> SharedStore<P> {
             lost += 1;
         }
         Err(StoreError::Unavailable("others change the same all the time; try again".into()))
+    }
+
+    /// Whose turn it is of this process, for what lies together: only so that they do not lose
+    /// against each other. Whoever waited long enough goes ahead.
+    fn turn(&self, want: &Want) -> &tokio::sync::Mutex<()> {
+        let of = want.owner.or(want.sessions.first().map(|id| *id.as_bytes())).unwrap_or_default();
+        let sum = of.iter().fold(0_usize, |sum, byte| sum.wrapping_mul(31).wrapping_add(usize::from(*byte)));
+        &self.turns[sum % TURNS]
+    }
+
+    /// Ends the hold of a step that writes nothing after all, or the others would wait for nothing.
+    async fn let_go(&self, held: &Want, now: Timestamp) {
+        let holder = held.hold.map(|hold| hold.holder);
+        let (partition, now_is_the_time) = (held.partition, self.own_time);
+        let nothing = Write { partition, now, holder, now_is_the_time, ..Write::default() };
+        if let Err(error) = self.place.write(&nothing).await {
+            tracing::debug!(%error, "a hold ends by itself");
+        }
     }
 
     fn hold(&self) -> Hold {

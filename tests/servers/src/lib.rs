@@ -6,6 +6,10 @@
 mod keeper;
 mod postgres;
 mod redis;
+mod redis_cluster;
+mod redis_sentinel;
 
 pub use postgres::{Postgres, Signal};
 pub use redis::Redis;
+pub use redis_cluster::RedisCluster;
+pub use redis_sentinel::RedisSentinel;

@@ -72,6 +72,12 @@ impl Redis {
         replica
     }
 
+    /// A server that becomes one of a cluster, which needs a second port above the first.
+    pub(crate) fn make_in_cluster(settings: &[&str]) -> Self {
+        let bus = format!("cluster-port {}", free_port());
+        Self::make("redis-server", &[&[bus.as_str()], settings].concat())
+    }
+
     pub(crate) fn make(program: &'static str, settings: &[&str]) -> Self {
         let folder = tempfile::Builder::new().prefix("tenure-redis-").tempdir().expect("a folder").keep();
         let keeper = Keeper::of(&folder, &folder.join("pid"));
@@ -154,14 +160,16 @@ impl Redis {
     }
 }
 
-fn cli(port: u16, words: &str) -> String {
+/// Runs a command with `redis-cli` at a port and gives what it prints.
+pub(crate) fn cli(port: u16, words: &str) -> String {
     let mut command = Command::new("redis-cli");
     command.args(["-h", "127.0.0.1", "-p", &port.to_string()]).args(words.split(' ')).stdin(Stdio::null());
     let done = command.output().unwrap_or_else(|e| panic!("{command:?}: {e}"));
     String::from_utf8_lossy(&done.stdout).trim().to_owned()
 }
 
-fn until(port: u16, words: &str, text: &str) {
+/// Waits until a command prints something in which `text` is.
+pub(crate) fn until(port: u16, words: &str, text: &str) {
     while !cli(port, words).contains(text) {
         std::thread::sleep(std::time::Duration::from_millis(20));
     }

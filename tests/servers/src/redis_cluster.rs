@@ -1,0 +1,69 @@
+//! A cluster of three primaries, each with a replica.
+
+use std::process::Command;
+use std::sync::OnceLock;
+
+use crate::Redis;
+use crate::keeper::run;
+use crate::redis::until;
+
+/// What makes a server one of a cluster that soon sees who is gone.
+const SETTINGS: &[&str] = &[
+    "cluster-enabled yes",
+    "cluster-config-file nodes",
+    "cluster-node-timeout 1500",
+    "cluster-replica-validity-factor 0",
+];
+
+/// Three primaries, each with a replica.
+pub struct RedisCluster {
+    servers: Vec<Redis>,
+}
+
+impl RedisCluster {
+    /// The one that all tests of a process share.
+    ///
+    /// # Panics
+    /// When it cannot be started: `cargo xtask test` installs the package.
+    pub fn shared() -> &'static Self {
+        static SERVERS: OnceLock<RedisCluster> = OnceLock::new();
+        SERVERS.get_or_init(Self::start)
+    }
+
+    /// One's own.
+    ///
+    /// # Panics
+    /// As for [`shared`](Self::shared).
+    pub fn start() -> Self {
+        let servers: Vec<Redis> = (0..6).map(|_| Redis::make_in_cluster(SETTINGS)).collect();
+        let mut create = Command::new("redis-cli");
+        create
+            .args(["--cluster", "create"])
+            .args(servers.iter().map(|one| format!("127.0.0.1:{}", one.port())));
+        run(create.args(["--cluster-replicas", "1", "--cluster-yes"]));
+        for server in &servers {
+            until(server.port(), "CLUSTER INFO", "cluster_state:ok");
+            until(server.port(), "CLUSTER INFO", "cluster_known_nodes:6");
+            if server.cli("ROLE").starts_with("slave") {
+                server.until("INFO replication", "master_link_status:up");
+            }
+        }
+        Self { servers }
+    }
+
+    /// Where to connect to.
+    pub fn url(&self) -> String {
+        let hosts: Vec<String> = self.servers.iter().map(|one| format!("127.0.0.1:{}", one.port())).collect();
+        format!("redis-cluster://{}", hosts.join(","))
+    }
+
+    /// Those that are primaries now.
+    pub fn primaries(&self) -> Vec<&Redis> {
+        self.servers.iter().filter(|server| server.cli("ROLE").starts_with("master")).collect()
+    }
+
+    /// Those that are replicas now.
+    pub fn replicas(&self) -> Vec<&Redis> {
+        self.servers.iter().filter(|server| server.cli("ROLE").starts_with("slave")).collect()
+    }
+}

@@ -1,0 +1,99 @@
+//! A primary with replicas, and three sentinels that watch them.
+
+use std::fs;
+use std::path::PathBuf;
+use std::process::{Command, Stdio};
+use std::sync::OnceLock;
+
+use crate::Redis;
+use crate::keeper::Keeper;
+use crate::postgres::free_port;
+use crate::redis::{cli, until};
+
+/// The name by which the sentinels know the primary.
+const SERVICE: &str = "shop";
+
+/// A primary with replicas, and three sentinels.
+pub struct RedisSentinel {
+    servers: Vec<Redis>,
+    sentinels: Vec<Sentinel>,
+}
+
+struct Sentinel {
+    _keeper: Keeper,
+    port: u16,
+}
+
+impl RedisSentinel {
+    /// The one that all tests of a process share.
+    ///
+    /// # Panics
+    /// When it cannot be started: `cargo xtask test` installs the packages.
+    pub fn shared() -> &'static Self {
+        static SERVERS: OnceLock<RedisSentinel> = OnceLock::new();
+        SERVERS.get_or_init(|| Self::start(1))
+    }
+
+    /// One's own, with so many replicas.
+    ///
+    /// # Panics
+    /// As for [`shared`](Self::shared).
+    pub fn start(replicas: usize) -> Self {
+        let primary = Redis::start();
+        let followers: Vec<Redis> = (0..replicas).map(|_| primary.replica(&[])).collect();
+        let port = primary.port();
+        let sentinels: Vec<Sentinel> = (0..3).map(|_| Sentinel::start(port)).collect();
+        let all = Self { servers: [primary].into_iter().chain(followers).collect(), sentinels };
+        for sentinel in &all.sentinels {
+            // They know each other and the replicas, and agree that a failover could be done.
+            until(sentinel.port, &format!("SENTINEL CKQUORUM {SERVICE}"), "OK 3 usable Sentinels");
+            let known = format!("num-slaves\n{replicas}\n");
+            until(sentinel.port, &format!("SENTINEL MASTER {SERVICE}"), &known);
+        }
+        all
+    }
+
+    /// Where to connect to.
+    pub fn url(&self) -> String {
+        let hosts: Vec<String> = self.sentinels.iter().map(|one| format!("127.0.0.1:{}", one.port)).collect();
+        format!("redis-sentinel://{}/{SERVICE}", hosts.join(","))
+    }
+
+    /// The server that the sentinels take for the primary.
+    ///
+    /// # Panics
+    /// When they name none of these.
+    pub fn primary(&self) -> &Redis {
+        let said = cli(self.sentinels[0].port, &format!("SENTINEL GET-MASTER-ADDR-BY-NAME {SERVICE}"));
+        let port: u16 = said.lines().last().and_then(|port| port.parse().ok()).expect("a port");
+        self.servers.iter().find(|server| server.port() == port).expect("one of ours")
+    }
+
+    /// The primary and its replicas.
+    pub fn servers(&self) -> &[Redis] {
+        &self.servers
+    }
+}
+
+impl Sentinel {
+    fn start(primary: u16) -> Self {
+        let folder: PathBuf =
+            tempfile::Builder::new().prefix("tenure-sentinel-").tempdir().expect("a folder").keep();
+        let keeper = Keeper::of(&folder, &folder.join("pid"));
+        let port = free_port();
+        let dir = folder.display();
+        let settings = format!(
+            "port {port}\nbind 127.0.0.1\ndaemonize yes\ndir {dir}\npidfile {dir}/pid\nlogfile {dir}/log\n\
+             sentinel monitor {SERVICE} 127.0.0.1 {primary} 2\n\
+             sentinel down-after-milliseconds {SERVICE} 700\n\
+             sentinel failover-timeout {SERVICE} 4000\n"
+        );
+        fs::write(folder.join("conf"), settings).expect("settings");
+        let mut command = Command::new("redis-sentinel");
+        command.arg(folder.join("conf")).current_dir(&folder).stdout(Stdio::null()).stderr(Stdio::null());
+        let done = command.status().unwrap_or_else(|e| panic!("{command:?}: {e}"));
+        assert!(done.success(), "{command:?} failed");
+        until(port, "PING", "PONG");
+        Self { _keeper: keeper, port }
+    }
+}
