@@ -86,9 +86,8 @@ impl RedisPlace {
                 _ => {}
             }
         }
-        if want.guests {
-            view.guests = number(guests)? + self.guests.elsewhere(&self.calls, want.partition).await?;
-        }
+        // Where partitions count apart, it is the writing that counts them all.
+        view.guests = number(guests)?;
         Ok(view)
     }
 }
@@ -120,15 +119,18 @@ impl Place for RedisPlace {
     }
 
     async fn write(&self, write: &Write) -> Result<Wrote, StoreError> {
-        let others = match write.max_guests {
-            Some(_) if write.guests > 0 => self.guests.elsewhere(&self.calls, write.partition).await?,
-            _ => 0,
+        let leave = match write.max_guests {
+            Some(max) if write.guests > 0 => Some(self.guests.ask(&self.calls, write.partition, max).await?),
+            _ => None,
         };
         let base = self.calls.keys.base(write.partition).as_bytes();
         let own = self.keys_of(write);
         let script = if write.essential { &*WRITE_ALWAYS } else { &*WRITE };
-        let args = vec![base.to_vec(), pack::write(write, others)];
+        let args = vec![base.to_vec(), pack::write(write, leave.as_ref().map_or(0, |leave| leave.elsewhere))];
         let asked = self.calls.script_at(write.partition, script, own, args).await;
+        if let Some(leave) = leave {
+            self.guests.done(&self.calls, leave).await;
+        }
         let (said, link) = asked.map_err(Failure::of_write)?;
         let wrote = match said {
             Value::Int(0) => Wrote::Done,
