@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use futures_util::future::try_join_all;
@@ -16,8 +17,14 @@ use crate::calls::Calls;
 use crate::error::{Failure, odd};
 use crate::guests::Guests;
 use crate::pack;
-use crate::script::{PRUNE, TOUCH, VIEW, WRITE, WRITE_ALWAYS};
+use crate::script::{PRUNE, RELEASE, TOUCH, VIEW, WRITE, WRITE_ALWAYS};
 use crate::wake::Wake;
+
+/// How long to wait before looking again whether a partition is held.
+const IN_LINE: Duration = Duration::from_millis(4);
+
+/// How often.
+const LOOKS: u32 = 500;
 
 /// Sessions in Redis.
 pub(crate) struct RedisPlace {
@@ -50,7 +57,21 @@ impl RedisPlace {
         Ok(View { now: Timestamp::from_millis(now), server: link.number, sessions, ..View::default() })
     }
 
+    /// Looks, and waits in line for a partition that is to be held. Whoever waited long enough looks
+    /// without holding it.
     pub(crate) async fn view_all(&self, want: &Want) -> Result<View, StoreError> {
+        for _ in 0..LOOKS {
+            let (view, held) = self.look(want).await?;
+            if held {
+                return Ok(view);
+            }
+            tokio::time::sleep(IN_LINE).await;
+        }
+        self.look(want).await.map(|(view, _)| view)
+    }
+
+    /// What is wanted, and whether the partition is held if that is wanted too.
+    async fn look(&self, want: &Want) -> Result<(View, bool), StoreError> {
         let keys = self.calls.keys.base(want.partition).as_bytes();
         let own = want
             .sessions
@@ -63,7 +84,8 @@ impl RedisPlace {
         let asked = self.calls.script_at(want.partition, &VIEW, own, args).await;
         let (said, link) = asked.map_err(Failure::of_read)?;
         let said = array(said).map_err(Failure::of_read)?;
-        let [now, guests, Value::Array(rows), Value::Array(owned), Value::Array(cells)] = said.as_slice()
+        let [now, guests, Value::Array(rows), Value::Array(owned), Value::Array(cells), held] =
+            said.as_slice()
         else {
             return Err(odd());
         };
@@ -88,7 +110,7 @@ impl RedisPlace {
         }
         // Where partitions count apart, it is the writing that counts them all.
         view.guests = number(guests)?;
-        Ok(view)
+        Ok((view, *held == Value::Int(1)))
     }
 }
 
@@ -149,6 +171,13 @@ impl Place for RedisPlace {
             }
         }
         Ok(wrote)
+    }
+
+    async fn release(&self, partition: u16, holder: u64) {
+        let args = vec![holder.to_be_bytes().to_vec()];
+        if let Err(error) = self.calls.script(partition, &RELEASE, Vec::new(), args).await {
+            tracing::debug!(error = %error.of_read(), "a hold ends by itself");
+        }
     }
 
     async fn confirm(&self, partition: u16, server: u64) -> Result<(), StoreError> {

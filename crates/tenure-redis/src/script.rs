@@ -30,6 +30,9 @@ pub(crate) static PRUNE: LazyLock<Script> = LazyLock::new(|| Script::new(include
 pub(crate) static FORGET: LazyLock<Script> =
     LazyLock::new(|| Script::new(include_str!("lua/forget.lua"), ""));
 
+/// Lets go of a partition.
+pub(crate) static RELEASE: LazyLock<Script> =
+    LazyLock::new(|| Script::new(include_str!("lua/release.lua"), ""));
 /// Gives a turn back.
 pub(crate) static FREE: LazyLock<Script> = LazyLock::new(|| Script::new(include_str!("lua/free.lua"), ""));
 

@@ -80,7 +80,9 @@ impl<P: Place> SharedStore<P> {
             if turn.is_none() && (lost > 0 || want.owner.is_some()) {
                 turn = tokio::time::timeout(TURN, self.turn(&want).lock()).await.ok();
             }
-            want.hold = (lost >= PATIENT).then(|| self.hold());
+            if lost >= PATIENT && want.hold.is_none() {
+                want.hold = Some(self.hold());
+            }
             let mut view = self.place.view(&want).await?;
             if too_many {
                 view.guests = u64::MAX;
@@ -89,7 +91,7 @@ impl<P: Place> SharedStore<P> {
                 let mut draft = Draft::over(&view, &want, self.time(&view));
                 let done = decide(&mut draft);
                 match draft.finish() {
-                    Ok(write) => (done?, write),
+                    Ok(write) => (done, write),
                     Err(lacks) if extended < EXTENSIONS => {
                         want = lacks;
                         extended += 1;
@@ -98,14 +100,19 @@ impl<P: Place> SharedStore<P> {
                     Err(_) => return Err(StoreError::Unavailable("a step wants to know too much".into())),
                 }
             };
+            let write = write.filter(|_| done.is_ok());
             let Some(write) = write else {
+                if let Some(hold) = want.hold {
+                    self.place.release(want.partition, hold.holder).await;
+                }
+                let done = done?;
                 if essential {
                     self.place.confirm(want.partition, view.server).await?;
                 }
                 return Ok(done);
             };
             match self.place.write(&finish(write)).await? {
-                Wrote::Done => return Ok(done),
+                Wrote::Done => return done,
                 Wrote::TooManyGuests => too_many = true,
                 Wrote::Busy => tokio::time::sleep(self.pause()).await,
                 Wrote::Stale | Wrote::Late => {}
