@@ -27,7 +27,7 @@ const QUICK: &str = "left out by --quick";
 /// failed.
 ///
 /// On Debian it installs what is missing, after asking: Chromium, curl, Node.js,
-/// python3-venv (by apt-get, with sudo unless root), and inside the workspace
+/// PostgreSQL and Redis, python3-venv (by apt-get, with sudo unless root), and inside the workspace
 /// playwright-core and cargo-deny.
 #[derive(Args)]
 #[command(verbatim_doc_comment, after_help = EXAMPLES)]

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use crate::client::{Answer, Ask, Failure};
-use crate::drive::{Credential, Issued, Seen, Who};
+use crate::who::{Credential, Issued, Seen, Who};
 
 /// The run's people: their ids are its own, so that two runs share nobody.
 pub(crate) struct Api {

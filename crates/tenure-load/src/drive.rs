@@ -1,36 +1,8 @@
 //! What a server is asked, whichever kind it is, and what its answers say.
 
 use crate::client::{Answer, Ask, Client, Failure};
+use crate::who::{Credential, Issued, Seen, Who};
 use crate::{api, web};
-
-/// What a client presents. Shown nowhere.
-#[derive(Clone, PartialEq, Eq)]
-pub(crate) struct Credential(pub(crate) String);
-
-/// A session that begins.
-pub(crate) struct Issued {
-    pub(crate) id: String,
-    pub(crate) credential: Credential,
-}
-
-/// What an answer says about a session.
-pub(crate) enum Seen {
-    Accepted {
-        /// Whose session it is, where the answer says so.
-        id: Option<String>,
-        count: Option<u64>,
-        renewed: Option<Credential>,
-    },
-    Refused,
-}
-
-/// Whom a request is about.
-#[derive(Clone)]
-pub(crate) struct Who {
-    pub(crate) id: String,
-    pub(crate) number: u64,
-    pub(crate) credential: Credential,
-}
 
 /// The way to ask.
 #[expect(clippy::large_enum_variant, reason = "there is one of it in a run")]

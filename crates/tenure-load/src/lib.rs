@@ -36,6 +36,7 @@ mod scenario;
 mod svg;
 mod threshold;
 mod web;
+mod who;
 
 pub use compare::{Comparison, compare};
 pub use live::Live;

@@ -4,8 +4,8 @@ use std::collections::{HashMap, VecDeque};
 use std::time::Duration;
 
 use crate::chance::Chance;
-use crate::drive::{Credential, Issued, Who};
 use crate::plan::Kind;
+use crate::who::{Credential, Issued, Who};
 
 /// How many ended sessions are remembered, to present them again.
 const GONE: usize = 1_000;

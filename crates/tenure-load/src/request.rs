@@ -4,9 +4,10 @@ use std::time::Duration;
 
 use crate::chance::Chance;
 use crate::client::{Answer, Ask, Failure};
-use crate::drive::{Credential, Seen, Who, ask};
+use crate::drive::ask;
 use crate::people::{Action, Gone};
 use crate::run::Shared;
+use crate::who::{Credential, Seen, Who};
 
 /// What an answer can do wrong.
 const REFUSED: &str = "an honest user was refused";

@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use hyper::header::SET_COOKIE;
 
 use crate::client::{Answer, Ask, Failure};
-use crate::drive::{Credential, Issued, Seen, Who};
 use crate::scenario::{Call, Scenario, User};
+use crate::who::{Credential, Issued, Seen, Who};
 
 /// A scenario and the run it is used in.
 pub(crate) struct Web {

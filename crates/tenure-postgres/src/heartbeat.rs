@@ -25,7 +25,7 @@ use tokio::sync::oneshot;
 use tokio::time::timeout;
 
 use crate::error::Sent;
-use crate::log::{SERVER, server_of};
+use crate::identity::{SERVER, server_of};
 use crate::pool::Connections;
 
 /// How far apart commits are at the least.

@@ -9,6 +9,7 @@
 mod engine;
 mod error;
 mod heartbeat;
+mod identity;
 mod listen;
 mod log;
 mod place;

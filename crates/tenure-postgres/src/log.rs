@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 
-use sha2::{Digest, Sha256};
 use tenure::event::Position;
 use tenure::store::{News, StoreError, Tail};
 use tenure_shared::{Entry, LogPage, Prune};
@@ -10,13 +9,10 @@ use tokio_postgres::Row as SqlRow;
 use tokio_postgres::types::ToSql;
 
 use crate::error::{self, Sent};
+use crate::identity::{SERVER, server_of};
 use crate::place::PostgresPlace;
 use crate::rows::get;
 use crate::types::{big, count, millis, moment};
-
-/// What names a server and its history: a promoted standby begins a new timeline.
-pub(crate) const SERVER: &str = "(SELECT system_identifier FROM pg_control_system()),
-    left(pg_walfile_name(pg_current_wal_lsn()), 8)";
 
 /// How many partitions are pruned in one step.
 const PRUNED_AT_ONCE: usize = 64;
@@ -158,19 +154,6 @@ fn begun(partition: u16, asked: Option<Position>, epoch: u64, sequence: u64, kep
         is_end: next.is_none(),
         gap: asked.is_some() && next.is_none(),
     }
-}
-
-/// A number for the server that answered and its history, from the columns of [`SERVER`] and the
-/// epoch of the log.
-pub(crate) fn server_of(row: &SqlRow) -> Result<u64, StoreError> {
-    let (system, timeline, epoch): (i64, String, i64) = (get(row, 0)?, get(row, 1)?, get(row, 2)?);
-    let mut hash = Sha256::new();
-    hash.update(system.to_be_bytes());
-    hash.update(epoch.to_be_bytes());
-    hash.update(timeline);
-    let mut half = [0; 8];
-    half.copy_from_slice(&hash.finalize()[..8]);
-    Ok(u64::from_be_bytes(half))
 }
 
 /// The statement that reads a part of a log, with how far the log goes.

@@ -9,7 +9,9 @@ use tenure::store::{News, PageRequest, StoreError, StoreInfo};
 use tenure_shared::{Entry, LogPage, Place, Prune, Row, Touched, View, Want, Write, Wrote, realm_hash};
 
 use tokio::sync::Mutex;
+use tokio_postgres::types::ToSql;
 
+use crate::error::Sent;
 use crate::heartbeat::Heartbeat;
 use crate::listen::Listener;
 use crate::pool::Connections;
@@ -75,7 +77,7 @@ impl Sql {
 #[async_trait]
 impl Place for PostgresPlace {
     fn info(&self) -> StoreInfo {
-        StoreInfo { engine: "postgresql", partitions: self.partitions, durable: true, shared: true }
+        StoreInfo { engine: "postgres", partitions: self.partitions, durable: true, shared: true }
     }
 
     async fn view(&self, want: &Want) -> Result<View, StoreError> {
@@ -84,6 +86,14 @@ impl Place for PostgresPlace {
 
     async fn write(&self, write: &Write) -> Result<Wrote, StoreError> {
         self.write_once(write).await
+    }
+
+    async fn release(&self, partition: u16, holder: u64) {
+        let values: [&(dyn ToSql + Sync); 3] = [&i32::from(partition), &holder.cast_signed(), &0_i64];
+        let held = self.pool.query_one(Sent::Nothing, &self.sql.hold, &values).await;
+        if let Err(error) = held {
+            tracing::debug!(%error, "a hold ends by itself");
+        }
     }
 
     async fn touch(&self, touches: &[Touched], now: Option<Timestamp>) -> Result<(), StoreError> {

@@ -12,7 +12,7 @@ use crate::error::{Excuse, Failure, excuse, odd};
 use crate::keys::Keys;
 use crate::link::{Link, Request};
 use crate::meta::Meta;
-use crate::script::{BEGIN, Script};
+use crate::script::{BEGIN, FREE, Script};
 use crate::servers::Servers;
 
 /// How often a call is sent again when the server says that it was not done.
@@ -203,6 +203,26 @@ impl Calls {
         }
     }
 
+    /// Takes the turn that only one has, for so long at the most. Gives whether nobody else has it.
+    ///
+    /// # Errors
+    /// As for every call.
+    pub(crate) async fn take_turn(&self, turn: &[u8; 8], for_ms: u64) -> Result<bool, StoreError> {
+        let mut commands = redis::pipe();
+        commands.cmd("SET").arg(self.keys.turn()).arg(turn).arg("NX").arg("PX").arg(for_ms);
+        let said = self.call(At::Meta, &Request::Commands(commands)).await.map_err(Failure::of_read)?.0;
+        Ok(matches!(said, Value::Array(said) if said.first() == Some(&Value::Okay)))
+    }
+
+    /// Gives it back.
+    ///
+    /// # Errors
+    /// As for every call.
+    pub(crate) async fn give_turn(&self, turn: &[u8; 8]) -> Result<(), StoreError> {
+        let request = Request::Script(&FREE, vec![self.keys.turn().into_bytes()], vec![turn.to_vec()]);
+        self.call(At::Meta, &request).await.map_err(Failure::of_read).map(drop)
+    }
+
     /// Tells all who listen that something happened.
     ///
     /// # Errors
@@ -301,7 +321,8 @@ impl Calls {
         }
     }
 
-    fn number(&self) -> [u8; 8] {
+    /// A random number.
+    pub(crate) fn number(&self) -> [u8; 8] {
         let mut number = [0; 8];
         self.random.fill(&mut number);
         number

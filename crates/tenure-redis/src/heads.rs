@@ -7,10 +7,10 @@ use tenure::clock::Timestamp;
 use tenure::event::Position;
 use tenure::store::StoreError;
 
+use crate::answer::{array, integer};
 use crate::calls::Calls;
 use crate::error::{Excuse, Failure, excuse, odd};
 use crate::link::{Link, Request, field, identity, text};
-use crate::place::{array, integer};
 
 /// Where the log of a partition ends.
 pub(crate) struct Head {

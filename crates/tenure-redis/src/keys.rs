@@ -41,7 +41,12 @@ impl Keys {
         format!("{}:{{meta}}", self.prefix)
     }
 
-    /// Where it lies.
+    /// The key of the turn that only one has.
+    pub(crate) fn turn(&self) -> String {
+        format!("{}:{{meta}}turn", self.prefix)
+    }
+
+    /// Where both lie.
     pub(crate) fn meta_slot(&self) -> u16 {
         slot(b"meta")
     }

@@ -6,6 +6,7 @@
 
 #![doc(html_no_source)]
 
+mod answer;
 mod calls;
 mod engine;
 mod error;

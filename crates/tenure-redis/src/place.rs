@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use futures_util::future::try_join_all;
@@ -12,12 +13,19 @@ use tenure::event::Position;
 use tenure::store::{News, PageRequest, StoreError, StoreInfo};
 use tenure_shared::{Entry, LogPage, Place, Prune, Row, Touched, View, Want, Write, Wrote};
 
+use crate::answer::{array, integer};
 use crate::calls::Calls;
 use crate::error::{Failure, odd};
 use crate::guests::Guests;
 use crate::pack;
-use crate::script::{PRUNE, TOUCH, VIEW, WRITE, WRITE_ALWAYS};
+use crate::script::{PRUNE, RELEASE, TOUCH, VIEW, WRITE, WRITE_ALWAYS};
 use crate::wake::Wake;
+
+/// How long to wait before looking again whether a partition is held.
+const IN_LINE: Duration = Duration::from_millis(4);
+
+/// How often.
+const LOOKS: u32 = 500;
 
 /// Sessions in Redis.
 pub(crate) struct RedisPlace {
@@ -50,7 +58,21 @@ impl RedisPlace {
         Ok(View { now: Timestamp::from_millis(now), server: link.number, sessions, ..View::default() })
     }
 
+    /// Looks, and waits in line for a partition that is to be held. Whoever waited long enough looks
+    /// without holding it.
     pub(crate) async fn view_all(&self, want: &Want) -> Result<View, StoreError> {
+        for _ in 0..LOOKS {
+            let (view, held) = self.look(want).await?;
+            if held {
+                return Ok(view);
+            }
+            tokio::time::sleep(IN_LINE).await;
+        }
+        self.look(want).await.map(|(view, _)| view)
+    }
+
+    /// What is wanted, and whether the partition is held if that is wanted too.
+    async fn look(&self, want: &Want) -> Result<(View, bool), StoreError> {
         let keys = self.calls.keys.base(want.partition).as_bytes();
         let own = want
             .sessions
@@ -63,7 +85,8 @@ impl RedisPlace {
         let asked = self.calls.script_at(want.partition, &VIEW, own, args).await;
         let (said, link) = asked.map_err(Failure::of_read)?;
         let said = array(said).map_err(Failure::of_read)?;
-        let [now, guests, Value::Array(rows), Value::Array(owned), Value::Array(cells)] = said.as_slice()
+        let [now, guests, Value::Array(rows), Value::Array(owned), Value::Array(cells), held] =
+            said.as_slice()
         else {
             return Err(odd());
         };
@@ -86,10 +109,9 @@ impl RedisPlace {
                 _ => {}
             }
         }
-        if want.guests {
-            view.guests = number(guests)? + self.guests.elsewhere(&self.calls, want.partition).await?;
-        }
-        Ok(view)
+        // Where partitions count apart, it is the writing that counts them all.
+        view.guests = number(guests)?;
+        Ok((view, *held == Value::Int(1)))
     }
 }
 
@@ -120,15 +142,18 @@ impl Place for RedisPlace {
     }
 
     async fn write(&self, write: &Write) -> Result<Wrote, StoreError> {
-        let others = match write.max_guests {
-            Some(_) if write.guests > 0 => self.guests.elsewhere(&self.calls, write.partition).await?,
-            _ => 0,
+        let leave = match write.max_guests {
+            Some(max) if write.guests > 0 => Some(self.guests.ask(&self.calls, write.partition, max).await?),
+            _ => None,
         };
         let base = self.calls.keys.base(write.partition).as_bytes();
         let own = self.keys_of(write);
         let script = if write.essential { &*WRITE_ALWAYS } else { &*WRITE };
-        let args = vec![base.to_vec(), pack::write(write, others)];
+        let args = vec![base.to_vec(), pack::write(write, leave.as_ref().map_or(0, |leave| leave.elsewhere))];
         let asked = self.calls.script_at(write.partition, script, own, args).await;
+        if let Some(leave) = leave {
+            self.guests.done(&self.calls, leave).await;
+        }
         let (said, link) = asked.map_err(Failure::of_write)?;
         let wrote = match said {
             Value::Int(0) => Wrote::Done,
@@ -147,6 +172,13 @@ impl Place for RedisPlace {
             }
         }
         Ok(wrote)
+    }
+
+    async fn release(&self, partition: u16, holder: u64) {
+        let args = vec![holder.to_be_bytes().to_vec()];
+        if let Err(error) = self.calls.script(partition, &RELEASE, Vec::new(), args).await {
+            tracing::debug!(error = %error.of_read(), "a hold ends by itself");
+        }
     }
 
     async fn confirm(&self, partition: u16, server: u64) -> Result<(), StoreError> {
@@ -252,28 +284,4 @@ impl RedisPlace {
         let args = vec![self.calls.keys.base(partition).into(), now, pack::touches(touches.into_iter())];
         self.calls.script(partition, &TOUCH, own, args).await.map_err(Failure::of_write).map(drop)
     }
-}
-
-/// The parts of an answer.
-///
-/// # Errors
-/// Corrupt when there are none.
-pub(crate) fn array(value: Value) -> Result<Vec<Value>, Failure> {
-    match value {
-        Value::Array(values) => Ok(values),
-        _ => Err(Failure::Refused(odd())),
-    }
-}
-
-/// A number, from 0.
-///
-/// # Errors
-/// Corrupt when it is none.
-pub(crate) fn integer(value: &Value) -> Result<u64, Failure> {
-    let number = match value {
-        Value::Int(number) => u64::try_from(*number).ok(),
-        Value::BulkString(digits) => std::str::from_utf8(digits).ok().and_then(|digits| digits.parse().ok()),
-        _ => None,
-    };
-    number.ok_or_else(|| Failure::Refused(odd()))
 }

@@ -30,6 +30,12 @@ pub(crate) static PRUNE: LazyLock<Script> = LazyLock::new(|| Script::new(include
 pub(crate) static FORGET: LazyLock<Script> =
     LazyLock::new(|| Script::new(include_str!("lua/forget.lua"), ""));
 
+/// Lets go of a partition.
+pub(crate) static RELEASE: LazyLock<Script> =
+    LazyLock::new(|| Script::new(include_str!("lua/release.lua"), ""));
+/// Gives a turn back.
+pub(crate) static FREE: LazyLock<Script> = LazyLock::new(|| Script::new(include_str!("lua/free.lua"), ""));
+
 /// A script that only a primary answers, though it may write nothing.
 fn primary(text: &str) -> Script {
     Script::new(text, include_str!("lua/primary.lua"))

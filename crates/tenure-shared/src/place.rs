@@ -36,6 +36,12 @@ pub trait Place: Send + Sync + 'static {
     /// Writes, if all that the step depends on is still as it was.
     async fn write(&self, write: &Write) -> Result<Wrote, StoreError>;
 
+    /// Lets others write again in a partition that was [held](Want::hold), because nothing is to be
+    /// written. The hold ends by itself, so this may do nothing.
+    async fn release(&self, partition: u16, holder: u64) {
+        let _ = (partition, holder);
+    }
+
     /// Resolves when what a partition had in a view from this [server](View::server) is as safe as an
     /// [essential](Write::essential) write that is acknowledged: a step that found its work done already
     /// has not waited for that itself.

@@ -2,7 +2,6 @@
 
 use std::time::Duration;
 
-use tenure::clock::Timestamp;
 use tenure::record::Record;
 use tenure::store::StoreError;
 
@@ -72,14 +71,14 @@ impl<P: Place> SharedStore<P> {
         }
         let (mut lost, mut extended, mut too_many) = (0, 0, false);
         let mut turn = None;
-        // One for all tries: a hold of an earlier try is still this step's.
-        let hold = self.hold();
         while lost < TRIES {
             // All sessions of a user are much to read in vain.
             if turn.is_none() && (lost > 0 || want.owner.is_some()) {
                 turn = tokio::time::timeout(TURN, self.turn(&want).lock()).await.ok();
             }
-            want.hold = (lost >= PATIENT).then_some(hold);
+            if lost >= PATIENT && want.hold.is_none() {
+                want.hold = Some(self.hold());
+            }
             let mut view = self.place.view(&want).await?;
             if too_many {
                 view.guests = u64::MAX;
@@ -88,7 +87,7 @@ impl<P: Place> SharedStore<P> {
                 let mut draft = Draft::over(&view, &want, self.time(&view)?);
                 let done = decide(&mut draft);
                 match draft.finish() {
-                    Ok(write) => (done?, write),
+                    Ok(write) => (done, write),
                     Err(lacks) if extended < EXTENSIONS => {
                         want = lacks;
                         extended += 1;
@@ -97,17 +96,19 @@ impl<P: Place> SharedStore<P> {
                     Err(_) => return Err(StoreError::Unavailable("a step wants to know too much".into())),
                 }
             };
+            let write = write.filter(|_| done.is_ok());
             let Some(write) = write else {
-                if want.hold.is_some() {
-                    self.let_go(&want, self.time(&view)?).await;
+                if let Some(hold) = want.hold {
+                    self.place.release(want.partition, hold.holder).await;
                 }
+                let done = done?;
                 if essential {
                     self.place.confirm(want.partition, view.server).await?;
                 }
                 return Ok(done);
             };
             match self.place.write(&finish(write)).await? {
-                Wrote::Done => return Ok(done),
+                Wrote::Done => return done,
                 Wrote::TooManyGuests => too_many = true,
                 Wrote::Busy => tokio::time::sleep(self.pause()).await,
                 Wrote::Stale | Wrote::Late => {}
@@ -123,16 +124,6 @@ impl<P: Place> SharedStore<P> {
         let of = want.owner.or(want.sessions.first().map(|id| *id.as_bytes())).unwrap_or_default();
         let sum = of.iter().fold(0_usize, |sum, byte| sum.wrapping_mul(31).wrapping_add(usize::from(*byte)));
         &self.turns[sum % TURNS]
-    }
-
-    /// Ends the hold of a step that writes nothing after all, or the others would wait for nothing.
-    async fn let_go(&self, held: &Want, now: Timestamp) {
-        let holder = held.hold.map(|hold| hold.holder);
-        let (partition, now_is_the_time) = (held.partition, self.own_time);
-        let nothing = Write { partition, now, holder, now_is_the_time, ..Write::default() };
-        if let Err(error) = self.place.write(&nothing).await {
-            tracing::debug!(%error, "a hold ends by itself");
-        }
     }
 
     fn hold(&self) -> Hold {

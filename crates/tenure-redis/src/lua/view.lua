@@ -6,9 +6,14 @@ if not head[1] then
     return 'GONE'
 end
 local now = math.max(clock, tonumber(head[2]))
-if holder ~= '' and (head[3] == holder or clock >= tonumber(head[4])) then
-    -- A place without room for this goes without.
-    redis.pcall('HSET', KEYS[1], 'holder', holder, 'until', clock + for_ms)
+local held = 1
+if holder ~= '' then
+    if head[3] == '' or head[3] == holder or clock >= tonumber(head[4]) then
+        -- A place without room for this goes without.
+        redis.pcall('HSET', KEYS[1], 'holder', holder, 'until', clock + for_ms)
+    else
+        held = 0
+    end
 end
 local rows, owned, kept = {}, {}, {}
 for i, id in ipairs(sessions) do
@@ -31,4 +36,4 @@ for i, name in ipairs(cells) do
     kept[i] = redis.call('GET', base .. name) or ''
 end
 local count = guests == 1 and redis.call('GET', KEYS[2]) or '0'
-return {now, count, rows, owned, kept}
+return {now, count, rows, owned, kept, held}

@@ -1,0 +1,29 @@
+//! The parts of what Redis answers.
+
+use redis::Value;
+
+use crate::error::{Failure, odd};
+
+/// The parts of an answer.
+///
+/// # Errors
+/// Corrupt when there are none.
+pub(crate) fn array(value: Value) -> Result<Vec<Value>, Failure> {
+    match value {
+        Value::Array(values) => Ok(values),
+        _ => Err(Failure::Refused(odd())),
+    }
+}
+
+/// A number, from 0.
+///
+/// # Errors
+/// Corrupt when it is none.
+pub(crate) fn integer(value: &Value) -> Result<u64, Failure> {
+    let number = match value {
+        Value::Int(number) => u64::try_from(*number).ok(),
+        Value::BulkString(digits) => std::str::from_utf8(digits).ok().and_then(|digits| digits.parse().ok()),
+        _ => None,
+    };
+    number.ok_or_else(|| Failure::Refused(odd()))
+}
