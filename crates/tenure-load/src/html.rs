@@ -6,6 +6,13 @@ use crate::Report;
 use crate::report::Row;
 use crate::svg::{Line, lines};
 
+impl Report {
+    /// One page that needs nothing else: no script, no font, no other file.
+    pub fn to_html(&self) -> String {
+        page(self)
+    }
+}
+
 const STYLE: &str = "\
 :root{color-scheme:light dark;--ink:#1c2430;--dim:#667085;--paper:#fff;--card:#f6f7f9;--rule:#e2e6ec;\
 --a:#1f6feb;--b:#c2570c;--c:#9aa4b2;--good:#177245;--bad:#b42318}\
@@ -34,7 +41,7 @@ fn plain(text: &str) -> String {
 }
 
 #[expect(clippy::cast_precision_loss, reason = "no run has so many requests")]
-pub(crate) fn page(report: &Report) -> String {
+fn page(report: &Report) -> String {
     let mut out = format!(
         "<!doctype html><html lang=\"en\"><meta charset=\"utf-8\"><meta name=\"viewport\" \
          content=\"width=device-width\"><title>tenure load, {at}</title><style>{STYLE}</style><main>\

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{LoadError, html};
+use crate::LoadError;
 
 /// What a run has shown.
 ///
@@ -97,11 +97,6 @@ impl Report {
         } else {
             Ok(report)
         }
-    }
-
-    /// One page that needs nothing else: no script, no font, no other file.
-    pub fn to_html(&self) -> String {
-        html::page(self)
     }
 
     /// How many answers were wrong.

@@ -4,7 +4,7 @@ use sha2::{Digest, Sha256};
 use tenure::store::StoreError;
 use tokio_postgres::Row;
 
-use crate::rows::get;
+use crate::types::get;
 
 /// What names a server and its history: a promoted standby begins a new timeline.
 pub(crate) const SERVER: &str = "(SELECT system_identifier FROM pg_control_system()),

@@ -11,8 +11,7 @@ use tokio_postgres::types::ToSql;
 use crate::error::{self, Sent};
 use crate::identity::{SERVER, server_of};
 use crate::place::PostgresPlace;
-use crate::rows::get;
-use crate::types::{big, count, millis, moment};
+use crate::types::{big, count, get, millis, moment};
 
 /// How many partitions are pruned in one step.
 const PRUNED_AT_ONCE: usize = 64;

@@ -7,11 +7,11 @@ use tenure::store::StoreError;
 use tenure_shared::{Cell, CellKey, CellKind, Class, Hold, Row, View, Want};
 use tokio::time::{sleep, timeout};
 use tokio_postgres::Row as SqlRow;
-use tokio_postgres::types::{FromSql, ToSql};
+use tokio_postgres::types::ToSql;
 
 use crate::error::{self, Sent};
 use crate::place::PostgresPlace;
-use crate::types::{Id, big, count, millis, moment};
+use crate::types::{Id, big, count, get, millis, moment};
 
 /// The columns of a session in the order in which [`row`] reads them.
 pub(crate) const COLUMNS: &str =
@@ -161,11 +161,6 @@ fn cell(found: &SqlRow) -> Result<Cell, StoreError> {
         at: moment(get(found, 5)?),
         body: get(found, 10)?,
     })
-}
-
-/// A value of a row.
-pub(crate) fn get<'a, T: FromSql<'a>>(row: &'a SqlRow, column: usize) -> Result<T, StoreError> {
-    row.try_get(column).map_err(|e| error::of(&e, Sent::Nothing))
 }
 
 /// The columns that are written for each session: one array for each.

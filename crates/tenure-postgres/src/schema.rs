@@ -7,7 +7,7 @@ use tenure_shared::key_check;
 use tokio_postgres::{Client, Row};
 
 use crate::error::{self, Sent};
-use crate::rows::get;
+use crate::types::get;
 use crate::types::moment;
 
 /// The version that this release makes and works with.

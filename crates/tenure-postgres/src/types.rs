@@ -5,7 +5,11 @@ use std::error::Error;
 use bytes::BytesMut;
 use tenure::SessionId;
 use tenure::clock::Timestamp;
+use tenure::store::StoreError;
+use tokio_postgres::Row;
 use tokio_postgres::types::{FromSql, IsNull, ToSql, Type, accepts, to_sql_checked};
+
+use crate::error::{self, Sent};
 
 /// Sixteen bytes as a `uuid`, which is compared byte by byte, as we do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -59,4 +63,9 @@ pub(crate) fn count(number: i64) -> u64 {
 /// A moment that was kept as a `bigint`.
 pub(crate) fn moment(number: i64) -> Timestamp {
     Timestamp::from_millis(count(number))
+}
+
+/// A value of a row.
+pub(crate) fn get<'a, T: FromSql<'a>>(row: &'a Row, column: usize) -> Result<T, StoreError> {
+    row.try_get(column).map_err(|e| error::of(&e, Sent::Nothing))
 }

@@ -6,8 +6,8 @@ use tenure_shared::{MAX_DELAY_MS, Touched, Write, Wrote};
 
 use crate::error::{self, Sent};
 use crate::place::PostgresPlace;
-use crate::rows::{Columns, get};
-use crate::types::{Id, big, millis};
+use crate::rows::Columns;
+use crate::types::{Id, big, get, millis};
 
 /// How many sessions are touched in one transaction.
 const TOUCHED_AT_ONCE: usize = 500;

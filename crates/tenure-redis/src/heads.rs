@@ -10,7 +10,8 @@ use tenure::store::StoreError;
 use crate::answer::{array, integer};
 use crate::calls::Calls;
 use crate::error::{Excuse, Failure, excuse, odd};
-use crate::link::{Link, Request, field, identity, text};
+use crate::link::{Link, Request};
+use crate::wire::{field, identity, text};
 
 /// Where the log of a partition ends.
 pub(crate) struct Head {

@@ -7,8 +7,8 @@ use redis::{Client, Value};
 use tokio::sync::Mutex;
 
 use crate::error::broken;
-use crate::link::{Settings, connect, field, identity, text};
 use crate::url::Address;
+use crate::wire::{Settings, connect, field, identity, text};
 
 /// A heartbeat, also when the server's memory is at its limit.
 const BEAT: &str = "#!lua flags=allow-oom\nreturn redis.call('SET', KEYS[1], 1)";

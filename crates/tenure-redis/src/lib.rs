@@ -25,5 +25,6 @@ mod script;
 mod servers;
 mod url;
 mod wake;
+mod wire;
 
 pub use engine::Redis;

@@ -15,12 +15,13 @@ use crate::calls::Calls;
 use crate::error::Failure;
 use crate::guests::Guests;
 use crate::keys::Keys;
-use crate::link::{MAX_PARTITIONS, Settings, field, text};
+use crate::link::MAX_PARTITIONS;
 use crate::meta::Meta;
 use crate::place::RedisPlace;
 use crate::servers::Servers;
 use crate::url::Target;
 use crate::wake::Wake;
+use crate::wire::{Settings, field, text};
 
 /// In how many parts a new store is divided, for each primary.
 const PARTITIONS: u16 = 32;
