@@ -33,6 +33,7 @@ mod report;
 mod request;
 mod run;
 mod scenario;
+mod shared;
 mod svg;
 mod threshold;
 mod web;

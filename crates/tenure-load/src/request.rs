@@ -6,7 +6,7 @@ use crate::chance::Chance;
 use crate::client::{Answer, Ask, Failure};
 use crate::drive::ask;
 use crate::people::{Action, Gone};
-use crate::run::Shared;
+use crate::shared::Shared;
 use crate::who::{Credential, Seen, Who};
 
 /// What an answer can do wrong.

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use hyper::header::HeaderValue;
@@ -20,6 +20,7 @@ use crate::plan::{Kind, Settings};
 use crate::record::Record;
 use crate::report::Report;
 use crate::scenario::Scenario;
+use crate::shared::Shared;
 use crate::web::Web;
 use crate::{LoadError, request};
 
@@ -57,38 +58,6 @@ impl std::fmt::Debug for Target {
             Self::Api { .. } => f.write_str("Api"),
             Self::Web(scenario) => f.debug_tuple("Web").field(scenario).finish(),
         }
-    }
-}
-
-/// What the requests of a run share.
-pub(crate) struct Shared {
-    pub(crate) settings: Settings,
-    pub(crate) driver: Driver,
-    pub(crate) client: Client,
-    people: Mutex<People>,
-    record: Mutex<Record>,
-    turn: AtomicUsize,
-    stop: AtomicBool,
-    began: Duration,
-}
-
-impl Shared {
-    pub(crate) fn people(&self) -> MutexGuard<'_, People> {
-        self.people.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    pub(crate) fn record(&self) -> MutexGuard<'_, Record> {
-        self.record.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    pub(crate) fn now(&self) -> Duration {
-        SystemClock.running().saturating_sub(self.began)
-    }
-
-    /// The servers, each request beginning with the next.
-    pub(crate) fn servers(&self) -> impl Iterator<Item = &str> {
-        let first = self.turn.fetch_add(1, Ordering::Relaxed) % self.settings.servers.len();
-        self.settings.servers.iter().cycle().skip(first).map(String::as_str)
     }
 }
 

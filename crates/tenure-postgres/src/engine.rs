@@ -15,10 +15,11 @@ use tokio::time::timeout;
 use crate::error::{self, Sent};
 use crate::heartbeat::Heartbeat;
 use crate::listen::Listener;
-use crate::place::{PostgresPlace, Sql};
+use crate::place::PostgresPlace;
 use crate::pool::{Connections, PATIENCE, begin};
 use crate::schema::{self, Meta, New};
 use crate::server::Server;
+use crate::statements::Sql;
 
 /// In how many parts a new store is divided.
 const PARTITIONS: u16 = 1_024;

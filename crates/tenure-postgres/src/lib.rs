@@ -17,6 +17,7 @@ mod pool;
 mod rows;
 mod schema;
 mod server;
+mod statements;
 mod types;
 mod write;
 

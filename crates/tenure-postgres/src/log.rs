@@ -9,7 +9,7 @@ use tokio_postgres::Row as SqlRow;
 use tokio_postgres::types::ToSql;
 
 use crate::error::{self, Sent};
-use crate::identity::{SERVER, server_of};
+use crate::identity::server_of;
 use crate::place::PostgresPlace;
 use crate::types::{big, count, get, millis, moment};
 
@@ -153,67 +153,6 @@ fn begun(partition: u16, asked: Option<Position>, epoch: u64, sequence: u64, kep
         is_end: next.is_none(),
         gap: asked.is_some() && next.is_none(),
     }
-}
-
-/// The statement that reads a part of a log, with how far the log goes.
-pub(crate) fn page(schema: &str) -> String {
-    format!(
-        "SELECT p.sequence, p.kept_from, e.sequence, e.at, e.body FROM {schema}.partitions p
-         LEFT JOIN LATERAL (
-             SELECT sequence, at, body FROM {schema}.events
-             WHERE partition = p.id AND sequence > coalesce($2::bigint, p.kept_from)
-             ORDER BY sequence LIMIT $3) e ON true
-         WHERE p.id = $1 ORDER BY e.sequence"
-    )
-}
-
-/// The statement that reads the ends of all logs. How much there is in each is known before it is
-/// read, so the limit is dealt out first.
-pub(crate) fn news(schema: &str) -> String {
-    format!(
-        "SELECT {SERVER}, m.epoch, {schema}.now_1(), current_setting('synchronous_standby_names') <> '',
-                t.id, t.sequence, t.kept_from, t.e_sequence, t.e_at, t.e_body
-         FROM {schema}.meta m LEFT JOIN LATERAL (
-             SELECT w.id, w.sequence, w.kept_from, e.sequence AS e_sequence, e.at AS e_at, e.body AS e_body
-             FROM (
-                 SELECT n.*, least(n.there, greatest(0, $2 + n.there
-                                   - sum(n.there) OVER (ORDER BY n.turn ROWS UNBOUNDED PRECEDING)))::bigint AS taken
-                 FROM (
-                     SELECT p.id, p.sequence, p.kept_from, a.after,
-                            (p.id + $3::integer) % cardinality($1::bigint[]) AS turn,
-                            CASE WHEN a.after BETWEEN p.kept_from AND p.sequence
-                                 THEN p.sequence - a.after ELSE 0 END AS there
-                     FROM unnest($1::bigint[]) WITH ORDINALITY AS a (after, n)
-                     JOIN {schema}.partitions p ON p.id = a.n - 1
-                     WHERE p.sequence IS DISTINCT FROM a.after) n) w
-             LEFT JOIN LATERAL (
-                 SELECT sequence, at, body FROM {schema}.events
-                 WHERE partition = w.id AND sequence > w.after AND w.taken > 0
-                 ORDER BY sequence LIMIT w.taken) e ON true) t ON true
-         ORDER BY t.id, t.e_sequence"
-    )
-}
-
-/// The statement that says of each log how long it is, and whether its oldest event is too old.
-pub(crate) fn logs(schema: &str) -> String {
-    format!(
-        "SELECT p.id, p.sequence, p.kept_from, coalesce(e.at <= $1, false) FROM {schema}.partitions p
-         JOIN {schema}.events e ON e.partition = p.id AND e.sequence = p.kept_from + 1
-         WHERE p.sequence > p.kept_from ORDER BY p.id"
-    )
-}
-
-/// The statement that forgets receipts. Those that somebody writes at this moment are passed over.
-pub(crate) fn prune_receipts(schema: &str) -> String {
-    format!(
-        "WITH gone AS (
-             DELETE FROM {schema}.cells c USING (
-                 SELECT partition, kind, key FROM {schema}.cells WHERE kind = 1 AND at <= $1
-                 ORDER BY at LIMIT $2 FOR UPDATE SKIP LOCKED) old
-             WHERE c.partition = old.partition AND c.kind = old.kind AND c.key = old.key
-             RETURNING 1)
-         SELECT count(*) FROM gone"
-    )
 }
 
 #[cfg(test)]

@@ -15,8 +15,7 @@ use crate::error::Sent;
 use crate::heartbeat::Heartbeat;
 use crate::listen::Listener;
 use crate::pool::Connections;
-use crate::rows::COLUMNS;
-use crate::{log, rows};
+use crate::statements::Sql;
 
 /// An open database.
 pub(crate) struct PostgresPlace {
@@ -31,47 +30,6 @@ pub(crate) struct PostgresPlace {
     pub(crate) turn: AtomicU16,
     /// Where those of this node wait who want to hold a partition.
     pub(crate) lines: [Mutex<()>; 32],
-}
-
-/// The statements, with the name of the schema in them.
-pub(crate) struct Sql {
-    pub(crate) view: String,
-    pub(crate) view_sessions: String,
-    pub(crate) write: String,
-    pub(crate) hold: String,
-    pub(crate) touch: String,
-    pub(crate) due: String,
-    pub(crate) page: String,
-    pub(crate) log: String,
-    pub(crate) logs: String,
-    pub(crate) news: String,
-    pub(crate) prune: String,
-    pub(crate) prune_receipts: String,
-}
-
-impl Sql {
-    pub(crate) fn of(schema: &str) -> Self {
-        let write: Vec<String> = (1..=35).map(|n| format!("${n}")).collect();
-        Self {
-            view: rows::view(schema),
-            view_sessions: rows::view_sessions(schema),
-            write: format!("SELECT {schema}.write_1({})", write.join(", ")),
-            hold: format!("SELECT {schema}.hold_1($1, $2, $3)"),
-            touch: format!("SELECT {schema}.touch_1($1, $2, $3)"),
-            due: format!(
-                "SELECT {COLUMNS} FROM {schema}.sessions s WHERE s.due <= $1 ORDER BY s.due LIMIT $2"
-            ),
-            page: format!(
-                "SELECT {COLUMNS} FROM {schema}.sessions s
-                 WHERE s.realm = $1 AND s.class < 2 AND s.id > $2 ORDER BY s.id LIMIT $3"
-            ),
-            log: log::page(schema),
-            logs: log::logs(schema),
-            news: log::news(schema),
-            prune: format!("SELECT {schema}.prune_1($1, $2, $3, $4)"),
-            prune_receipts: log::prune_receipts(schema),
-        }
-    }
 }
 
 #[async_trait]

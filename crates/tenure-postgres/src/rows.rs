@@ -13,10 +13,6 @@ use crate::error::{self, Sent};
 use crate::place::PostgresPlace;
 use crate::types::{Id, big, count, get, millis, moment};
 
-/// The columns of a session in the order in which [`row`] reads them.
-pub(crate) const COLUMNS: &str =
-    "s.id, s.class, s.realm, s.owner, s.due, s.seen, s.idle_ms, s.deadline, s.revision, s.body";
-
 /// How often one tries to hold a partition that another holds.
 const HOLD_TRIED: Duration = Duration::from_millis(1);
 
@@ -78,30 +74,6 @@ impl PostgresPlace {
         let rows = self.pool.query(Sent::Nothing, &self.sql.page, &[&realm, &after, &limit]).await?;
         rows.iter().map(|found| row(found, 0)).collect()
     }
-}
-
-/// The statement for one or several sessions and nothing else.
-pub(crate) fn view_sessions(schema: &str) -> String {
-    format!(
-        "SELECT CASE WHEN s.id IS NULL THEN 0 ELSE 1 END, {COLUMNS},
-                greatest({schema}.now_1(), p.latest), 0::bigint
-         FROM {schema}.partitions p LEFT JOIN {schema}.sessions s ON s.id = ANY ($2) WHERE p.id = $1"
-    )
-}
-
-/// The statement for all that a step may want.
-pub(crate) fn view(schema: &str) -> String {
-    format!(
-        "SELECT 0, NULL::uuid, NULL::smallint, NULL::bigint, NULL::uuid, NULL::bigint, NULL::bigint,
-                NULL::bigint, NULL::bigint, NULL::bigint, NULL::bytea, greatest({schema}.now_1(), p.latest),
-                CASE WHEN $6 THEN (SELECT sum(guests)::bigint FROM {schema}.partitions) ELSE 0 END
-         FROM {schema}.partitions p WHERE p.id = $1
-         UNION ALL SELECT 1, {COLUMNS}, NULL, NULL FROM {schema}.sessions s WHERE s.id = ANY ($2)
-         UNION ALL SELECT 2, {COLUMNS}, NULL, NULL FROM {schema}.sessions s WHERE s.owner = $3
-         UNION ALL SELECT 3, c.key, c.kind, NULL, NULL, c.at, NULL, NULL, NULL, c.version, c.body, NULL, NULL
-         FROM unnest($4::smallint[], $5::uuid[]) AS w (kind, key)
-         JOIN {schema}.cells c ON c.partition = $1 AND c.kind = w.kind AND c.key = w.key"
-    )
 }
 
 fn seen(rows: Vec<SqlRow>) -> Result<View, StoreError> {
