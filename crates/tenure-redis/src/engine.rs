@@ -10,7 +10,8 @@ use tenure::MasterKey;
 use tenure::store::{Context, Engine, Opened, StoreError};
 use tenure_shared::{SharedStore, key_in_environment, key_in_file};
 
-use crate::link::{MAX_PARTITIONS, Settings};
+use crate::connect::Settings;
+use crate::link::MAX_PARTITIONS;
 use crate::open::{self, New};
 use crate::url::Target;
 

@@ -9,9 +9,9 @@ use futures_util::future::try_join_all;
 use redis::Value;
 use tenure::store::StoreError;
 
+use crate::answer::{array, integer};
 use crate::calls::Calls;
 use crate::error::Failure;
-use crate::place::{array, integer};
 
 /// How old the numbers of other partitions may become.
 const AGE: Duration = Duration::from_secs(2);

@@ -6,8 +6,9 @@ use redis::aio::MultiplexedConnection;
 use redis::{Client, Value};
 use tokio::sync::Mutex;
 
+use crate::answer::text;
+use crate::connect::{Settings, connect, field, identity};
 use crate::error::broken;
-use crate::link::{Settings, connect, field, identity, text};
 use crate::url::Address;
 
 /// A heartbeat, also when the server's memory is at its limit.

@@ -6,7 +6,9 @@
 
 #![doc(html_no_source)]
 
+mod answer;
 mod calls;
+mod connect;
 mod engine;
 mod error;
 mod guests;

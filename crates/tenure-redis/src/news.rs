@@ -9,9 +9,10 @@ use tenure::event::Position;
 use tenure::store::{News, StoreError, Tail};
 use tenure_shared::{Entry, LogPage};
 
+use crate::answer::{array, integer};
 use crate::error::{Failure, odd};
 use crate::heads::Head;
-use crate::place::{RedisPlace, array, integer};
+use crate::place::RedisPlace;
 use crate::script::LOG;
 
 impl RedisPlace {

@@ -10,13 +10,15 @@ use tenure::clock::Timestamp;
 use tenure::store::{Context, StoreError};
 use tenure_shared::key_check;
 
+use crate::answer::{array, text};
 use crate::calls::Calls;
+use crate::connect::{Settings, field};
 use crate::error::Failure;
 use crate::guests::Guests;
 use crate::keys::Keys;
-use crate::link::{MAX_PARTITIONS, Settings, field, text};
+use crate::link::MAX_PARTITIONS;
 use crate::meta::Meta;
-use crate::place::{RedisPlace, array};
+use crate::place::RedisPlace;
 use crate::servers::Servers;
 use crate::url::Target;
 use crate::wake::Wake;

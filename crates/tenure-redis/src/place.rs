@@ -13,6 +13,7 @@ use tenure::event::Position;
 use tenure::store::{News, PageRequest, StoreError, StoreInfo};
 use tenure_shared::{Entry, LogPage, Place, Prune, Row, Touched, View, Want, Write, Wrote};
 
+use crate::answer::{array, integer};
 use crate::calls::Calls;
 use crate::error::{Failure, odd};
 use crate::guests::Guests;
@@ -283,28 +284,4 @@ impl RedisPlace {
         let args = vec![self.calls.keys.base(partition).into(), now, pack::touches(touches.into_iter())];
         self.calls.script(partition, &TOUCH, own, args).await.map_err(Failure::of_write).map(drop)
     }
-}
-
-/// The parts of an answer.
-///
-/// # Errors
-/// Corrupt when there are none.
-pub(crate) fn array(value: Value) -> Result<Vec<Value>, Failure> {
-    match value {
-        Value::Array(values) => Ok(values),
-        _ => Err(Failure::Refused(odd())),
-    }
-}
-
-/// A number, from 0.
-///
-/// # Errors
-/// Corrupt when it is none.
-pub(crate) fn integer(value: &Value) -> Result<u64, Failure> {
-    let number = match value {
-        Value::Int(number) => u64::try_from(*number).ok(),
-        Value::BulkString(digits) => std::str::from_utf8(digits).ok().and_then(|digits| digits.parse().ok()),
-        _ => None,
-    };
-    number.ok_or_else(|| Failure::Refused(odd()))
 }

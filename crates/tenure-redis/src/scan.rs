@@ -7,9 +7,10 @@ use tenure::clock::Timestamp;
 use tenure::store::{PageRequest, StoreError};
 use tenure_shared::{Class, Row, Want, realm_hash};
 
+use crate::answer::{array, integer};
 use crate::error::{Failure, odd};
 use crate::pack;
-use crate::place::{RedisPlace, array, integer};
+use crate::place::RedisPlace;
 use crate::script::FORGET;
 
 /// Where in the members of an index the id begins.

@@ -9,7 +9,9 @@ use redis::Value;
 use tenure::store::StoreError;
 use tokio::sync::Mutex;
 
-use crate::link::{Link, Settings, client, connect, text};
+use crate::answer::text;
+use crate::connect::{Settings, client, connect};
+use crate::link::Link;
 use crate::url::{Address, Kind, Target};
 
 /// After the first failure, a server is left alone for this long; then for twice as long each time.
