@@ -12,7 +12,7 @@ use crate::packages::{Missing, Places};
 use crate::report::{self, Screen};
 use crate::steps::{self, Step};
 use crate::tally::Tally;
-use crate::{book, browser, crates, examples, features, fuzz, house, interface, licences, rustdoc};
+use crate::{book, browser, crates, examples, features, fuzz, house, interface, licences, packages, rustdoc};
 
 const QUICK: &str = "left out by --quick";
 
@@ -62,6 +62,9 @@ pub(crate) fn run(options: &Options) -> Result<bool> {
         let missing = Missing::find(&places);
         missing.ask(options.yes)?;
         steps.extend(package_steps(&places, missing));
+    }
+    if packages::runs("valkey-server") {
+        steps.push(Step::new("tests on Valkey", on_valkey).needs(&["build"]).after(&["tests"]));
     }
     if options.soak {
         let places = places.clone();
@@ -134,6 +137,13 @@ fn package_steps(places: &Places, missing: Missing) -> Vec<Step> {
 
 fn check(log: &Log, program: &Program) -> Result<Tally> {
     log.run(program).map(|()| Tally::PASS)
+}
+
+/// What is tried on Redis, on Valkey.
+fn on_valkey(log: &Log) -> Result<Tally> {
+    let tests = Program::cargo("test -p tenure-redis --tests --no-fail-fast");
+    let success = log.succeeds(&tests.env("TENURE_REDIS_SERVER", "valkey-server"))?;
+    Ok(Tally::of_cargo_test(&log.text()).and_success(success))
 }
 
 fn cargo_test(log: &Log, words: &str) -> Result<Tally> {

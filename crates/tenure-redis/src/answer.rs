@@ -1,4 +1,4 @@
-//! The parts of what Redis answers.
+//! Reading what comes back.
 
 use redis::Value;
 
@@ -26,4 +26,14 @@ pub(crate) fn integer(value: &Value) -> Result<u64, Failure> {
         _ => None,
     };
     number.ok_or_else(|| Failure::Refused(odd()))
+}
+
+/// A text, or an empty one.
+pub(crate) fn text(value: Option<&Value>) -> &str {
+    match value {
+        Some(Value::BulkString(bytes)) => std::str::from_utf8(bytes).unwrap_or_default(),
+        Some(Value::SimpleString(text)) => text,
+        Some(Value::VerbatimString { text, .. }) => text,
+        _ => "",
+    }
 }

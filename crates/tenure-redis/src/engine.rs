@@ -10,10 +10,10 @@ use tenure::MasterKey;
 use tenure::store::{Context, Engine, Opened, StoreError};
 use tenure_shared::{SharedStore, key_in_environment, key_in_file};
 
+use crate::connect::Settings;
 use crate::link::MAX_PARTITIONS;
 use crate::open::{self, New};
 use crate::url::Target;
-use crate::wire::Settings;
 
 /// Sessions in Redis or Valkey, shared by all nodes that are given the same servers, the same prefix
 /// and the same master key.

@@ -7,11 +7,12 @@ use tenure::clock::Timestamp;
 use tenure::event::Position;
 use tenure::store::StoreError;
 
+use crate::answer::text;
 use crate::answer::{array, integer};
 use crate::calls::Calls;
+use crate::connect::{field, identity};
 use crate::error::{Excuse, Failure, excuse, odd};
 use crate::link::{Link, Request};
-use crate::wire::{field, identity, text};
 
 /// Where the log of a partition ends.
 pub(crate) struct Head {

@@ -6,9 +6,10 @@ use redis::aio::MultiplexedConnection;
 use redis::{Client, Value};
 use tokio::sync::Mutex;
 
+use crate::answer::text;
+use crate::connect::{Settings, connect, field, identity};
 use crate::error::broken;
 use crate::url::Address;
-use crate::wire::{Settings, connect, field, identity, text};
 
 /// A heartbeat, also when the server's memory is at its limit.
 const BEAT: &str = "#!lua flags=allow-oom\nreturn redis.call('SET', KEYS[1], 1)";

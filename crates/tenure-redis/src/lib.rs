@@ -8,6 +8,7 @@
 
 mod answer;
 mod calls;
+mod connect;
 mod engine;
 mod error;
 mod guests;
@@ -25,6 +26,5 @@ mod script;
 mod servers;
 mod url;
 mod wake;
-mod wire;
 
 pub use engine::Redis;

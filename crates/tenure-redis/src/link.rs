@@ -7,11 +7,12 @@ use redis::aio::MultiplexedConnection;
 use redis::{Pipeline, Value};
 use tenure::store::StoreError;
 
+use crate::answer::text;
+use crate::connect::{Settings, client, connect, field, identity};
 use crate::error::{Failure, broken};
 use crate::heart::Heart;
 use crate::script::Script;
 use crate::url::{Address, Target};
-use crate::wire::{Settings, client, connect, field, identity, text};
 
 /// How many partitions a store has at the most.
 pub(crate) const MAX_PARTITIONS: u16 = 1_024;

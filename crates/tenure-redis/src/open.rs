@@ -10,8 +10,9 @@ use tenure::clock::Timestamp;
 use tenure::store::{Context, StoreError};
 use tenure_shared::key_check;
 
-use crate::answer::array;
+use crate::answer::{array, text};
 use crate::calls::Calls;
+use crate::connect::{Settings, field};
 use crate::error::Failure;
 use crate::guests::Guests;
 use crate::keys::Keys;
@@ -21,7 +22,6 @@ use crate::place::RedisPlace;
 use crate::servers::Servers;
 use crate::url::Target;
 use crate::wake::Wake;
-use crate::wire::{Settings, field, text};
 
 /// In how many parts a new store is divided, for each primary.
 const PARTITIONS: u16 = 32;

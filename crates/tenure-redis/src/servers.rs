@@ -9,9 +9,10 @@ use redis::Value;
 use tenure::store::StoreError;
 use tokio::sync::Mutex;
 
+use crate::answer::text;
+use crate::connect::{Settings, client, connect};
 use crate::link::Link;
 use crate::url::{Address, Kind, Target};
-use crate::wire::{Settings, client, connect, text};
 
 /// After the first failure, a server is left alone for this long; then for twice as long each time.
 const FIRST_PAUSE: Duration = Duration::from_millis(20);

@@ -16,7 +16,7 @@ const TOGETHER: Duration = Duration::from_millis(5);
 /// How long a listener that lost its connection waits.
 const PAUSE: Duration = Duration::from_millis(500);
 
-/// How often a listener that hears nothing looks whether it still listens where others speak.
+/// How often to look where the primaries are, and whether one still listens where others speak.
 const LOOK: Duration = Duration::from_secs(2);
 
 /// Tells others, and hears of them.
@@ -32,7 +32,8 @@ impl Wake {
         let (happened, heard) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
         let teller = tokio::spawn(tell(Arc::clone(calls), Arc::clone(&happened)));
         let listener = tokio::spawn(listen(Arc::clone(calls), Arc::clone(&heard)));
-        Self { happened, heard, tasks: Mutex::new(vec![teller, listener]) }
+        let watcher = tokio::spawn(watch(Arc::clone(calls)));
+        Self { happened, heard, tasks: Mutex::new(vec![teller, listener, watcher]) }
     }
 
     /// Something happened.
@@ -65,6 +66,15 @@ async fn tell(calls: Arc<Calls>, happened: Arc<Notify>) {
         if let Err(error) = calls.publish().await {
             tracing::debug!(%error, "other nodes were not woken");
         }
+    }
+}
+
+/// Looks now and then where the primaries are: one that is cut off from the others does not say that
+/// it is none any more.
+async fn watch(calls: Arc<Calls>) {
+    while calls.servers.moves() {
+        tokio::time::sleep(LOOK).await;
+        calls.look_again().await;
     }
 }
 

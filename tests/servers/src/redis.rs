@@ -25,7 +25,6 @@ pub struct Redis {
     _keeper: Keeper,
     folder: PathBuf,
     port: u16,
-    program: &'static str,
 }
 
 impl Redis {
@@ -36,13 +35,6 @@ impl Redis {
     pub fn shared() -> &'static Self {
         static SERVER: OnceLock<Redis> = OnceLock::new();
         SERVER.get_or_init(Self::start)
-    }
-
-    /// The Valkey server that all tests of a process share, where there is one on the path.
-    pub fn shared_valkey() -> Option<&'static Self> {
-        static SERVER: OnceLock<Option<Redis>> = OnceLock::new();
-        let found = Command::new("valkey-server").arg("--version").stdout(Stdio::null()).status().is_ok();
-        SERVER.get_or_init(|| found.then(|| Self::make("valkey-server", &[]))).as_ref()
     }
 
     /// A server of one's own.
@@ -58,7 +50,7 @@ impl Redis {
     /// # Panics
     /// As for [`shared`](Self::shared).
     pub fn start_with(settings: &[&str]) -> Self {
-        Self::make("redis-server", settings)
+        Self::make(settings)
     }
 
     /// A server that follows this one.
@@ -67,7 +59,7 @@ impl Redis {
     /// As for [`shared`](Self::shared).
     pub fn replica(&self, settings: &[&str]) -> Self {
         let follow = format!("replicaof 127.0.0.1 {}", self.port);
-        let replica = Self::make(self.program, &[&[follow.as_str()], settings].concat());
+        let replica = Self::make(&[&[follow.as_str()], settings].concat());
         replica.until("INFO replication", "master_link_status:up");
         replica
     }
@@ -75,10 +67,10 @@ impl Redis {
     /// A server that becomes one of a cluster, which needs a second port above the first.
     pub(crate) fn make_in_cluster(settings: &[&str]) -> Self {
         let bus = format!("cluster-port {}", free_port());
-        Self::make("redis-server", &[&[bus.as_str()], settings].concat())
+        Self::make(&[&[bus.as_str()], settings].concat())
     }
 
-    pub(crate) fn make(program: &'static str, settings: &[&str]) -> Self {
+    pub(crate) fn make(settings: &[&str]) -> Self {
         let folder = tempfile::Builder::new().prefix("tenure-redis-").tempdir().expect("a folder").keep();
         let keeper = Keeper::of(&folder, &folder.join("pid"));
         let port = free_port();
@@ -86,7 +78,7 @@ impl Redis {
         let own = format!("port {port}\ndir {dir}\npidfile {dir}/pid\nlogfile {dir}/log\n");
         fs::write(folder.join("conf"), format!("{}\n{own}{}\n", SETTINGS.join("\n"), settings.join("\n")))
             .expect("settings");
-        let server = Self { _keeper: keeper, folder, port, program };
+        let server = Self { _keeper: keeper, folder, port };
         server.start_again();
         server
     }
@@ -148,7 +140,7 @@ impl Redis {
     /// # Panics
     /// When it cannot be started.
     pub fn start_again(&self) {
-        let mut command = Command::new(self.program);
+        let mut command = Command::new(program());
         command
             .arg(self.folder.join("conf"))
             .current_dir(&self.folder)
@@ -158,6 +150,11 @@ impl Redis {
         assert!(done.success(), "{command:?} failed");
         self.until("PING", "PONG");
     }
+}
+
+/// The program that is tried: another one, as `valkey-server`, is named by a variable.
+pub(crate) fn program() -> String {
+    std::env::var("TENURE_REDIS_SERVER").unwrap_or_else(|_| "redis-server".into())
 }
 
 /// Runs a command with `redis-cli` at a port and gives what it prints.

@@ -8,7 +8,7 @@ use std::sync::OnceLock;
 use crate::Redis;
 use crate::keeper::Keeper;
 use crate::postgres::free_port;
-use crate::redis::{cli, until};
+use crate::redis::{cli, program, until};
 
 /// The name by which the sentinels know the primary.
 const SERVICE: &str = "shop";
@@ -89,8 +89,13 @@ impl Sentinel {
              sentinel failover-timeout {SERVICE} 4000\n"
         );
         fs::write(folder.join("conf"), settings).expect("settings");
-        let mut command = Command::new("redis-sentinel");
-        command.arg(folder.join("conf")).current_dir(&folder).stdout(Stdio::null()).stderr(Stdio::null());
+        let mut command = Command::new(program());
+        command
+            .arg(folder.join("conf"))
+            .arg("--sentinel")
+            .current_dir(&folder)
+            .stdout(Stdio::null())
+            .stderr(Stdio::null());
         let done = command.status().unwrap_or_else(|e| panic!("{command:?}: {e}"));
         assert!(done.success(), "{command:?} failed");
         until(port, "PING", "PONG");

@@ -1,9 +1,9 @@
-//! Connecting to a server, and reading what it says of itself.
+//! Connecting to a server, and knowing it again.
 
 use std::time::Duration;
 
 use redis::aio::MultiplexedConnection;
-use redis::{AsyncConnectionConfig, Client, ConnectionInfo, TlsCertificates, Value};
+use redis::{AsyncConnectionConfig, Client, ConnectionInfo, TlsCertificates};
 use tenure::store::StoreError;
 
 use crate::url::Address;
@@ -31,16 +31,6 @@ pub(crate) fn identity(run: &str, replication: &str) -> String {
 /// A line of what `INFO` says.
 pub(crate) fn field<'a>(info: &'a str, name: &str) -> Option<&'a str> {
     info.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':')).map(str::trim)
-}
-
-/// A text, or an empty one.
-pub(crate) fn text(value: Option<&Value>) -> &str {
-    match value {
-        Some(Value::BulkString(bytes)) => std::str::from_utf8(bytes).unwrap_or_default(),
-        Some(Value::SimpleString(text)) => text,
-        Some(Value::VerbatimString { text, .. }) => text,
-        _ => "",
-    }
 }
 
 /// A client for one server.
