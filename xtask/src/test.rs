@@ -35,7 +35,7 @@ pub(crate) struct Options {
     /// Install what is missing without asking
     #[arg(long, short)]
     yes: bool,
-    /// Only what needs no package and no root: no browser tests, no cargo-deny
+    /// Only what needs no package and no root: no PostgreSQL, no Redis, no browser tests, no cargo-deny
     #[arg(long, conflicts_with = "yes")]
     quick: bool,
     /// Run long: sets TENURE_SOAK=1, by which tests draw far more cases, and fuzzes
@@ -53,7 +53,7 @@ Examples:
 pub(crate) fn run(options: &Options) -> Result<bool> {
     let started = Instant::now();
     let places = Places::find()?;
-    let mut steps = rust_steps(&places);
+    let mut steps = rust_steps(&places, options.quick);
     steps.push(book::step(&places));
     if options.quick {
         steps.push(Step::skipped("licences", QUICK));
@@ -77,21 +77,29 @@ pub(crate) fn run(options: &Options) -> Result<bool> {
     Ok(report::all_passed(&ended))
 }
 
-/// What takes the Rust toolchain and nothing else.
+/// The packages whose tests take servers that are installed.
+const NEED_SERVERS: &str = " --exclude tenure-postgres --exclude tenure-redis --exclude tenure-nodes";
+
+/// What takes the Rust toolchain and nothing else; the tests also take servers, unless `quick`.
 ///
 /// Cargo lets one command compile at a time, so these stand in one queue, by
 /// what others wait for. Tests run beside it: they only need the queue until
 /// cargo has seen that everything is built. All name the same packages and
 /// targets, so nothing is compiled twice.
-fn rust_steps(places: &Places) -> Vec<Step> {
+fn rust_steps(places: &Places, quick: bool) -> Vec<Step> {
+    let (apart, installed): (&'static str, &[&'static str]) =
+        if quick { (NEED_SERVERS, &[]) } else { ("", &["packages"]) };
     let [for_house, for_crates, for_features, for_interface] = [(); 4].map(|()| places.clone());
     vec![
         Step::new("format", |log| check(log, &Program::cargo("fmt --all --check -- --color never"))),
         Step::new("house rules", move |log| house::check(&for_house.root, log)),
         Step::new("crates", move |log| crates::check(&for_crates, log)),
         Step::new("build", |log| check(log, &Program::cargo("build --workspace --all-targets --keep-going"))),
-        Step::new("tests", |log| cargo_test(log, "test --workspace --all-targets --no-fail-fast"))
-            .needs(&["build"]),
+        Step::new("tests", move |log| {
+            cargo_test(log, &format!("test --workspace{apart} --all-targets --no-fail-fast"))
+        })
+        .needs(&["build"])
+        .after(installed),
         Step::new("lints", |log| {
             check(log, &Program::cargo("clippy --workspace --all-targets --keep-going -- -D warnings"))
         })
@@ -112,9 +120,12 @@ fn rust_steps(places: &Places) -> Vec<Step> {
             Ok([types, examples::check(&libraries, log)].into_iter().sum())
         })
         .after(&["docs"]),
-        Step::new("doc tests", |log| cargo_test(log, "test --workspace --doc --no-fail-fast"))
-            .needs(&["build"])
-            .after(&["interface"]),
+        Step::new("doc tests", move |log| {
+            cargo_test(log, &format!("test --workspace{apart} --doc --no-fail-fast"))
+        })
+        .needs(&["build"])
+        .after(installed)
+        .after(&["interface"]),
     ]
 }
 
