@@ -216,8 +216,9 @@ impl Redis {
         let in_file = self.key_file.as_deref().map_or(Ok(None), key_in_file)?;
         in_file.ok_or_else(|| {
             StoreError::Configuration(
-                "the master key is missing: it is neither in TENURE_MASTER_KEY nor in the file of \
-                 `master_key_file`. All nodes need the same; without it no session can be checked"
+                "the master key is missing, which all nodes share: make one with `openssl rand -hex 32`, \
+                 then set TENURE_MASTER_KEY or name a file (in Rust: `Redis::master_key_file`), for the \
+                 server `--master-key-file`"
                     .into(),
             )
         })
