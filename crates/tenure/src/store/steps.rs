@@ -1,5 +1,5 @@
 //! The operations of a store that can run Rust inside its atomic step: what each reads, lets the
-//! [`rules`](super::rules) decide, and writes.
+//! [`rules`] decide, and writes.
 //!
 //! A store brings its [`Tables`], locked for one step, and calls [`create`], [`mutate`],
 //! [`end_all_of`] and [`set_disabled`] with them. When one of these fails, nothing of the step may
