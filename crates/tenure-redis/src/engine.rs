@@ -65,8 +65,9 @@ use crate::url::Target;
 ///     .authority_file("/etc/shop/redis-ca.pem")
 ///     .partitions(192) // for six primaries
 ///     .timeout(Duration::from_secs(2))
+///     .sentinel_login("watcher:secret") // where sentinels have passwords of their own
 /// # }
-/// # drop(example("secret").sentinel_login("watcher:secret"));
+/// # drop(example("secret"));
 /// ```
 ///
 /// # Example: two nodes

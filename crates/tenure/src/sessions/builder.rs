@@ -24,6 +24,7 @@ use crate::store::{Context, Engine};
 /// let sessions = Sessions::builder(Memory)
 ///     .policy(Preset::AsvsL3.policy())
 ///     .cookie(CookieSettings::new("__Host-admin")?.strict())
+///     .bound(std::time::Duration::from_millis(250)) // with several nodes: how soon all know of an end
 ///     .open()
 ///     .await?;
 /// # Ok(()) }

@@ -102,6 +102,7 @@ use crate::record::{NewSession, Record};
 /// // It changes, and is seen.
 /// let change = Mutation::Change { change: Change { remove: vec!["cart".into()], ..Change::default() } };
 /// assert_eq!(store.mutate(&fresh(), record.id, change.clone()).await?.outcome, Outcome::Applied);
+/// assert_eq!(store.mutate_known(&fresh(), &record, Mutation::EndIfDue).await?.outcome, Outcome::Unchanged);
 /// store.touch(&[Touch { id: record.id, at: now }]).await?;
 /// let loaded: Record = store.load(record.id).await?.ok_or("it is there")?;
 /// assert_eq!((loaded.version, store.list(&owner).await?), (1, vec![loaded]));

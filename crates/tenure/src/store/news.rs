@@ -4,7 +4,30 @@ use crate::clock::Timestamp;
 use crate::event::{Event, Position};
 
 /// What is new in the logs of a store that several nodes share: see
-/// [`Store::news`](super::Store::news), which shows it.
+/// [`Store::news`](super::Store::news).
+///
+/// # Example: what happened since one asked
+/// ```
+/// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// use tenure::event::EventKind;
+/// use tenure::store::{News, Tail};
+/// use tenure::testing::SharedMemory;
+/// use tenure::{Sessions, SignIn};
+///
+/// let sessions = Sessions::builder(SharedMemory::default()).without_background().open().await?;
+/// let store = sessions.store();
+/// let News { server, confirmed, tails, .. } = store.news(&[None], 100).await?;
+/// assert!(confirmed && tails[0].events.is_empty(), "where the log ends, and nothing before");
+///
+/// sessions.sign_in(None, SignIn::password("u_1".parse()?)).await?;
+/// // Where a store can, it says when to ask; otherwise one asks now and then.
+/// drop(store.woken());
+/// let news = store.news(&[Some(tails[0].next)], 100).await?;
+/// assert_eq!(news.server, server, "the same server with the same history");
+/// let Tail { partition, events, is_end, gap, .. } = &news.tails[0];
+/// assert_eq!((*partition, events[0].body.kind, *is_end, *gap), (0, EventKind::Created, true, false));
+/// # Ok(()) }
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct News<E = Event> {
     /// The store's time when this was read.

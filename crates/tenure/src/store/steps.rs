@@ -34,12 +34,18 @@
 //!     fn guests(&mut self) -> Result<u64, StoreError> {
 //!         Ok(self.sessions.values().filter(|record| record.user().is_none()).count() as u64)
 //!     }
+//!     fn exists(&mut self, id: SessionId) -> Result<bool, StoreError> {
+//!         Ok(self.sessions.contains_key(&id))
+//!     }
 //!     fn session(&mut self, id: SessionId) -> Result<Option<Record>, StoreError> {
 //!         Ok(self.sessions.get(&id).cloned())
 //!     }
 //!     fn of_user(&mut self, realm: &Realm, user: &UserId) -> Result<Vec<Record>, StoreError> {
 //!         let theirs = |record: &&Record| record.realm == *realm && record.user() == Some(user);
 //!         Ok(self.sessions.values().filter(theirs).filter(|r| r.ended().is_none()).cloned().collect())
+//!     }
+//!     fn readable_of_user(&mut self, realm: &Realm, user: &UserId) -> Result<Vec<Record>, StoreError> {
+//!         self.of_user(realm, user) // nothing is ever damaged here
 //!     }
 //!     fn user(&mut self, realm: &Realm, user: &UserId) -> Result<UserRecord, StoreError> {
 //!         Ok(self.users.get(&(realm.clone(), user.clone())).cloned().unwrap_or_default())
@@ -85,6 +91,12 @@
 //! steps::set_disabled(&mut maps, &fixture.operation(), &owner, true)?;
 //! let kinds: Vec<EventKind> = maps.log.iter().map(|event| event.kind).collect();
 //! assert_eq!(kinds, [EventKind::Created, EventKind::Changed, EventKind::Ended, EventKind::UserDisabled]);
+//!
+//! // Housekeeping ends what is past a limit.
+//! # let (fourth, guest) = (fixture.operation(), fixture.guest());
+//! let guest = steps::create(&mut maps, &fourth, guest, &admission)?.record.ok_or("it began")?;
+//! steps::end(&mut maps, guest, Ending::new(EndReason::IdleTimeout, Actor::system()))?;
+//! assert_eq!(maps.log.last().map(|event| event.kind), Some(EventKind::Ended));
 //! # Ok(()) }
 //! ```
 
