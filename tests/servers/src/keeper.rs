@@ -4,13 +4,13 @@ use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 
-/// Waits for the end of its input, stops the process whose number is in the first line of a file,
-/// and removes a folder.
+/// Waits for the end of its input, stops the process whose number is in the first line of a file by a
+/// signal, and removes a folder.
 const SCRIPT: &str = r#"
 cat > /dev/null
 pid=$(head -n 1 "$2" 2> /dev/null)
 if [ -n "$pid" ]; then
-    kill -s CONT "$pid"; kill -s QUIT "$pid"
+    kill -s CONT "$pid"; kill -s "$3" "$pid"
     while kill -s 0 "$pid"; do sleep 0.05; done
 fi 2> /dev/null
 rm -rf "$1"
@@ -20,13 +20,14 @@ rm -rf "$1"
 pub(crate) struct Keeper(Child);
 
 impl Keeper {
-    /// Over a folder, and the file that holds the number of the server's process.
+    /// Over a folder, and the file that holds the number of the server's process, with the signal that
+    /// surely ends it: who runs in the background may ignore some, and leaves that to its children.
     ///
     /// # Panics
     /// When there is no shell.
-    pub(crate) fn of(folder: &Path, pid_file: &Path) -> Self {
+    pub(crate) fn of(folder: &Path, pid_file: &Path, signal: &str) -> Self {
         let mut shell = Command::new("sh");
-        shell.args(["-c", SCRIPT, "keeper"]).arg(folder).arg(pid_file);
+        shell.args(["-c", SCRIPT, "keeper"]).arg(folder).arg(pid_file).arg(signal);
         // In a group of its own, so that Ctrl-C does not end it before its work is done.
         shell.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null()).process_group(0);
         Self(shell.spawn().expect("sh runs"))

@@ -79,7 +79,7 @@ impl Postgres {
     fn make(fill: impl FnOnce(&Path)) -> Self {
         let folder = tempfile::Builder::new().prefix("tenure-postgres-").tempdir().expect("a folder").keep();
         let data = folder.join("data");
-        let keeper = Keeper::of(&folder, &data.join("postmaster.pid"));
+        let keeper = Keeper::of(&folder, &data.join("postmaster.pid"), "QUIT");
         give_to_server(&folder);
         fill(&data);
         let port = free_port();

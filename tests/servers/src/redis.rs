@@ -72,7 +72,7 @@ impl Redis {
 
     pub(crate) fn make(settings: &[&str]) -> Self {
         let folder = tempfile::Builder::new().prefix("tenure-redis-").tempdir().expect("a folder").keep();
-        let keeper = Keeper::of(&folder, &folder.join("pid"));
+        let keeper = Keeper::of(&folder, &folder.join("pid"), "KILL");
         let port = free_port();
         let dir = folder.display();
         let own = format!("port {port}\ndir {dir}\npidfile {dir}/pid\nlogfile {dir}/log\n");

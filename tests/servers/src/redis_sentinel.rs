@@ -79,7 +79,7 @@ impl Sentinel {
     fn start(primary: u16) -> Self {
         let folder: PathBuf =
             tempfile::Builder::new().prefix("tenure-sentinel-").tempdir().expect("a folder").keep();
-        let keeper = Keeper::of(&folder, &folder.join("pid"));
+        let keeper = Keeper::of(&folder, &folder.join("pid"), "KILL");
         let port = free_port();
         let dir = folder.display();
         let settings = format!(
