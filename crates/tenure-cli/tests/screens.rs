@@ -11,9 +11,11 @@ use common::{Home, told};
 use serde_json::Value;
 
 /// Every command, as one types it.
-const COMMANDS: [&[&str]; 14] = [
+const COMMANDS: [&[&str]; 16] = [
     &[],
     &["serve"],
+    &["load"],
+    &["load", "compare"],
     &["sessions"],
     &["sessions", "list"],
     &["sessions", "show"],

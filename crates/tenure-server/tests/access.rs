@@ -132,7 +132,7 @@ async fn every_answer_forbids_caching_and_being_taken_for_a_page() {
 #[tokio::test]
 async fn unknown_paths_and_wrong_methods_are_problems_too() {
     let api = api().await;
-    for path in ["/", "/v1", "/v1/", "/v1/sessions/", "/v1/sessions/a/b", "/metrics"] {
+    for path in ["/", "/v1", "/v1/", "/v1/sessions/", "/v1/sessions/a/b", "/metric"] {
         api.get(path).await.refused(404, "no_such_route");
     }
     let cases = [

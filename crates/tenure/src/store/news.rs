@@ -10,12 +10,13 @@ use crate::event::{Event, Position};
 /// ```
 /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
 /// use tenure::event::EventKind;
-/// use tenure::store::{News, Tail};
+/// use tenure::store::{News, Store, Tail};
 /// use tenure::testing::SharedMemory;
 /// use tenure::{Sessions, SignIn};
 ///
 /// let sessions = Sessions::builder(SharedMemory::default()).without_background().open().await?;
 /// let store = sessions.store();
+/// let store: &dyn Store = &**store;
 /// let News { server, confirmed, tails, .. } = store.news(&[None], 100).await?;
 /// assert!(confirmed && tails[0].events.is_empty(), "where the log ends, and nothing before");
 ///
