@@ -84,7 +84,8 @@ fn no_password_of_a_shared_store_is_repeated() {
         "rediss://:hunter2@127.0.0.1:1",
     ] {
         let (code, _, err) = home.run(&["serve", "--store", url]);
-        assert_eq!(code, 4, "{err}");
+        // Without a server, or without a key for it.
+        assert!([2, 4].contains(&code), "{code}: {err}");
         assert!(err.contains("the store ") && !err.contains("hunter2"), "{err}");
     }
     for url in ["memory", "embedded:", "sqlite:x", ""] {
