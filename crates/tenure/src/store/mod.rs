@@ -230,7 +230,7 @@ pub trait Store: Send + Sync + 'static {
     ) -> Result<EventPage, StoreError>;
 
     /// What is new in the logs of all partitions, each after its position in `after`; where none is
-    /// given, only the end of the log is told. At most about `limit` events in all.
+    /// given, only the end of the log is told. At most about `limit` events in all. [`News`] shows it.
     ///
     /// Only asked of stores that are [`shared`](StoreInfo::shared), by a node that answers checks
     /// from memory: what the answer does not tell had not been acknowledged when the question was
@@ -240,7 +240,7 @@ pub trait Store: Send + Sync + 'static {
         Err(StoreError::Configuration("this store has one user and tells no news".into()))
     }
 
-    /// Resolves when there may be [`news`](Self::news): a hint, to be told early.
+    /// Resolves when there may be [`news`](Self::news): a hint, to be told early. [`News`] shows it.
     async fn woken(&self) {
         std::future::pending().await
     }
