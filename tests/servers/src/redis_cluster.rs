@@ -2,6 +2,8 @@
 
 use std::process::Command;
 use std::sync::OnceLock;
+use std::thread::sleep;
+use std::time::Duration;
 
 use crate::Redis;
 use crate::keeper::run;
@@ -14,6 +16,12 @@ const SETTINGS: &[&str] = &[
     "cluster-node-timeout 1500",
     "cluster-replica-validity-factor 0",
 ];
+
+/// How long to wait before asking a server again.
+const POLL: Duration = Duration::from_millis(20);
+
+/// How often a replica is asked to take over.
+const PROMOTIONS: u32 = 10;
 
 /// Three primaries, each with a replica.
 pub struct RedisCluster {
@@ -44,6 +52,10 @@ impl RedisCluster {
         for server in &servers {
             until(server.port(), "CLUSTER INFO", "cluster_state:ok");
             until(server.port(), "CLUSTER INFO", "cluster_known_nodes:6");
+            // A primary that has not heard yet who follows it does not make way for that one.
+            while server.cli("CLUSTER NODES").matches("slave ").count() < 3 {
+                sleep(POLL);
+            }
             if server.cli("ROLE").starts_with("slave") {
                 server.until("INFO replication", "master_link_status:up");
             }
@@ -60,6 +72,25 @@ impl RedisCluster {
     /// Those that are primaries now.
     pub fn primaries(&self) -> Vec<&Redis> {
         self.servers.iter().filter(|server| server.cli("ROLE").starts_with("master")).collect()
+    }
+
+    /// Lets a replica take the place of its primary, which makes way when all is copied.
+    ///
+    /// # Panics
+    /// When it does not come to that, with what the servers know of each other.
+    pub fn promote(&self, replica: &Redis) {
+        for _ in 0..PROMOTIONS {
+            // It says OK, and gives up after five seconds without a word if others are too slow.
+            let said = replica.cli("CLUSTER FAILOVER");
+            assert!(said == "OK" || said.contains("to a replica"), "{said}");
+            for _ in 0..300 {
+                if replica.cli("ROLE").starts_with("master") {
+                    return;
+                }
+                sleep(POLL);
+            }
+        }
+        panic!("{} takes no place over:\n{}", replica.port(), replica.cli("CLUSTER NODES"));
     }
 
     /// Those that are replicas now.
