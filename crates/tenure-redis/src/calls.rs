@@ -39,7 +39,24 @@ pub(crate) struct Calls {
 #[derive(Clone, Copy)]
 enum At {
     Meta,
-    Partition(u16),
+    Partition(u16, Word),
+}
+
+/// Whose word is good enough.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Word {
+    /// That of a server that says it is the primary.
+    Any,
+    /// That of one whose replicas have said so too, within the bound: another has taken its place
+    /// no longer ago than that. Where no replicas are waited for, this is the same.
+    Confirmed,
+}
+
+impl Word {
+    /// What it takes: an end is written on any primary, so that as much as possible has ended.
+    pub(crate) fn for_what(is_essential: bool) -> Self {
+        if is_essential { Self::Any } else { Self::Confirmed }
+    }
 }
 
 impl Calls {
@@ -54,16 +71,17 @@ impl Calls {
         own: Vec<Vec<u8>>,
         args: Vec<Vec<u8>>,
     ) -> Result<Value, Failure> {
-        self.script_at(partition, script, own, args).await.map(|(value, _)| value)
+        self.script_at(partition, Word::Any, script, own, args).await.map(|(value, _)| value)
     }
 
-    /// The same, and who answered.
+    /// The same on somebody's word, and who answered.
     ///
     /// # Errors
     /// Whether it may have been done.
     pub(crate) async fn script_at(
         &self,
         partition: u16,
+        word: Word,
         script: &Script,
         own: Vec<Vec<u8>>,
         args: Vec<Vec<u8>>,
@@ -74,7 +92,7 @@ impl Calls {
         if self.servers.is_cluster() {
             keys.extend(own);
         }
-        self.call(At::Partition(partition), &Request::Script(script, keys, args)).await
+        self.call(At::Partition(partition, word), &Request::Script(script, keys, args)).await
     }
 
     /// Sends commands about a partition.
@@ -82,19 +100,20 @@ impl Calls {
     /// # Errors
     /// Whether they may have been done.
     pub(crate) async fn commands(&self, partition: u16, commands: Pipeline) -> Result<Value, Failure> {
-        self.commands_at(partition, commands).await.map(|(value, _)| value)
+        self.commands_at(partition, Word::Any, commands).await.map(|(value, _)| value)
     }
 
-    /// The same, and who answered.
+    /// The same on somebody's word, and who answered.
     ///
     /// # Errors
     /// Whether they may have been done.
     pub(crate) async fn commands_at(
         &self,
         partition: u16,
+        word: Word,
         commands: Pipeline,
     ) -> Result<(Value, Arc<Link>), Failure> {
-        self.call(At::Partition(partition), &Request::Commands(commands)).await
+        self.call(At::Partition(partition, word), &Request::Commands(commands)).await
     }
 
     async fn call(&self, at: At, request: &Request<'_>) -> Result<(Value, Arc<Link>), Failure> {
@@ -109,7 +128,7 @@ impl Calls {
     async fn follow(&self, at: At, request: &Request<'_>) -> Result<(Value, Arc<Link>), Failure> {
         let slot = match at {
             At::Meta => self.keys.meta_slot(),
-            At::Partition(partition) => self.keys.slot(partition),
+            At::Partition(partition, _) => self.keys.slot(partition),
         };
         let (mut whole, mut asked) = (false, None);
         let mut why = StoreError::Unavailable("no server of Redis is known".into());
@@ -154,6 +173,10 @@ impl Calls {
                 Excuse::Moved => {
                     why = StoreError::Unavailable("the cluster is moving slots".into());
                     let _ = self.servers.look(&routes).await;
+                    // Whoever was asked may not have heard yet that it moved.
+                    if self.servers.routes().of(slot).is_some_and(|node| node.is_at(&link.address)) {
+                        tokio::time::sleep(LATER).await;
+                    }
                 }
                 Excuse::NotPrimary(said) => {
                     why = StoreError::Unavailable(said);
@@ -192,6 +215,7 @@ impl Calls {
                 break;
             }
             self.servers.look(&routes).await?;
+            tokio::time::sleep(LATER).await;
         }
         Err(why)
     }
@@ -242,7 +266,7 @@ impl Calls {
         whole: bool,
         asking: bool,
     ) -> Result<Result<Value, Excuse>, Failure> {
-        if let At::Partition(partition) = at
+        if let At::Partition(partition, _) = at
             && !link.has_begun(partition)
             && !asking
         {
@@ -252,11 +276,15 @@ impl Calls {
                 Err(why) => return Err(Failure::Refused(why)),
             }
         }
+        if let At::Partition(partition, Word::Confirmed) = at {
+            let sure = link.heart.is_sure(&self.heartbeat(partition)).await;
+            sure.map_err(|why| Failure::Refused(StoreError::Unavailable(why)))?;
+        }
         let value = link.ask(request, whole, asking).await?;
         if let Some(excuse) = excuse(&value, &link.address) {
             return Ok(Err(excuse));
         }
-        if let (At::Partition(partition), true) = (at, is_gone(&value)) {
+        if let (At::Partition(partition, _), true) = (at, is_gone(&value)) {
             link.set_begun(partition, false);
             return Ok(Err(Excuse::Later(format!("{} has lost a partition", link.address))));
         }

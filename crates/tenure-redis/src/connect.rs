@@ -17,6 +17,8 @@ pub(crate) struct Settings {
     pub(crate) replicas: u32,
     /// How long to wait for them.
     pub(crate) replica_timeout: Duration,
+    /// For how long what they confirmed is good.
+    pub(crate) bound: Duration,
     /// The authority that servers' certificates are from, instead of the system's.
     pub(crate) authority: Option<Vec<u8>>,
     /// `user:password` at the sentinels.

@@ -40,7 +40,8 @@ use crate::url::Target;
 ///
 /// A replica that takes over lacks what had not reached it: without [`replicas`](Self::replicas) that
 /// may be the last moments before the failover, **ends of sessions among them**. With it, an end is
-/// acknowledged only when so many replicas have it.
+/// acknowledged only when so many replicas have it, and a primary is believed only while so many
+/// replicas say that they follow it.
 ///
 /// # Example: three sentinels, and ends that survive a failover
 /// ```
@@ -119,6 +120,7 @@ impl Redis {
                 timeout: Duration::from_secs(5),
                 replicas: 0,
                 replica_timeout: Duration::from_secs(1),
+                bound: Duration::from_secs(1),
                 authority: None,
                 sentinel_login: None,
             },
@@ -184,8 +186,15 @@ impl Redis {
     /// is answered with an error that can be retried, though the session has ended where the primary
     /// is. The default is 0.
     ///
-    /// Give the number of all replicas that may take over. With a smaller one, another replica may, which
-    /// lacks the end.
+    /// It is also how many replicas are to have confirmed, within the
+    /// [bound](tenure::Builder::bound), that they follow the primary, before anything else is asked of
+    /// it or changed there: one that is cut off from them, or stood still, may have been replaced. With
+    /// fewer, all such calls are answered with an error that can be retried, and so are checks.
+    ///
+    /// Give the number of all replicas that may take over, and no end is lost, but the loss of one
+    /// replica is an outage. To go on without one, give one less (1 of 2, 2 of 3): then an end is lost
+    /// with the primary only if all those that have it are lost too. With less than half of them, a
+    /// primary that is cut off and the one that took its place could both be confirmed.
     #[must_use]
     pub fn replicas(mut self, number: u32) -> Self {
         self.settings.replicas = number;
@@ -252,6 +261,7 @@ impl Engine for Redis {
             // Somebody else may do it at the same moment: then that one holds.
             let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
         }
+        self.settings.bound = context.bound;
         let new = New { prefix: &self.prefix, partitions: self.partitions, key: &master_key };
         let place = open::open(target, self.settings.clone(), new, &context).await?;
         let store = SharedStore::new(place, &context);

@@ -100,7 +100,9 @@ impl Calls {
         match link.heart.confirmed(&self.heartbeat(*partition)).await {
             Ok(()) => true,
             Err(why) => {
-                tracing::warn!(server = %link.address, why, "replicas do not confirm the primary");
+                if link.heart.is_to_be_told() {
+                    tracing::warn!(server = %link.address, why, "replicas do not confirm the primary: it is not believed");
+                }
                 false
             }
         }
@@ -133,7 +135,8 @@ impl Calls {
         self.confirm_at(&link, partition).await
     }
 
-    fn heartbeat(&self, partition: u16) -> String {
+    /// The key of the heartbeat that replicas confirm.
+    pub(crate) fn heartbeat(&self, partition: u16) -> String {
         format!("{}b", self.keys.base(partition))
     }
 

@@ -1,9 +1,11 @@
 //! Whether replicas confirm what a primary has.
 
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::Duration;
 
 use redis::aio::MultiplexedConnection;
 use redis::{Client, Value};
+use tenure::clock::{Clock, SystemClock};
 use tokio::sync::Mutex;
 
 use crate::answer::text;
@@ -38,6 +40,11 @@ pub(crate) struct Heart {
     settings: Settings,
     /// The number of the last round that has begun.
     begun: AtomicU64,
+    /// When the last round began that went well, in nanoseconds on the running clock.
+    sure_at: AtomicU64,
+    /// Whether the last round did not go well, and whether that was told.
+    fails: AtomicBool,
+    told: AtomicBool,
     /// One round at a time; who waits for its turn is mostly served by the round before.
     turn: Mutex<Turn>,
 }
@@ -52,7 +59,8 @@ struct Turn {
 impl Heart {
     pub(crate) fn new(client: Client, address: Address, identity: String, settings: Settings) -> Self {
         let turn = Mutex::new(Turn { connection: None, over: 0, went: Ok(()) });
-        Self { client, address, identity, settings, begun: AtomicU64::new(0), turn }
+        let (begun, sure_at, fails, told) = Default::default();
+        Self { client, address, identity, settings, begun, sure_at, fails, told, turn }
     }
 
     /// Waits until enough replicas have what the primary has now. `key` lies on the primary.
@@ -68,10 +76,42 @@ impl Heart {
         let mut turn = self.turn.lock().await;
         if turn.over < good {
             let round = self.begun.fetch_add(1, Ordering::SeqCst) + 1;
+            let began = SystemClock.running();
             turn.went = self.round(&mut turn.connection, key).await;
             turn.over = round;
+            if turn.went.is_ok() {
+                self.sure_at.store(u64::try_from(began.as_nanos()).unwrap_or(0), Ordering::Release);
+                self.told.store(false, Ordering::Relaxed);
+            }
+            self.fails.store(turn.went.is_err(), Ordering::Relaxed);
         }
         turn.went.clone()
+    }
+
+    /// Makes sure that nobody had taken the primary's place a bound ago. A node that follows the log
+    /// lets replicas confirm all the time, so mostly there is nothing to wait for.
+    ///
+    /// # Errors
+    /// Why this is not known.
+    pub(crate) async fn is_sure(&self, key: &str) -> Result<(), String> {
+        if self.settings.replicas == 0 || self.was_sure_within(self.settings.bound) {
+            return Ok(());
+        }
+        // While it goes wrong one waits for it, and the others need not.
+        if self.fails.load(Ordering::Relaxed) && self.turn.try_lock().is_err() {
+            return Err(format!("replicas do not confirm that {} is still the primary", self.address));
+        }
+        self.confirmed(key).await
+    }
+
+    fn was_sure_within(&self, bound: Duration) -> bool {
+        let sure_at = self.sure_at.load(Ordering::Acquire);
+        sure_at > 0 && SystemClock.running().saturating_sub(Duration::from_nanos(sure_at)) < bound
+    }
+
+    /// Whether it is the first time since all was well.
+    pub(crate) fn is_to_be_told(&self) -> bool {
+        !self.told.swap(true, Ordering::Relaxed)
     }
 
     async fn round(&self, kept: &mut Option<MultiplexedConnection>, key: &str) -> Result<(), String> {

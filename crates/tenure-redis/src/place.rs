@@ -14,7 +14,7 @@ use tenure::store::{News, PageRequest, StoreError, StoreInfo};
 use tenure_shared::{Entry, LogPage, Place, Prune, Row, Touched, View, Want, Write, Wrote};
 
 use crate::answer::{array, integer};
-use crate::calls::Calls;
+use crate::calls::{Calls, Word};
 use crate::error::{Failure, odd};
 use crate::guests::Guests;
 use crate::pack;
@@ -41,12 +41,12 @@ impl RedisPlace {
     }
 
     /// One session and the time: what most checks and changes want, without a script.
-    async fn view_one(&self, partition: u16, id: SessionId) -> Result<View, Failure> {
+    async fn view_one(&self, partition: u16, word: Word, id: SessionId) -> Result<View, Failure> {
         let mut commands = redis::pipe();
         commands.cmd("HGET").arg(self.calls.keys.head(partition)).arg("latest").cmd("TIME");
         // Reads like GET, but counts as a command that writes: a replica refuses it.
         commands.cmd("GETEX").arg(self.calls.keys.session(partition, id.as_bytes()));
-        let (said, link) = self.calls.commands_at(partition, commands).await?;
+        let (said, link) = self.calls.commands_at(partition, word, commands).await?;
         let said = array(said)?;
         let [latest, Value::Array(time), row] = said.as_slice() else { return Err(Failure::Refused(odd())) };
         let [seconds, micros] = time.as_slice() else { return Err(Failure::Refused(odd())) };
@@ -82,7 +82,8 @@ impl RedisPlace {
             .chain(want.owner.map(|_| [keys, b"o"].concat()))
             .collect();
         let args = vec![keys.to_vec(), pack::want(want)];
-        let asked = self.calls.script_at(want.partition, &VIEW, own, args).await;
+        let word = Word::for_what(want.essential);
+        let asked = self.calls.script_at(want.partition, word, &VIEW, own, args).await;
         let (said, link) = asked.map_err(Failure::of_read)?;
         let said = array(said).map_err(Failure::of_read)?;
         let [now, guests, Value::Array(rows), Value::Array(owned), Value::Array(cells), held] =
@@ -130,7 +131,7 @@ impl Place for RedisPlace {
         if let ([id], None, [], false, None) =
             (want.sessions.as_slice(), want.owner, want.cells.as_slice(), want.guests, want.hold)
         {
-            return match self.view_one(want.partition, *id).await {
+            return match self.view_one(want.partition, Word::for_what(want.essential), *id).await {
                 // Also a server that cannot save to its disk, and takes no command that might write.
                 Err(Failure::Refused(StoreError::Unavailable(_)) | Failure::Broken(_)) => {
                     self.view_all(want).await
@@ -150,7 +151,8 @@ impl Place for RedisPlace {
         let own = self.keys_of(write);
         let script = if write.essential { &*WRITE_ALWAYS } else { &*WRITE };
         let args = vec![base.to_vec(), pack::write(write, leave.as_ref().map_or(0, |leave| leave.elsewhere))];
-        let asked = self.calls.script_at(write.partition, script, own, args).await;
+        let word = Word::for_what(write.essential);
+        let asked = self.calls.script_at(write.partition, word, script, own, args).await;
         if let Some(leave) = leave {
             self.guests.done(&self.calls, leave).await;
         }
@@ -282,6 +284,8 @@ impl RedisPlace {
             touches.iter().map(|touch| self.calls.keys.session(partition, touch.id.as_bytes())).collect();
         let now = now.map_or(0, Timestamp::as_millis).to_string().into_bytes();
         let args = vec![self.calls.keys.base(partition).into(), now, pack::touches(touches.into_iter())];
-        self.calls.script(partition, &TOUCH, own, args).await.map_err(Failure::of_write).map(drop)
+        // What is not written stays with who asks, and is written where the primary is then.
+        let asked = self.calls.script_at(partition, Word::Confirmed, &TOUCH, own, args).await;
+        asked.map_err(Failure::of_write).map(drop)
     }
 }

@@ -8,6 +8,7 @@ use tenure::store::{PageRequest, StoreError};
 use tenure_shared::{Class, Row, Want, realm_hash};
 
 use crate::answer::{array, integer};
+use crate::calls::Word;
 use crate::error::{Failure, odd};
 use crate::pack;
 use crate::place::RedisPlace;
@@ -25,7 +26,7 @@ impl RedisPlace {
             let index = format!("{}d", self.calls.keys.base(partition));
             commands.cmd("ZRANGEBYSCORE").arg(index).arg("-inf").arg(until.as_millis());
             commands.arg("WITHSCORES").arg("LIMIT").arg(0).arg(limit);
-            let found = self.members(partition, commands).await?;
+            let found = self.members(partition, Word::Any, commands).await?;
             let due = found.chunks_exact(2).map(|pair| match pair {
                 [Value::BulkString(member), score] => Ok((score_of(score)?, partition, member.clone())),
                 _ => Err(odd()),
@@ -35,8 +36,8 @@ impl RedisPlace {
         let mut due: Vec<_> = try_join_all(each).await?.into_iter().flatten().collect();
         due.sort_unstable();
         due.truncate(limit);
-        let mut rows =
-            self.rows(due.into_iter().map(|(_, at, member)| (at, member)).collect(), "d", IN_DUE).await?;
+        let members = due.into_iter().map(|(_, at, member)| (at, member)).collect();
+        let mut rows = self.rows(members, "d", IN_DUE, true).await?;
         rows.sort_unstable_by_key(|row| (row.due, row.id));
         Ok(rows)
     }
@@ -54,7 +55,7 @@ impl RedisPlace {
             let ids = self.ids_of_realm(request, after, wanted).await?;
             let (found, last) =
                 (ids.len(), ids.last().map(|(_, member)| pack::id_in(member, IN_REALM)).transpose()?);
-            let mut more = self.rows(ids, "r", IN_REALM).await?;
+            let mut more = self.rows(ids, "r", IN_REALM, false).await?;
             more.retain(|row| row.class != Class::Ended);
             rows.extend(more);
             after = last;
@@ -80,9 +81,11 @@ impl RedisPlace {
             let mut commands = self.asking(partition);
             let index = format!("{}r", self.calls.keys.base(partition));
             commands.cmd("ZRANGEBYLEX").arg(index).arg(from).arg(to).arg("LIMIT").arg(0).arg(limit);
-            let found = self.members(partition, commands).await?.into_iter().map(|member| match member {
-                Value::BulkString(member) => Ok((partition, member)),
-                _ => Err(odd()),
+            let found = self.members(partition, Word::Confirmed, commands).await?.into_iter().map(|member| {
+                match member {
+                    Value::BulkString(member) => Ok((partition, member)),
+                    _ => Err(odd()),
+                }
             });
             found.collect::<Result<Vec<_>, StoreError>>()
         });
@@ -101,9 +104,14 @@ impl RedisPlace {
         commands
     }
 
-    async fn members(&self, partition: u16, commands: Pipeline) -> Result<Vec<Value>, StoreError> {
-        let said =
-            self.calls.commands(partition, commands).await.and_then(array).map_err(Failure::of_read)?;
+    async fn members(
+        &self,
+        partition: u16,
+        word: Word,
+        commands: Pipeline,
+    ) -> Result<Vec<Value>, StoreError> {
+        let asked = self.calls.commands_at(partition, word, commands).await;
+        let said = asked.and_then(|(said, _)| array(said)).map_err(Failure::of_read)?;
         said.into_iter().next_back().ok_or_else(odd).and_then(|last| array(last).map_err(Failure::of_read))
     }
 
@@ -113,6 +121,7 @@ impl RedisPlace {
         members: Vec<(u16, Vec<u8>)>,
         index: &str,
         from: usize,
+        essential: bool,
     ) -> Result<Vec<Row>, StoreError> {
         let mut places: std::collections::BTreeMap<u16, Vec<Vec<u8>>> = Default::default();
         for (partition, member) in members {
@@ -121,7 +130,8 @@ impl RedisPlace {
         let each = places.into_iter().map(|(partition, members)| async move {
             let sessions =
                 members.iter().map(|member| pack::id_in(member, from)).collect::<Result<_, _>>()?;
-            let rows = self.view_all(&Want { partition, sessions, ..Want::default() }).await?.sessions;
+            let rows =
+                self.view_all(&Want { partition, sessions, essential, ..Want::default() }).await?.sessions;
             if rows.len() < members.len() {
                 let there = |member: &Vec<u8>| rows.iter().any(|row| pack::id_in(member, from) == Ok(row.id));
                 self.forget(partition, index, from, members.into_iter().filter(|m| !there(m)).collect())

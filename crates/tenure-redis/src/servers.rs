@@ -1,7 +1,7 @@
 //! The servers there are, and which of them has what.
 
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
@@ -28,9 +28,19 @@ pub(crate) struct Servers {
     target: Target,
     pub(crate) settings: Settings,
     routes: RwLock<Arc<Routes>>,
-    looking: Mutex<()>,
+    /// The number of the last look that has begun.
+    looks: AtomicU64,
+    /// One look at a time; who waits for its turn is mostly served by the one before.
+    looking: Mutex<Looked>,
     /// With whom the next look begins, so that one that is cut off is not asked each time.
     next: AtomicUsize,
+}
+
+/// The last look that is over, and how it went.
+#[derive(Default)]
+struct Looked {
+    over: u64,
+    went: Option<StoreError>,
 }
 
 /// Which primary has which slots.
@@ -69,8 +79,8 @@ impl Servers {
             }
             _ => Routes::default(),
         };
-        let (routes, looking) = (RwLock::new(Arc::new(routes)), Mutex::default());
-        Self { target, settings, routes, looking, next: AtomicUsize::new(0) }
+        let (looks, looking, next) = Default::default();
+        Self { target, settings, routes: RwLock::new(Arc::new(routes)), looks, looking, next }
     }
 
     pub(crate) fn is_cluster(&self) -> bool {
@@ -144,11 +154,22 @@ impl Servers {
     /// # Errors
     /// Unavailable when nobody says.
     pub(crate) async fn look(&self, seen: &Arc<Routes>) -> Result<(), StoreError> {
-        let _turn = self.looking.lock().await;
+        // A look that begins from now on is good for this.
+        let good = self.looks.load(Ordering::SeqCst) + 1;
+        let mut turn = self.looking.lock().await;
         let now = self.routes();
         if !Arc::ptr_eq(&now, seen) && !now.nodes.is_empty() {
             return Ok(());
         }
+        if turn.over < good {
+            let look = self.looks.fetch_add(1, Ordering::SeqCst) + 1;
+            turn.went = self.find(&now).await.err();
+            turn.over = look;
+        }
+        turn.went.clone().map_or(Ok(()), Err)
+    }
+
+    async fn find(&self, now: &Routes) -> Result<(), StoreError> {
         let found = match &self.target.kind {
             Kind::Alone(_) => return Ok(()),
             Kind::Sentinel { sentinels, service } => {
@@ -266,6 +287,11 @@ impl Node {
         }
     }
 
+    /// Whether it is the one at this address.
+    pub(crate) fn is_at(&self, address: &Address) -> bool {
+        self.address == *address
+    }
+
     fn live(&self) -> Option<Arc<Link>> {
         let link = self.link.read().unwrap_or_else(PoisonError::into_inner);
         link.as_ref().filter(|link| !link.is_broken()).cloned()
@@ -291,4 +317,41 @@ fn slots(range: &Value, asked: &Address) -> Option<(u16, u16, Address)> {
         u16::try_from(*to).ok()?,
         Address { host, port: u16::try_from(*port).ok()? },
     ))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    use tokio::net::TcpListener;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn all_who_do_not_know_where_the_primary_is_share_one_question() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("redis-sentinel://{}/shop", listener.local_addr().unwrap());
+        let asked = Arc::new(AtomicUsize::new(0));
+        let counted = Arc::clone(&asked);
+        // A sentinel that breaks off.
+        tokio::spawn(async move {
+            while listener.accept().await.is_ok() {
+                counted.fetch_add(1, Ordering::SeqCst);
+            }
+        });
+        let settings = Settings {
+            timeout: Duration::from_secs(5),
+            replicas: 0,
+            replica_timeout: Duration::from_secs(1),
+            bound: Duration::from_secs(1),
+            authority: None,
+            sentinel_login: None,
+        };
+        let servers = Servers::new(Target::parse(&url).unwrap(), settings);
+        let routes = servers.routes();
+        let all = futures_util::future::join_all((0..200).map(|_| servers.look(&routes))).await;
+        assert!(all.iter().all(Result::is_err));
+        let asked = asked.load(Ordering::SeqCst);
+        assert!((1..=2).contains(&asked), "{asked} questions");
+    }
 }

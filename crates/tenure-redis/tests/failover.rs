@@ -228,8 +228,23 @@ async fn with_too_few_replicas_ending_is_an_error_also_when_it_is_tried_again() 
         assert!(matches!(error, StoreError::Unknown(_)), "{error}");
     }
     assert!(!sessions.store().news(&[None; 32], 1).await.unwrap().confirmed);
-    let record = sessions.store().load(id).await.unwrap().unwrap();
-    assert!(record.ended().is_some(), "it has ended where the primary is");
+    // What was confirmed is good for as long as the bound; then nobody knows whether this is the primary.
+    let error = loop {
+        match sessions.store().load(id).await {
+            Ok(record) => assert!(record.unwrap().ended().is_some(), "it has ended where the primary is"),
+            Err(error) => break error,
+        }
+        tokio::time::sleep(PAUSE).await;
+    };
+    assert!(matches!(error, StoreError::Unavailable(_)), "{error}");
+    let error = sessions.store().mutate(&operation(), id, change()).await.unwrap_err();
+    assert!(matches!(error, StoreError::Unavailable(_)), "{error}");
+    let realm = tenure::store::conformance::owner(&user("ann")).realm;
+    let page = tenure::store::PageRequest { realm, after: None, limit: 10 };
+    let error = sessions.store().page(&page).await.unwrap_err();
+    assert!(matches!(error, StoreError::Unavailable(_)), "{error}");
+    let again = sessions.store().mutate(&first, id, end()).await.unwrap_err();
+    assert!(matches!(again, StoreError::Unknown(_)), "ends are written where the primary is: {again}");
     replica.signal(Signal::Continue);
     let mut errors = Outage::default();
     loop {

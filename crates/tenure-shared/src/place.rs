@@ -183,6 +183,9 @@ pub struct Want {
     pub cells: Vec<CellKey>,
     /// How many guests the place holds.
     pub guests: bool,
+    /// It is for a step that only [ends sessions](Write::essential), so a place may answer that is
+    /// not sure whether another has taken its place: the end is confirmed when it is written.
+    pub essential: bool,
     /// Keeps others from writing in the partition for a moment, because this step lost against them
     /// several times.
     pub hold: Option<Hold>,

@@ -55,6 +55,7 @@ impl<P: Place> SharedStore<P> {
         T: Send,
     {
         let Step { mut want, essential, max_guests } = step;
+        want.essential = essential;
         let finish = |write: Write| Write { essential, max_guests, now_is_the_time: self.own_time, ..write };
         if let Some(record) = known {
             let view = View { sessions: vec![Row::of(record)], ..View::default() };

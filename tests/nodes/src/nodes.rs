@@ -2,5 +2,6 @@
 //! PostgreSQL and on Redis.
 
 mod cut_off;
+mod old_primary;
 mod revocation;
 mod support;

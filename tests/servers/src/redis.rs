@@ -1,7 +1,7 @@
 //! Redis, from Debian's package, or Valkey.
 
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::OnceLock;
 
@@ -114,13 +114,7 @@ impl Redis {
     /// # Panics
     /// When it does not run.
     pub fn signal(&self, signal: Signal) {
-        let name = match signal {
-            Signal::Stop => "STOP",
-            Signal::Continue => "CONT",
-            Signal::Kill => "KILL",
-        };
-        let pid = fs::read_to_string(self.folder.join("pid")).expect("it runs");
-        run(Command::new("kill").args(["-s", name, pid.trim()]));
+        send(&self.folder, signal);
     }
 
     /// Stops it, as for a restart of the machine.
@@ -155,6 +149,17 @@ impl Redis {
 /// The program that is tried: another one, as `valkey-server`, is named by a variable.
 pub(crate) fn program() -> String {
     std::env::var("TENURE_REDIS_SERVER").unwrap_or_else(|_| "redis-server".into())
+}
+
+/// Sends a signal to the server of a folder.
+pub(crate) fn send(folder: &Path, signal: Signal) {
+    let name = match signal {
+        Signal::Stop => "STOP",
+        Signal::Continue => "CONT",
+        Signal::Kill => "KILL",
+    };
+    let pid = fs::read_to_string(folder.join("pid")).expect("it runs");
+    run(Command::new("kill").args(["-s", name, pid.trim()]));
 }
 
 /// Runs a command with `redis-cli` at a port and gives what it prints.

@@ -5,10 +5,10 @@ use std::path::PathBuf;
 use std::process::{Command, Stdio};
 use std::sync::OnceLock;
 
-use crate::Redis;
 use crate::keeper::Keeper;
 use crate::postgres::free_port;
-use crate::redis::{cli, program, until};
+use crate::redis::{cli, program, send, until};
+use crate::{Redis, Signal};
 
 /// The name by which the sentinels know the primary.
 const SERVICE: &str = "shop";
@@ -21,6 +21,7 @@ pub struct RedisSentinel {
 
 struct Sentinel {
     _keeper: Keeper,
+    folder: PathBuf,
     port: u16,
 }
 
@@ -55,8 +56,26 @@ impl RedisSentinel {
 
     /// Where to connect to.
     pub fn url(&self) -> String {
-        let hosts: Vec<String> = self.sentinels.iter().map(|one| format!("127.0.0.1:{}", one.port)).collect();
+        Self::url_by(&self.ports())
+    }
+
+    /// Where to connect to, if the sentinels are reached at these ports.
+    pub fn url_by(ports: &[u16]) -> String {
+        let hosts: Vec<String> = ports.iter().map(|port| format!("127.0.0.1:{port}")).collect();
         format!("redis-sentinel://{}/{SERVICE}", hosts.join(","))
+    }
+
+    /// The ports of the sentinels.
+    pub fn ports(&self) -> Vec<u16> {
+        self.sentinels.iter().map(|one| one.port).collect()
+    }
+
+    /// Sends a signal to all sentinels.
+    ///
+    /// # Panics
+    /// When one does not run.
+    pub fn signal_sentinels(&self, signal: Signal) {
+        self.sentinels.iter().for_each(|sentinel| send(&sentinel.folder, signal));
     }
 
     /// The server that the sentinels take for the primary.
@@ -99,6 +118,6 @@ impl Sentinel {
         let done = command.status().unwrap_or_else(|e| panic!("{command:?}: {e}"));
         assert!(done.success(), "{command:?} failed");
         until(port, "PING", "PONG");
-        Self { _keeper: keeper, port }
+        Self { _keeper: keeper, folder, port }
     }
 }

@@ -12,7 +12,7 @@ use crate::error::Error;
 use crate::id::Realm;
 use crate::policy::Policy;
 use crate::random::{Random, SystemRandom};
-use crate::store::{Context, Engine};
+use crate::store::{BOUND, Context, Engine};
 
 /// Settings of [`Sessions`], as [`Sessions::builder`] begins them. All have defaults.
 ///
@@ -77,7 +77,7 @@ impl Builder {
             random: Arc::new(SystemRandom),
             cache_bytes: 256 * 1024 * 1024,
             background: true,
-            bound: Duration::from_secs(1),
+            bound: BOUND,
         }
     }
 
@@ -141,7 +141,7 @@ impl Builder {
     /// does not open.
     pub async fn open(self) -> Result<Sessions, Error> {
         let realm = Arc::new(RealmSettings::new(self.realm, self.cookie, self.policy)?);
-        let context = Context::new(self.clock, self.random);
+        let context = Context { bound: self.bound, ..Context::new(self.clock, self.random) };
         let opened = self.engine.open(context.clone()).await?;
         let core = Arc::new(Core::new(opened, context, self.cache_bytes, self.bound));
         core.follow().await?;

@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
 
 use async_trait::async_trait;
 
@@ -10,19 +11,25 @@ use crate::clock::{Clock, SteadyClock};
 use crate::keys::MasterKey;
 use crate::random::Random;
 
-/// What an [`Engine`] gets when it is opened: the one clock and the one source of randomness.
+/// The bound unless another is set.
+pub(crate) const BOUND: Duration = Duration::from_secs(1);
+
+/// What an [`Engine`] gets when it is opened: the one clock, the one source of randomness, the bound.
 #[derive(Clone)]
 pub struct Context {
     /// Time.
     pub clock: Arc<SteadyClock>,
     /// Randomness.
     pub random: Arc<dyn Random>,
+    /// For how long a node may rely on what it once made sure of: see
+    /// [`Builder::bound`](crate::Builder::bound).
+    pub bound: Duration,
 }
 
 impl Context {
-    /// A context of these two; [`MemoryStore`](super::MemoryStore) shows it.
+    /// A context of these two, with the usual bound; [`MemoryStore`](super::MemoryStore) shows it.
     pub fn new(clock: Arc<dyn Clock>, random: Arc<dyn Random>) -> Self {
-        Self { clock: Arc::new(SteadyClock::new(clock)), random }
+        Self { clock: Arc::new(SteadyClock::new(clock)), random, bound: BOUND }
     }
 }
 

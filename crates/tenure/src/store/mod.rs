@@ -25,6 +25,7 @@ pub mod steps;
 
 use async_trait::async_trait;
 
+pub(crate) use engine::BOUND;
 pub use engine::{Context, Engine, Opened};
 pub use error::StoreError;
 pub use memory::MemoryStore;
