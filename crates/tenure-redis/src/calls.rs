@@ -165,7 +165,11 @@ impl Calls {
             asked = None;
             match excused {
                 Excuse::NoScript => whole = true,
-                Excuse::Ask(address) => asked = address,
+                Excuse::Ask(address) if matches!(request, Request::Script(..)) => asked = address,
+                Excuse::Ask(_) => {
+                    why = StoreError::Unavailable("the cluster is moving slots".into());
+                    tokio::time::sleep(LATER).await;
+                }
                 Excuse::Later(said) => {
                     why = StoreError::Unavailable(said);
                     tokio::time::sleep(LATER).await;
@@ -272,6 +276,8 @@ impl Calls {
         {
             match self.begin(link, partition).await {
                 Ok(Ok(())) => link.set_begun(partition, true),
+                // It went ahead to the server where the slot is going.
+                Ok(Err(Excuse::Ask(_))) => {}
                 Ok(Err(excuse)) => return Ok(Err(excuse)),
                 Err(why) => return Err(Failure::Refused(why)),
             }
@@ -280,7 +286,10 @@ impl Calls {
             let sure = link.heart.is_sure(&self.heartbeat(partition)).await;
             sure.map_err(|why| Failure::Refused(StoreError::Unavailable(why)))?;
         }
-        let value = link.ask(request, whole, asking).await?;
+        let mut value = link.ask(request, whole, asking).await?;
+        if let (Request::Commands(commands), Value::Array(answers)) = (request, &mut value) {
+            self.ask_elsewhere(link, commands, answers).await?;
+        }
         if let Some(excuse) = excuse(&value, &link.address) {
             return Ok(Err(excuse));
         }
@@ -289,6 +298,34 @@ impl Calls {
             return Ok(Err(Excuse::Later(format!("{} has lost a partition", link.address))));
         }
         Ok(Ok(value))
+    }
+
+    /// While a slot moves, a part of its keys is here and a part there: only for what is not here the
+    /// other server is asked, which would say of the rest that it does not exist.
+    async fn ask_elsewhere(
+        &self,
+        link: &Link,
+        commands: &Pipeline,
+        answers: &mut [Value],
+    ) -> Result<(), Failure> {
+        let gone = |answer: &Value| match excuse(answer, &link.address) {
+            Some(Excuse::Ask(to)) => to,
+            _ => None,
+        };
+        let Some(address) = answers.iter().find_map(gone) else { return Ok(()) };
+        let other = self.servers.link_to(&address).await.map_err(Failure::Refused)?;
+        let mut there = redis::pipe();
+        for (command, answer) in commands.cmd_iter().zip(answers.iter()) {
+            if gone(answer).is_some() {
+                there.add_command(command.clone());
+            }
+        }
+        let said = other.ask(&Request::Commands(there), false, true).await?;
+        let Value::Array(said) = said else { return Ok(()) };
+        for (answer, said) in answers.iter_mut().filter(|answer| gone(answer).is_some()).zip(said) {
+            *answer = said;
+        }
+        Ok(())
     }
 
     /// Begins a partition that is not there, and the log of one whose server has changed.

@@ -32,11 +32,16 @@ impl Keeper {
         shell.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null()).process_group(0);
         Self(shell.spawn().expect("sh runs"))
     }
+
+    /// Begins to clean up; when it is dropped, it is waited for. So several are stopped at once.
+    pub(crate) fn begin_to_stop(&mut self) {
+        drop(self.0.stdin.take());
+    }
 }
 
 impl Drop for Keeper {
     fn drop(&mut self) {
-        drop(self.0.stdin.take());
+        self.begin_to_stop();
         let _ = self.0.wait();
     }
 }

@@ -22,7 +22,7 @@ const SETTINGS: &[&str] = &[
 
 /// A server. No password is needed.
 pub struct Redis {
-    _keeper: Keeper,
+    keeper: Keeper,
     folder: PathBuf,
     port: u16,
 }
@@ -78,9 +78,14 @@ impl Redis {
         let own = format!("port {port}\ndir {dir}\npidfile {dir}/pid\nlogfile {dir}/log\n");
         fs::write(folder.join("conf"), format!("{}\n{own}{}\n", SETTINGS.join("\n"), settings.join("\n")))
             .expect("settings");
-        let server = Self { _keeper: keeper, folder, port };
+        let server = Self { keeper, folder, port };
         server.start_again();
         server
+    }
+
+    /// Begins to stop it for good.
+    pub(crate) fn begin_to_stop(&mut self) {
+        self.keeper.begin_to_stop();
     }
 
     /// Where to connect to.

@@ -98,3 +98,9 @@ impl RedisCluster {
         self.servers.iter().filter(|server| server.cli("ROLE").starts_with("slave")).collect()
     }
 }
+
+impl Drop for RedisCluster {
+    fn drop(&mut self) {
+        self.servers.iter_mut().for_each(Redis::begin_to_stop);
+    }
+}

@@ -20,7 +20,7 @@ pub struct RedisSentinel {
 }
 
 struct Sentinel {
-    _keeper: Keeper,
+    keeper: Keeper,
     folder: PathBuf,
     port: u16,
 }
@@ -94,6 +94,13 @@ impl RedisSentinel {
     }
 }
 
+impl Drop for RedisSentinel {
+    fn drop(&mut self) {
+        self.sentinels.iter_mut().for_each(|sentinel| sentinel.keeper.begin_to_stop());
+        self.servers.iter_mut().for_each(Redis::begin_to_stop);
+    }
+}
+
 impl Sentinel {
     fn start(primary: u16) -> Self {
         let folder: PathBuf =
@@ -118,6 +125,6 @@ impl Sentinel {
         let done = command.status().unwrap_or_else(|e| panic!("{command:?}: {e}"));
         assert!(done.success(), "{command:?} failed");
         until(port, "PING", "PONG");
-        Self { _keeper: keeper, folder, port }
+        Self { keeper, folder, port }
     }
 }

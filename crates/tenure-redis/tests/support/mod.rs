@@ -1,6 +1,8 @@
 //! Stores for tests, each under a prefix of its own.
 #![allow(dead_code, reason = "each test program uses a part of it")]
 
+pub(crate) mod load;
+
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
