@@ -1,9 +1,15 @@
 //! Connecting to a server, and knowing it again.
 
+use std::error::Error;
+use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
+use std::{fmt, fs, io};
 
 use redis::aio::MultiplexedConnection;
-use redis::{AsyncConnectionConfig, Client, ConnectionInfo, TlsCertificates};
+use redis::{AsyncConnectionConfig, Client, ConnectionInfo, RedisError, TlsCertificates};
+use rustls::pki_types::CertificateDer;
+use rustls::pki_types::pem::PemObject;
 use tenure::store::StoreError;
 
 use crate::url::Address;
@@ -66,6 +72,37 @@ pub(crate) async fn connect(
         redis::ErrorKind::AuthenticationFailed => {
             StoreError::Configuration(format!("{address} does not accept this user and password"))
         }
-        _ => StoreError::Unavailable(format!("no connection to {address}: {}", error.category())),
+        _ => match of_tls(&error) {
+            Some(rustls::Error::InvalidCertificate(why)) => StoreError::Configuration(format!(
+                "the certificate of {address} is not accepted, {why}: give the file of the authority that \
+                 signed it (in Rust: `Redis::authority_file`), and say the host as the certificate does"
+            )),
+            Some(why) => StoreError::Unavailable(format!("no TLS with {address}: {why}")),
+            None => StoreError::Unavailable(format!("no connection to {address}: {}", error.category())),
+        },
     })
+}
+
+/// What TLS says of it.
+fn of_tls(error: &RedisError) -> Option<&rustls::Error> {
+    // The client keeps its causes behind a pointer.
+    let cause = error.source()?.downcast_ref::<Arc<dyn Error + Send + Sync>>()?;
+    cause.downcast_ref::<io::Error>()?.get_ref()?.downcast_ref()
+}
+
+/// The certificates in a file.
+///
+/// # Errors
+/// Configuration when there are none.
+pub(crate) fn certificates(path: &Path) -> Result<Vec<u8>, StoreError> {
+    let wrong = |why: &dyn fmt::Display| {
+        StoreError::Configuration(format!("reading the certificates in {}: {why}", path.display()))
+    };
+    let pem = fs::read(path).map_err(|error| wrong(&error))?;
+    let found: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(&pem).collect();
+    match found {
+        Ok(found) if !found.is_empty() => Ok(pem),
+        Ok(_) => Err(wrong(&"it has none; they are expected as PEM")),
+        Err(error) => Err(wrong(&error)),
+    }
 }

@@ -10,7 +10,7 @@ use tenure::MasterKey;
 use tenure::store::{Context, Engine, Opened, StoreError};
 use tenure_shared::{SharedStore, key_in_environment, key_in_file};
 
-use crate::connect::Settings;
+use crate::connect::{Settings, certificates};
 use crate::link::MAX_PARTITIONS;
 use crate::open::{self, New};
 use crate::url::Target;
@@ -252,10 +252,7 @@ impl Engine for Redis {
         }
         let master_key = self.find_key()?;
         if let Some(path) = &self.authority_file {
-            let read = std::fs::read(path).map_err(|error| {
-                StoreError::Configuration(format!("reading the certificates in {}: {error}", path.display()))
-            })?;
-            self.settings.authority = Some(read);
+            self.settings.authority = Some(certificates(path)?);
         }
         if target.has_tls() && rustls::crypto::CryptoProvider::get_default().is_none() {
             // Somebody else may do it at the same moment: then that one holds.

@@ -85,7 +85,8 @@ fn of_server(error: &ServerError, asked: &Address) -> Excuse {
         "OOM" => Excuse::Refused(StoreError::Full(format!("{asked} is at its limit of memory (maxmemory)"))),
         "NOREPLICAS" | "BUSY" => Excuse::Refused(StoreError::Unavailable(said)),
         "MISCONF" => Excuse::Refused(StoreError::Unavailable(format!(
-            "{asked} cannot save to its disk and takes no writes"
+            "{asked} cannot save to its disk and takes no writes until it can: make room there, or see its log \
+             for what is wrong"
         ))),
         "NOAUTH" | "WRONGPASS" => Excuse::Refused(StoreError::Configuration(said)),
         _ => Excuse::Failed(said),

@@ -65,7 +65,10 @@ impl Link {
             Value::ServerError(error) => {
                 let said = format!("{address} says {} {}", error.code(), error.details().unwrap_or_default());
                 return Err(match error.code() {
-                    "NOPERM" | "NOAUTH" => StoreError::Configuration(said),
+                    "NOAUTH" => StoreError::Configuration(format!(
+                        "{address} wants a user and password: give them in the URL"
+                    )),
+                    "NOPERM" => StoreError::Configuration(said),
                     _ => StoreError::Unavailable(said),
                 });
             }

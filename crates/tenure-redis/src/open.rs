@@ -16,9 +16,10 @@ use crate::connect::{Settings, field};
 use crate::error::Failure;
 use crate::guests::Guests;
 use crate::keys::Keys;
-use crate::link::MAX_PARTITIONS;
+use crate::link::{Link, MAX_PARTITIONS};
 use crate::meta::Meta;
 use crate::place::RedisPlace;
+use crate::script::RIGHTS;
 use crate::servers::Servers;
 use crate::url::Target;
 use crate::wake::Wake;
@@ -82,6 +83,7 @@ pub(crate) async fn open(
     let servers = calls.by_server().await?;
     let heads = try_join_all(servers.iter().map(|(link, partitions)| calls.latest(link, partitions))).await?;
     context.clock.not_before(heads.into_iter().max().unwrap_or_default());
+    calls.try_rights(&servers).await?;
     let durable = calls.look_at_settings().await?;
     calls.is_open.store(true, Ordering::Relaxed);
     let calls = Arc::new(calls);
@@ -91,8 +93,29 @@ pub(crate) async fn open(
 
 impl Calls {
     /// The last time of these partitions.
-    async fn latest(&self, link: &crate::link::Link, partitions: &[u16]) -> Result<Timestamp, StoreError> {
+    async fn latest(&self, link: &Link, partitions: &[u16]) -> Result<Timestamp, StoreError> {
         Ok(self.heads(link, partitions).await?.iter().map(|head| head.latest).max().unwrap_or_default())
+    }
+
+    /// Makes sure that the user may do all that scripts do.
+    ///
+    /// # Errors
+    /// Configuration that names what it may not.
+    async fn try_rights(&self, servers: &[(Arc<Link>, Vec<u16>)]) -> Result<(), StoreError> {
+        for (link, partitions) in servers {
+            let Some(partition) = partitions.first() else { continue };
+            let base = self.keys.base(*partition).as_bytes().to_vec();
+            let own = vec![[&base[..], b"?"].concat()];
+            let said = self.script(*partition, &RIGHTS, own, vec![base]).await.map_err(Failure::of_read)?;
+            let refused = text(Some(&said));
+            if !refused.is_empty() {
+                return Err(StoreError::Configuration(format!(
+                    "the user at {} has no right to {refused}, which Tenure needs: the book lists all of them",
+                    link.address
+                )));
+            }
+        }
+        Ok(())
     }
 
     /// Warns of what would lose sessions. Gives whether the servers keep them in a file that follows

@@ -30,6 +30,9 @@ pub(crate) static PRUNE: LazyLock<Script> = LazyLock::new(|| Script::new(include
 pub(crate) static FORGET: LazyLock<Script> =
     LazyLock::new(|| Script::new(include_str!("lua/forget.lua"), ""));
 
+/// Tries whether the user may do what the others do.
+pub(crate) static RIGHTS: LazyLock<Script> =
+    LazyLock::new(|| Script::new(include_str!("lua/rights.lua"), ""));
 /// Lets go of a partition.
 pub(crate) static RELEASE: LazyLock<Script> =
     LazyLock::new(|| Script::new(include_str!("lua/release.lua"), ""));

@@ -217,6 +217,11 @@ impl Servers {
                 Ok(_) => {
                     why = StoreError::Unavailable(format!("{sentinel} does not know the service {service}"))
                 }
+                Err(StoreError::Configuration(said)) => {
+                    why = StoreError::Configuration(format!(
+                        "{said}; sentinels have a login of their own (in Rust: `Redis::sentinel_login`)"
+                    ))
+                }
                 Err(error) => why = error,
             }
         }
@@ -256,7 +261,17 @@ impl Servers {
         let client = client(info, &self.settings)?;
         let mut connection = connect(&client, address, within, within).await?;
         let said = connection.send_packed_command(command).await;
-        said.map_err(|error| StoreError::Unavailable(crate::error::broken(address, &error)))
+        let said = said.map_err(|error| StoreError::Unavailable(crate::error::broken(address, &error)))?;
+        match &said {
+            Value::ServerError(error) => {
+                let why = format!("{address} says {} {}", error.code(), error.details().unwrap_or_default());
+                Err(match error.code() {
+                    "NOPERM" | "NOAUTH" => StoreError::Configuration(why),
+                    _ => StoreError::Unavailable(why),
+                })
+            }
+            _ => Ok(said),
+        }
     }
 
     /// Where one hears what is published, and how to connect there.

@@ -93,8 +93,14 @@ async fn hear(calls: &Calls, heard: &Notify) -> Result<(), StoreError> {
     let listening = || calls.servers.listening(calls.keys.meta_slot());
     let (client, address) = listening()?;
     let gone = |error: redis::RedisError| StoreError::Unavailable(format!("{address}: {}", error.category()));
-    let mut connection = client.get_async_pubsub().await.map_err(gone)?;
-    connection.subscribe(calls.keys.channel()).await.map_err(gone)?;
+    let subscribing = async {
+        let mut connection = client.get_async_pubsub().await?;
+        connection.subscribe(calls.keys.channel()).await?;
+        Ok(connection)
+    };
+    let subscribed = tokio::time::timeout(calls.servers.settings.timeout, subscribing).await;
+    let silent = |_| StoreError::Unavailable(format!("{address} does not answer in time"));
+    let mut connection = subscribed.map_err(silent)?.map_err(gone)?;
     // What was told before was not heard.
     heard.notify_one();
     let mut messages = connection.on_message();

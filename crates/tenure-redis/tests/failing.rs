@@ -165,6 +165,29 @@ async fn a_full_server_takes_no_more_sessions_but_ends_those_there_are() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_server_that_cannot_save_says_so_and_still_knows_its_sessions() {
+    let server = Server::start();
+    let sessions = open(engine(&server.url(), "t")).await;
+    let (id, store) = (a_session(&sessions).await, Arc::clone(sessions.store()));
+    // A folder where its file would be.
+    let dir = server.cli("CONFIG GET dir");
+    let file = std::path::Path::new(dir.lines().last().unwrap()).join("dump.rdb");
+    std::fs::create_dir(&file).unwrap();
+    server.cli("BGSAVE");
+    server.until("INFO persistence", "rdb_last_bgsave_status:err");
+    for ask in [change(), end()] {
+        let error = store.mutate(&operation(), id, ask).await.unwrap_err();
+        assert!(matches!(&error, StoreError::Unavailable(why) if why.contains("make room")), "{error}");
+    }
+    assert!(store.load(id).await.unwrap().unwrap().ended().is_none());
+    assert_eq!(sessions.list(&user("ann")).await.unwrap().len(), 1);
+    std::fs::remove_dir(&file).unwrap();
+    server.cli("BGSAVE");
+    server.until("INFO persistence", "rdb_last_bgsave_status:ok");
+    assert_eq!(store.mutate(&operation(), id, end()).await.unwrap().outcome, Outcome::Applied);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_server_that_is_no_primary_any_more_is_not_believed() {
     let server = Server::start();
     let other = server.replica(&[]);

@@ -53,6 +53,22 @@ impl Redis {
         Self::make(settings)
     }
 
+    /// A server of one's own that speaks TLS at a second port, which this gives too, with a certificate
+    /// and its key from these files.
+    ///
+    /// # Panics
+    /// As for [`shared`](Self::shared).
+    pub fn start_with_tls(certificate: &Path, key: &Path) -> (Self, u16) {
+        let port = free_port();
+        let server = Self::make(&[
+            &format!("tls-port {port}"),
+            &format!("tls-cert-file {}", certificate.display()),
+            &format!("tls-key-file {}", key.display()),
+            "tls-auth-clients no",
+        ]);
+        (server, port)
+    }
+
     /// A server that follows this one.
     ///
     /// # Panics
@@ -169,7 +185,15 @@ pub(crate) fn send(folder: &Path, signal: Signal) {
 
 /// Runs a command with `redis-cli` at a port and gives what it prints.
 pub(crate) fn cli(port: u16, words: &str) -> String {
+    cli_with(port, "", words)
+}
+
+/// The same at a server that wants a password.
+pub(crate) fn cli_with(port: u16, password: &str, words: &str) -> String {
     let mut command = Command::new("redis-cli");
+    if !password.is_empty() {
+        command.env("REDISCLI_AUTH", password);
+    }
     command.args(["-h", "127.0.0.1", "-p", &port.to_string()]).args(words.split(' ')).stdin(Stdio::null());
     let done = command.output().unwrap_or_else(|e| panic!("{command:?}: {e}"));
     String::from_utf8_lossy(&done.stdout).trim().to_owned()

@@ -4,10 +4,12 @@ use std::fs;
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
 use std::sync::OnceLock;
+use std::thread::sleep;
+use std::time::Duration;
 
 use crate::keeper::Keeper;
 use crate::postgres::free_port;
-use crate::redis::{cli, program, send, until};
+use crate::redis::{cli_with, program, send};
 use crate::{Redis, Signal};
 
 /// The name by which the sentinels know the primary.
@@ -23,6 +25,7 @@ struct Sentinel {
     keeper: Keeper,
     folder: PathBuf,
     port: u16,
+    password: String,
 }
 
 impl RedisSentinel {
@@ -40,16 +43,24 @@ impl RedisSentinel {
     /// # Panics
     /// As for [`shared`](Self::shared).
     pub fn start(replicas: usize) -> Self {
+        Self::start_with_password(replicas, "")
+    }
+
+    /// The same, where the sentinels want a password and the servers want none.
+    ///
+    /// # Panics
+    /// As for [`shared`](Self::shared).
+    pub fn start_with_password(replicas: usize, password: &str) -> Self {
         let primary = Redis::start();
         let followers: Vec<Redis> = (0..replicas).map(|_| primary.replica(&[])).collect();
         let port = primary.port();
-        let sentinels: Vec<Sentinel> = (0..3).map(|_| Sentinel::start(port)).collect();
+        let sentinels: Vec<Sentinel> = (0..3).map(|_| Sentinel::start(port, password)).collect();
         let all = Self { servers: [primary].into_iter().chain(followers).collect(), sentinels };
         for sentinel in &all.sentinels {
             // They know each other and the replicas, and agree that a failover could be done.
-            until(sentinel.port, &format!("SENTINEL CKQUORUM {SERVICE}"), "OK 3 usable Sentinels");
+            sentinel.until(&format!("SENTINEL CKQUORUM {SERVICE}"), "OK 3 usable Sentinels");
             let known = format!("num-slaves\n{replicas}\n");
-            until(sentinel.port, &format!("SENTINEL MASTER {SERVICE}"), &known);
+            sentinel.until(&format!("SENTINEL MASTER {SERVICE}"), &known);
         }
         all
     }
@@ -83,7 +94,7 @@ impl RedisSentinel {
     /// # Panics
     /// When they name none of these.
     pub fn primary(&self) -> &Redis {
-        let said = cli(self.sentinels[0].port, &format!("SENTINEL GET-MASTER-ADDR-BY-NAME {SERVICE}"));
+        let said = self.sentinels[0].cli(&format!("SENTINEL GET-MASTER-ADDR-BY-NAME {SERVICE}"));
         let port: u16 = said.lines().last().and_then(|port| port.parse().ok()).expect("a port");
         self.servers.iter().find(|server| server.port() == port).expect("one of ours")
     }
@@ -102,17 +113,21 @@ impl Drop for RedisSentinel {
 }
 
 impl Sentinel {
-    fn start(primary: u16) -> Self {
+    fn start(primary: u16, password: &str) -> Self {
         let folder: PathBuf =
             tempfile::Builder::new().prefix("tenure-sentinel-").tempdir().expect("a folder").keep();
         let keeper = Keeper::of(&folder, &folder.join("pid"), "KILL");
         let port = free_port();
         let dir = folder.display();
+        let secured = match password {
+            "" => String::new(),
+            password => format!("requirepass {password}\nsentinel sentinel-pass {password}\n"),
+        };
         let settings = format!(
             "port {port}\nbind 127.0.0.1\ndaemonize yes\ndir {dir}\npidfile {dir}/pid\nlogfile {dir}/log\n\
              sentinel monitor {SERVICE} 127.0.0.1 {primary} 2\n\
              sentinel down-after-milliseconds {SERVICE} 700\n\
-             sentinel failover-timeout {SERVICE} 4000\n"
+             sentinel failover-timeout {SERVICE} 4000\n{secured}"
         );
         fs::write(folder.join("conf"), settings).expect("settings");
         let mut command = Command::new(program());
@@ -124,7 +139,18 @@ impl Sentinel {
             .stderr(Stdio::null());
         let done = command.status().unwrap_or_else(|e| panic!("{command:?}: {e}"));
         assert!(done.success(), "{command:?} failed");
-        until(port, "PING", "PONG");
-        Self { keeper, folder, port }
+        let sentinel = Self { keeper, folder, port, password: password.to_owned() };
+        sentinel.until("PING", "PONG");
+        sentinel
+    }
+
+    fn cli(&self, words: &str) -> String {
+        cli_with(self.port, &self.password, words)
+    }
+
+    fn until(&self, words: &str, text: &str) {
+        while !self.cli(words).contains(text) {
+            sleep(Duration::from_millis(20));
+        }
     }
 }

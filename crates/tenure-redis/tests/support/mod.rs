@@ -3,8 +3,8 @@
 
 pub(crate) mod load;
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, LazyLock};
 
 use tenure::clock::SystemClock;
 use tenure::random::SystemRandom;
@@ -13,6 +13,12 @@ use tenure::store::conformance::Fixture;
 use tenure::store::{Context, Engine, Mutation, Operation, Store, StoreError};
 use tenure::{Active, Actor, Check, EndReason, Ending, MasterKey, OperationId, Sessions, UserId};
 use tenure_redis::Redis;
+
+/// The user `tenure` with the password `secret`, and the rights that the book says.
+pub(crate) static RIGHTS: LazyLock<String> = LazyLock::new(|| {
+    let line = include_str!("../../../../docs/nodes.md").lines().find(|line| line.starts_with("ACL SETUSER"));
+    line.expect("the book says them").replace(">PASSWORD", ">secret")
+});
 
 /// An empty store that lives by the clock of the test.
 pub(crate) async fn empty(url: String, partitions: u16) -> Fixture {
