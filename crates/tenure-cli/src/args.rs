@@ -65,7 +65,8 @@ pub(crate) struct ServeArgs {
 
     /// Where sessions are kept: `embedded:DIR`; `postgres://USER@HOST/DATABASE`, `redis://HOST`,
     /// `redis-sentinel://H1,H2,H3/NAME` or `redis-cluster://H1,H2,H3`, shared by several nodes with the
-    /// same master key; or `memory:` until the process ends
+    /// same master key (with TLS: `rediss…`; `?replicas=1&sslrootcert=FILE` and more are in the book);
+    /// or `memory:` until the process ends
     /// [default: embedded:./tenure-data]
     #[arg(long, env = "TENURE_STORE", value_name = "URL", hide_env_values = true)]
     pub(crate) store: Option<String>,

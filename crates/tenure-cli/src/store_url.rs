@@ -8,6 +8,10 @@ use anyhow::{Result, bail};
 use clap::ValueEnum;
 use serde::Deserialize;
 
+/// How addresses of Redis begin.
+const REDIS: [&str; 6] =
+    ["redis", "rediss", "redis-sentinel", "rediss-sentinel", "redis-cluster", "rediss-cluster"];
+
 /// Where sessions are kept.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum StoreUrl {
@@ -47,12 +51,10 @@ impl FromStr for StoreUrl {
             Some(("memory", "")) => Ok(Self::Memory),
             Some(("embedded", dir)) if !dir.is_empty() => Ok(Self::Embedded(dir.into())),
             Some(("postgres" | "postgresql", _)) => Ok(Self::Postgres(Address(url.to_owned()))),
-            Some(("redis" | "rediss" | "redis-sentinel" | "redis-cluster", _)) => {
-                Ok(Self::Redis(Address(url.to_owned())))
-            }
+            Some((scheme, _)) if REDIS.contains(&scheme) => Ok(Self::Redis(Address(url.to_owned()))),
             _ => bail!(
-                "--store: say embedded:DIR, postgres://…, redis://…, rediss://…, redis-sentinel://…, \
-                 redis-cluster://… or memory:"
+                "--store: say embedded:DIR, postgres://…, redis://…, redis-sentinel://…, redis-cluster://… (with \
+                 TLS: rediss://…, rediss-sentinel://…, rediss-cluster://…) or memory:"
             ),
         }
     }

@@ -82,6 +82,9 @@ fn no_password_of_a_shared_store_is_repeated() {
         "redis-sentinel://:hunter2@127.0.0.1:1/x",
         "redis-cluster://:hunter2@127.0.0.1:1",
         "rediss://:hunter2@127.0.0.1:1",
+        "rediss-sentinel://:hunter2@127.0.0.1:1/x",
+        "rediss-cluster://:hunter2@127.0.0.1:1?replicas=1",
+        "redis://127.0.0.1:1?replicas=hunter2",
     ] {
         let (code, _, err) = home.run(&["serve", "--store", url]);
         // Without a server, or without a key for it.

@@ -10,9 +10,9 @@ use tenure::MasterKey;
 use tenure::store::{Context, Engine, Opened, StoreError};
 use tenure_shared::{SharedStore, key_in_environment, key_in_file};
 
-use crate::connect::{Settings, certificates};
 use crate::link::MAX_PARTITIONS;
 use crate::open::{self, New};
+use crate::options::Options;
 use crate::url::Target;
 
 /// Sessions in Redis or Valkey, shared by all nodes that are given the same servers, the same prefix
@@ -90,49 +90,32 @@ use crate::url::Target;
 /// ```
 pub struct Redis {
     url: String,
-    prefix: String,
-    partitions: Option<u16>,
+    options: Options,
     key: Option<MasterKey>,
     key_file: Option<PathBuf>,
-    authority_file: Option<PathBuf>,
-    settings: Settings,
     by_own_clock: bool,
 }
 
 impl fmt::Debug for Redis {
     /// Without the URL, which may hold a password.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Redis").field("prefix", &self.prefix).finish_non_exhaustive()
+        f.debug_struct("Redis").field("prefix", &self.options.prefix).finish_non_exhaustive()
     }
 }
 
 impl Redis {
-    /// The store at this URL.
+    /// The store at this URL. Its query may say what the methods below say, which come before it, under
+    /// these names: `prefix`, `partitions`, `replicas`, `replica_timeout_ms`, `timeout_ms`, `sslrootcert`
+    /// (the file with the authority), `sentinel_login`.
     pub fn at(url: impl Into<String>) -> Self {
-        Self {
-            url: url.into(),
-            prefix: "tenure".into(),
-            partitions: None,
-            key: None,
-            key_file: None,
-            authority_file: None,
-            settings: Settings {
-                timeout: Duration::from_secs(5),
-                replicas: 0,
-                replica_timeout: Duration::from_secs(1),
-                bound: Duration::from_secs(1),
-                authority: None,
-                sentinel_login: None,
-            },
-            by_own_clock: false,
-        }
+        Self { url: url.into(), options: Options::default(), key: None, key_file: None, by_own_clock: false }
     }
 
     /// How all keys begin, so that several stores and other applications can share a server: letters,
     /// digits, `_`, `-`, `.` and `:`. The default is `tenure`.
     #[must_use]
     pub fn prefix(mut self, prefix: impl Into<String>) -> Self {
-        self.prefix = prefix.into();
+        self.options.prefix = Some(prefix.into());
         self
     }
 
@@ -141,7 +124,7 @@ impl Redis {
     /// 32 for each primary that there may be some day.
     #[must_use]
     pub fn partitions(mut self, number: u16) -> Self {
-        self.partitions = Some(number.clamp(1, MAX_PARTITIONS));
+        self.options.partitions = Some(number);
         self
     }
 
@@ -163,7 +146,7 @@ impl Redis {
     /// The default is what the system trusts.
     #[must_use]
     pub fn authority_file(mut self, path: impl Into<PathBuf>) -> Self {
-        self.authority_file = Some(path.into());
+        self.options.authority_file = Some(path.into());
         self
     }
 
@@ -171,14 +154,14 @@ impl Redis {
     /// The default is none: those in the URL are for the servers.
     #[must_use]
     pub fn sentinel_login(mut self, login: impl Into<String>) -> Self {
-        self.settings.sentinel_login = Some(login.into());
+        self.options.sentinel_login = Some(login.into());
         self
     }
 
     /// How long to wait for an answer. The default is 5 seconds.
     #[must_use]
     pub fn timeout(mut self, timeout: Duration) -> Self {
-        self.settings.timeout = timeout.max(Duration::from_millis(10));
+        self.options.timeout = Some(timeout);
         self
     }
 
@@ -197,14 +180,14 @@ impl Redis {
     /// primary that is cut off and the one that took its place could both be confirmed.
     #[must_use]
     pub fn replicas(mut self, number: u32) -> Self {
-        self.settings.replicas = number;
+        self.options.replicas = Some(number);
         self
     }
 
     /// How long to wait for replicas. The default is one second.
     #[must_use]
     pub fn replica_timeout(mut self, timeout: Duration) -> Self {
-        self.settings.replica_timeout = timeout;
+        self.options.replica_timeout = Some(timeout);
         self
     }
 
@@ -242,25 +225,26 @@ impl Engine for Redis {
     /// # Errors
     /// Configuration when the key is missing or another one, the servers are too old, do not let us in
     /// or belong to another release; Unavailable when no primary answers.
-    async fn open(mut self: Box<Self>, context: Context) -> Result<Opened, StoreError> {
-        let target = Target::parse(&self.url)?;
+    async fn open(self: Box<Self>, context: Context) -> Result<Opened, StoreError> {
+        let (url, said) = Options::split(&self.url)?;
+        let target = Target::parse(url)?;
+        let options = self.options.clone().or(said);
+        let prefix = options.prefix.as_deref().unwrap_or("tenure");
         let fits = |byte: u8| byte.is_ascii_alphanumeric() || b"_-.:".contains(&byte);
-        if self.prefix.is_empty() || self.prefix.len() > 64 || !self.prefix.bytes().all(fits) {
+        if prefix.is_empty() || prefix.len() > 64 || !prefix.bytes().all(fits) {
             return Err(StoreError::Configuration(
                 "a prefix has 1 to 64 letters, digits and characters of `_-.:`".into(),
             ));
         }
         let master_key = self.find_key()?;
-        if let Some(path) = &self.authority_file {
-            self.settings.authority = Some(certificates(path)?);
-        }
+        let settings = options.settings(context.bound)?;
         if target.has_tls() && rustls::crypto::CryptoProvider::get_default().is_none() {
             // Somebody else may do it at the same moment: then that one holds.
             let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
         }
-        self.settings.bound = context.bound;
-        let new = New { prefix: &self.prefix, partitions: self.partitions, key: &master_key };
-        let place = open::open(target, self.settings.clone(), new, &context).await?;
+        let partitions = options.partitions.map(|number| number.clamp(1, MAX_PARTITIONS));
+        let place =
+            open::open(target, settings, New { prefix, partitions, key: &master_key }, &context).await?;
         let store = SharedStore::new(place, &context);
         let store = if self.by_own_clock { store.by_own_clock() } else { store };
         Ok(Opened { store: Arc::new(store), master_key })

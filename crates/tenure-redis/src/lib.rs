@@ -19,6 +19,7 @@ mod link;
 mod meta;
 mod news;
 mod open;
+mod options;
 mod pack;
 mod place;
 mod scan;

@@ -147,7 +147,7 @@ fn address(text: &str, port: u16) -> Result<Address, StoreError> {
     Ok(Address { host: host.to_owned(), port })
 }
 
-fn wrong(why: &str) -> StoreError {
+pub(crate) fn wrong(why: &str) -> StoreError {
     StoreError::Configuration(format!("the URL of Redis cannot be used: {why}"))
 }
 

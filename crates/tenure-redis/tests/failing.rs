@@ -188,6 +188,17 @@ async fn a_server_that_cannot_save_says_so_and_still_knows_its_sessions() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_primary_without_the_replicas_that_the_url_asks_for_is_not_believed() {
+    let server = Server::start();
+    let url = format!("{}?replicas=1&replica_timeout_ms=20", server.url());
+    let sessions = open(engine(&url, "t")).await;
+    let error = sessions.sign_in(None, SignIn::password(user("ann"))).await.unwrap_err();
+    assert!(error.to_string().contains("0 of 1 replicas"), "{error}");
+    // What a method says comes before it.
+    a_session(&open(engine(&url, "t").replicas(0)).await).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_server_that_is_no_primary_any_more_is_not_believed() {
     let server = Server::start();
     let other = server.replica(&[]);
