@@ -35,6 +35,7 @@ mod key_file;
 mod log;
 mod mark;
 mod meta;
+mod moving;
 mod open;
 mod operations;
 mod pack;

@@ -2,6 +2,7 @@
 
 use rusqlite::{Connection, params};
 use tenure::clock::Timestamp;
+use tenure::store::Barrier;
 
 use crate::error::{Result, damaged};
 use crate::rows::{Sum, millis, moment};
@@ -100,6 +101,8 @@ pub(crate) struct Head {
     pub(crate) guests: i64,
     /// The store's time at the last commit.
     pub(crate) latest: Timestamp,
+    /// Until when nobody writes, because its sessions move to another store.
+    pub(crate) barrier: Barrier,
 }
 
 impl Head {
@@ -108,7 +111,7 @@ impl Head {
     /// # Errors
     /// Corrupt when it is not there or not as it was written.
     pub(crate) fn read(conn: &Connection) -> Result<Self> {
-        let sql = "SELECT commits, sequence, kept_from, guests, latest, sum FROM head WHERE one = 1";
+        let sql = "SELECT commits, sequence, kept_from, guests, latest, barrier, sum FROM head WHERE one = 1";
         let (head, sum) = conn.prepare_cached(sql)?.query_row([], |row| {
             let head = Self {
                 commits: row.get(0)?,
@@ -116,8 +119,9 @@ impl Head {
                 kept_from: row.get(2)?,
                 guests: row.get(3)?,
                 latest: moment(row.get(4)?),
+                barrier: Barrier::from_millis(row.get::<_, i64>(5)?.cast_unsigned()),
             };
-            Ok((head, row.get::<_, i64>(5)?))
+            Ok((head, row.get::<_, i64>(6)?))
         })?;
         if sum == head.sum() {
             Ok(head)
@@ -128,14 +132,16 @@ impl Head {
 
     /// Writes it.
     pub(crate) fn write(&self, conn: &Connection) -> Result<()> {
-        let sql = "INSERT OR REPLACE INTO head (one, commits, sequence, kept_from, guests, latest, sum)
-                   VALUES (1, ?1, ?2, ?3, ?4, ?5, ?6)";
+        let sql =
+            "INSERT OR REPLACE INTO head (one, commits, sequence, kept_from, guests, latest, barrier, sum)
+                   VALUES (1, ?1, ?2, ?3, ?4, ?5, ?6, ?7)";
         conn.prepare_cached(sql)?.execute(params![
             self.commits,
             self.sequence,
             self.kept_from,
             self.guests,
             millis(self.latest),
+            self.barrier.as_millis().cast_signed(),
             self.sum()
         ])?;
         Ok(())
@@ -153,6 +159,7 @@ impl Head {
             .number(self.kept_from)
             .number(self.guests)
             .number(millis(self.latest))
+            .number(self.barrier.as_millis().cast_signed())
             .value()
     }
 }

@@ -8,7 +8,7 @@ use rusqlite::Connection;
 use tenure::MasterKey;
 use tenure::clock::Timestamp;
 use tenure::random::Random;
-use tenure::store::{Context, StoreError};
+use tenure::store::{Barrier, Context, StoreError};
 use tenure_shared::key_check;
 
 use crate::commit::Committer;
@@ -44,8 +44,8 @@ pub(crate) fn open(
     }
     let opening = Opening::begin(engine, folder, config_dir, context)?;
     opening.check_key(&key)?;
-    let (committer, readers, epoch) = opening.finish()?;
-    let store = EmbeddedStore::new(Writer::start(committer)?, readers, epoch);
+    let (committer, readers, epoch, barrier) = opening.finish()?;
+    let store = EmbeddedStore::new(Writer::start(committer)?, readers, epoch, barrier);
     Ok((store, key))
 }
 
@@ -187,7 +187,7 @@ impl Opening {
         )))
     }
 
-    fn finish(mut self) -> std::result::Result<(Committer, Readers, u64), StoreError> {
+    fn finish(mut self) -> std::result::Result<(Committer, Readers, u64, Barrier), StoreError> {
         schema::migrate(&mut self.conn, &mut self.meta)?;
         let mut head = Head::read(&self.conn)?;
         let mark_path = Mark::path(&self.config_dir, &self.meta.store);
@@ -215,7 +215,7 @@ impl Opening {
         let epoch = self.meta.epoch;
         let committer =
             Committer::new(self.conn, self.folder, self.context, mark, mark_path, self.reserve, limit);
-        Ok((committer, readers, epoch))
+        Ok((committer, readers, epoch, head.barrier))
     }
 
     /// Why this is an older copy of the store, if it is one.

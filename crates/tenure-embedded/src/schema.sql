@@ -19,7 +19,15 @@ CREATE TABLE head (
     kept_from INTEGER NOT NULL,     -- sequence of the last event that was removed
     guests    INTEGER NOT NULL,
     latest    INTEGER NOT NULL,     -- the store's time at the last commit
+    barrier   INTEGER NOT NULL,     -- until when nobody writes, while sessions move to another store
     sum       INTEGER NOT NULL
+) STRICT;
+
+-- One row if there is any: what the store is in a move of its sessions.
+CREATE TABLE phase (
+    one   INTEGER PRIMARY KEY CHECK (one = 1),
+    sum   INTEGER NOT NULL,
+    phase BLOB NOT NULL
 ) STRICT;
 
 CREATE TABLE sessions (

@@ -1,5 +1,7 @@
 //! The store that sessions are kept in.
 
+use std::sync::atomic::{AtomicBool, Ordering};
+
 use async_trait::async_trait;
 use rusqlite::Connection;
 use tenure::Ending;
@@ -7,8 +9,8 @@ use tenure::event::Position;
 use tenure::record::Admission;
 use tenure::record::{NewSession, Record};
 use tenure::store::{
-    EndedSessions, EventPage, Mutation, Operation, Owner, Page, PageRequest, Replay, Reply, Store,
-    StoreError, StoreInfo, Sweep, Swept, Touch, UserRecord, steps,
+    Barrier, EndedSessions, EventPage, Movable, Mutation, News, Operation, Owner, Page, PageRequest, Replay,
+    Reply, Store, StoreError, StoreInfo, Sweep, Swept, Touch, UserRecord, steps,
 };
 use tenure::{OperationId, Route, SessionId};
 use tokio::sync::oneshot;
@@ -30,6 +32,8 @@ struct Inner {
     writer: Writer,
     readers: Readers,
     epoch: u64,
+    /// Its sessions have moved to another store.
+    shut: AtomicBool,
 }
 
 impl Drop for EmbeddedStore {
@@ -47,8 +51,8 @@ impl Inner {
 }
 
 impl EmbeddedStore {
-    pub(crate) fn new(writer: Writer, readers: Readers, epoch: u64) -> Self {
-        let inner = Inner { writer, readers, epoch };
+    pub(crate) fn new(writer: Writer, readers: Readers, epoch: u64, barrier: Barrier) -> Self {
+        let inner = Inner { writer, readers, epoch, shut: AtomicBool::new(barrier == Barrier::SHUT) };
         Self { inner: std::sync::Arc::new(inner) }
     }
 
@@ -57,7 +61,44 @@ impl EmbeddedStore {
         T: Send + 'static,
         F: Fn(&mut crate::txn::Txn<'_>) -> Result<T> + Send + 'static,
     {
+        let guarded = move |txn: &mut crate::txn::Txn<'_>| {
+            txn.head.barrier.may_write(txn.now)?;
+            work(txn)
+        };
+        self.write_always(need, guarded).await
+    }
+
+    /// The same for a move, which nothing keeps from writing.
+    pub(crate) async fn write_always<T, F>(&self, need: Need, work: F) -> std::result::Result<T, StoreError>
+    where
+        T: Send + 'static,
+        F: Fn(&mut crate::txn::Txn<'_>) -> Result<T> + Send + 'static,
+    {
         self.inner.writer.run(need, work).await
+    }
+
+    async fn read<T, F>(&self, find: F) -> std::result::Result<T, StoreError>
+    where
+        T: Send + 'static,
+        F: FnOnce(&Connection) -> Result<T> + Send + 'static,
+    {
+        if self.inner.shut.load(Ordering::Acquire) {
+            Barrier::SHUT.may_read()?;
+        }
+        self.look(find).await
+    }
+
+    /// The same for a move, which nothing keeps from reading.
+    pub(crate) async fn look<T, F>(&self, find: F) -> std::result::Result<T, StoreError>
+    where
+        T: Send + 'static,
+        F: FnOnce(&Connection) -> Result<T> + Send + 'static,
+    {
+        self.inner.readers.run(find).await
+    }
+
+    pub(crate) fn set_shut(&self, shut: bool) {
+        self.inner.shut.store(shut, Ordering::Release);
     }
 
     async fn sweep_in_steps(
@@ -100,7 +141,7 @@ impl Store for EmbeddedStore {
 
     async fn load(&self, id: SessionId) -> std::result::Result<Option<Record>, StoreError> {
         let find = move |conn: &Connection| Ok(rows::find(conn, id)?.map(|stored| stored.record));
-        self.inner.readers.run(find).await
+        self.read(find).await
     }
 
     async fn mutate(
@@ -132,13 +173,13 @@ impl Store for EmbeddedStore {
         operation: OperationId,
     ) -> std::result::Result<Option<Replay>, StoreError> {
         let find = move |conn: &Connection| log::receipt(conn, operation);
-        self.inner.readers.run(find).await
+        self.read(find).await
     }
 
     async fn list(&self, owner: &Owner) -> std::result::Result<Vec<Record>, StoreError> {
         let owner = owner.clone();
         let find = move |conn: &Connection| rows::of_user(conn, &owner.realm, &owner.user);
-        self.inner.readers.run(find).await
+        self.read(find).await
     }
 
     async fn end_all_of(
@@ -156,7 +197,7 @@ impl Store for EmbeddedStore {
     async fn user(&self, owner: &Owner) -> std::result::Result<UserRecord, StoreError> {
         let owner = owner.clone();
         let find = move |conn: &Connection| log::user(conn, &owner.realm, &owner.user);
-        self.inner.readers.run(find).await
+        self.read(find).await
     }
 
     async fn set_disabled(
@@ -179,7 +220,7 @@ impl Store for EmbeddedStore {
             let next = records.last().map(|record| record.id).filter(|_| more);
             Ok(Page { records, next })
         };
-        self.inner.readers.run(find).await
+        self.read(find).await
     }
 
     async fn sweep(&self, sweep: &Sweep) -> std::result::Result<Swept, StoreError> {
@@ -197,7 +238,22 @@ impl Store for EmbeddedStore {
     ) -> std::result::Result<EventPage, StoreError> {
         let epoch = self.inner.epoch;
         let find = move |conn: &Connection| events(conn, epoch, after, limit);
-        self.inner.readers.run(find).await
+        self.read(find).await
+    }
+
+    async fn news(&self, after: &[Option<Position>], limit: usize) -> std::result::Result<News, StoreError> {
+        let (epoch, from) = (self.inner.epoch, after.first().copied().flatten());
+        let find = move |conn: &Connection| {
+            let head = Head::read(conn)?;
+            let end = Position { epoch, sequence: meta::sequence(head.sequence)? };
+            let from = from.unwrap_or(end);
+            Ok(News::of_one_log(head.latest, 0, from, end, events(conn, epoch, Some(from), limit)?))
+        };
+        self.read(find).await
+    }
+
+    fn movable(&self) -> Option<&dyn Movable> {
+        Some(self)
     }
 
     async fn close(&self) {

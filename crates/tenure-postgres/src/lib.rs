@@ -12,6 +12,7 @@ mod heartbeat;
 mod identity;
 mod listen;
 mod log;
+mod moving;
 mod place;
 mod pool;
 mod rows;

@@ -1,9 +1,10 @@
 //! The logs of the partitions.
 
 use std::collections::BTreeMap;
+use std::sync::atomic::Ordering;
 
 use tenure::event::Position;
-use tenure::store::{News, StoreError, Tail};
+use tenure::store::{Barrier, News, StoreError, Tail};
 use tenure_shared::{Entry, LogPage, Prune};
 use tokio_postgres::Row as SqlRow;
 use tokio_postgres::types::ToSql;
@@ -11,6 +12,7 @@ use tokio_postgres::types::ToSql;
 use crate::error::{self, Sent};
 use crate::identity::server_of;
 use crate::place::PostgresPlace;
+use crate::statements::SHUT;
 use crate::types::{big, count, get, millis, moment};
 
 /// How many partitions are pruned in one step.
@@ -54,13 +56,18 @@ impl PostgresPlace {
         let from: Vec<Option<i64>> =
             after.iter().map(|position| position.as_ref().filter(ours).map(|p| big(p.sequence))).collect();
         // Another one comes first each time, so that a busy one does not keep the others back.
-        let turn = i32::from(self.turn.fetch_add(1, std::sync::atomic::Ordering::Relaxed));
+        let turn = i32::from(self.turn.fetch_add(1, Ordering::Relaxed));
         let values: [&(dyn ToSql + Sync); 3] = [&from, &big(limit as u64), &turn];
         let rows = self.near.query(Sent::Nothing, &self.sql.news, &values).await?;
         let first = rows.first().ok_or_else(|| error::corrupt("the row that names the store is missing"))?;
         let (server, now) = (server_of(first)?, moment(get(first, 3)?));
         let replicates: bool = get(first, 4)?;
         self.heartbeat.is_needed(replicates);
+        let shut = count(get(first, 11)?) == SHUT;
+        self.shut.store(shut, Ordering::Relaxed);
+        if shut {
+            return Err(Barrier::shut());
+        }
         let mut tails: BTreeMap<u16, Tail<Entry>> = BTreeMap::new();
         for row in &rows {
             let Some(id) = get::<Option<i32>>(row, 5)? else { continue };

@@ -1,12 +1,12 @@
 //! PostgreSQL as a place for sessions.
 
-use std::sync::atomic::AtomicU16;
+use std::sync::atomic::{AtomicBool, AtomicU16};
 
 use async_trait::async_trait;
 use tenure::clock::Timestamp;
 use tenure::event::Position;
-use tenure::store::{News, PageRequest, StoreError, StoreInfo};
-use tenure_shared::{Entry, LogPage, Place, Prune, Row, Touched, View, Want, Write, Wrote, realm_hash};
+use tenure::store::{Fence, News, PageRequest, Part, StoreError, StoreInfo};
+use tenure_shared::{Entry, Kept, LogPage, Place, Prune, Row, Touched, View, Want, Write, Wrote, realm_hash};
 
 use tokio::sync::Mutex;
 use tokio_postgres::types::ToSql;
@@ -16,6 +16,7 @@ use crate::heartbeat::Heartbeat;
 use crate::listen::Listener;
 use crate::pool::Connections;
 use crate::statements::Sql;
+use crate::types::get;
 
 /// An open database.
 pub(crate) struct PostgresPlace {
@@ -28,6 +29,8 @@ pub(crate) struct PostgresPlace {
     pub(crate) partitions: u16,
     pub(crate) epoch: u64,
     pub(crate) turn: AtomicU16,
+    /// Its sessions have moved, as the last news said.
+    pub(crate) shut: AtomicBool,
     /// Where those of this node wait who want to hold a partition.
     pub(crate) lines: [Mutex<()>; 32],
 }
@@ -59,10 +62,12 @@ impl Place for PostgresPlace {
     }
 
     async fn due(&self, until: Timestamp, limit: usize) -> Result<Vec<Row>, StoreError> {
+        self.must_not_be_shut()?;
         self.due_until(crate::types::millis(until), limit).await
     }
 
     async fn page(&self, request: &PageRequest, limit: usize) -> Result<Vec<Row>, StoreError> {
+        self.must_not_be_shut()?;
         self.page_of(realm_hash(&request.realm), request.after, limit).await
     }
 
@@ -85,6 +90,22 @@ impl Place for PostgresPlace {
 
     async fn woken(&self) {
         self.listener.woken().await;
+    }
+
+    async fn export(&self, part: Part, after: Option<&[u8]>, limit: usize) -> Result<Kept, StoreError> {
+        self.export_part(part, after, limit).await
+    }
+
+    async fn fence(&self, fence: Fence, now: Option<Timestamp>) -> Result<bool, StoreError> {
+        self.raise(fence, now).await
+    }
+
+    async fn phase(&self) -> Result<Option<Vec<u8>>, StoreError> {
+        get(&self.pool.query_one(Sent::Nothing, &self.sql.phase, &[]).await?, 0)
+    }
+
+    async fn set_phase(&self, phase: &[u8]) -> Result<(), StoreError> {
+        self.pool.query(Sent::Write, &self.sql.set_phase, &[&phase]).await.map(drop)
     }
 
     async fn close(&self) {

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use tenure::SessionId;
-use tenure::store::StoreError;
+use tenure::store::{Barrier, StoreError};
 use tenure_shared::{Cell, CellKey, CellKind, Class, Hold, Row, View, Want};
 use tokio::time::{sleep, timeout};
 use tokio_postgres::Row as SqlRow;
@@ -92,7 +92,8 @@ fn seen(rows: Vec<SqlRow>) -> Result<View, StoreError> {
         }
         if let Some(now) = get::<Option<i64>>(found, 11)? {
             view.now = moment(now);
-            view.guests = count(get(found, 12)?);
+            // Below zero where the partition is shut.
+            view.guests = u64::try_from(get::<i64>(found, 12)?).map_err(|_| Barrier::shut())?;
         }
     }
     view.of_owner.sort_unstable_by_key(|row| row.id);
@@ -122,16 +123,22 @@ pub(crate) fn row(found: &SqlRow, first: usize) -> Result<Row, StoreError> {
 }
 
 fn cell(found: &SqlRow) -> Result<Cell, StoreError> {
-    let kind = match get::<i16>(found, 2)? {
+    cell_of(found, [1, 2, 5, 9, 10])
+}
+
+/// Reads a cell from these columns: key, kind, time, version, body.
+pub(crate) fn cell_of(found: &SqlRow, columns: [usize; 5]) -> Result<Cell, StoreError> {
+    let [key, kind, at, version, body] = columns;
+    let kind = match get::<i16>(found, kind)? {
         0 => CellKind::User,
         1 => CellKind::Receipt,
         _ => return Err(error::corrupt("a cell of an unknown kind")),
     };
     Ok(Cell {
-        key: CellKey { kind, key: get::<Id>(found, 1)?.0 },
-        version: count(get(found, 9)?),
-        at: moment(get(found, 5)?),
-        body: get(found, 10)?,
+        key: CellKey { kind, key: get::<Id>(found, key)?.0 },
+        version: count(get(found, version)?),
+        at: moment(get(found, at)?),
+        body: get(found, body)?,
     })
 }
 

@@ -6,6 +6,9 @@ use crate::identity::SERVER;
 const COLUMNS: &str =
     "s.id, s.class, s.realm, s.owner, s.due, s.seen, s.idle_ms, s.deadline, s.revision, s.body";
 
+/// The barrier of a store that is shut.
+pub(crate) const SHUT: u64 = tenure::store::Barrier::SHUT.as_millis();
+
 /// The statements, with the name of the schema in them.
 pub(crate) struct Sql {
     pub(crate) view: String,
@@ -20,6 +23,11 @@ pub(crate) struct Sql {
     pub(crate) news: String,
     pub(crate) prune: String,
     pub(crate) prune_receipts: String,
+    pub(crate) export_sessions: String,
+    pub(crate) export_cells: String,
+    pub(crate) fence: String,
+    pub(crate) phase: String,
+    pub(crate) set_phase: String,
 }
 
 impl Sql {
@@ -43,6 +51,17 @@ impl Sql {
             news: news(schema),
             prune: format!("SELECT {schema}.prune_1($1, $2, $3, $4)"),
             prune_receipts: prune_receipts(schema),
+            export_sessions: format!(
+                "SELECT {COLUMNS} FROM {schema}.sessions s WHERE s.id > $1 ORDER BY s.id LIMIT $2"
+            ),
+            export_cells: format!(
+                "SELECT c.partition, c.key, c.kind, c.at, c.version, c.body FROM {schema}.cells c
+                 WHERE (c.partition, c.kind, c.key) > ($1, $2, $3) AND c.kind = $2
+                 ORDER BY c.partition, c.kind, c.key LIMIT $4"
+            ),
+            fence: format!("SELECT {schema}.fence_1($1, $2, $3, $4)"),
+            phase: format!("SELECT phase FROM {schema}.meta"),
+            set_phase: format!("UPDATE {schema}.meta SET phase = $1"),
         }
     }
 }
@@ -51,7 +70,8 @@ impl Sql {
 fn view_sessions(schema: &str) -> String {
     format!(
         "SELECT CASE WHEN s.id IS NULL THEN 0 ELSE 1 END, {COLUMNS},
-                greatest({schema}.now_1(), p.latest), 0::bigint
+                greatest({schema}.now_1(), p.latest),
+                CASE WHEN p.barrier = {SHUT} THEN -1::bigint ELSE 0 END
          FROM {schema}.partitions p LEFT JOIN {schema}.sessions s ON s.id = ANY ($2) WHERE p.id = $1"
     )
 }
@@ -61,7 +81,7 @@ fn view(schema: &str) -> String {
     format!(
         "SELECT 0, NULL::uuid, NULL::smallint, NULL::bigint, NULL::uuid, NULL::bigint, NULL::bigint,
                 NULL::bigint, NULL::bigint, NULL::bigint, NULL::bytea, greatest({schema}.now_1(), p.latest),
-                CASE WHEN $6 THEN (SELECT sum(guests)::bigint FROM {schema}.partitions) ELSE 0 END
+                CASE WHEN p.barrier = {SHUT} THEN -1 WHEN $6 THEN (SELECT sum(guests)::bigint FROM {schema}.partitions) ELSE 0 END
          FROM {schema}.partitions p WHERE p.id = $1
          UNION ALL SELECT 1, {COLUMNS}, NULL, NULL FROM {schema}.sessions s WHERE s.id = ANY ($2)
          UNION ALL SELECT 2, {COLUMNS}, NULL, NULL FROM {schema}.sessions s WHERE s.owner = $3
@@ -88,7 +108,7 @@ fn log(schema: &str) -> String {
 fn news(schema: &str) -> String {
     format!(
         "SELECT {SERVER}, m.epoch, {schema}.now_1(), current_setting('synchronous_standby_names') <> '',
-                t.id, t.sequence, t.kept_from, t.e_sequence, t.e_at, t.e_body
+                t.id, t.sequence, t.kept_from, t.e_sequence, t.e_at, t.e_body, m.barrier
          FROM {schema}.meta m LEFT JOIN LATERAL (
              SELECT w.id, w.sequence, w.kept_from, e.sequence AS e_sequence, e.at AS e_at, e.body AS e_body
              FROM (

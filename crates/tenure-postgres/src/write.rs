@@ -1,7 +1,7 @@
 //! The one call that compares and writes.
 
 use tenure::clock::Timestamp;
-use tenure::store::StoreError;
+use tenure::store::{Barrier, StoreError};
 use tenure_shared::{MAX_DELAY_MS, Touched, Write, Wrote};
 
 use crate::error::{self, Sent};
@@ -86,6 +86,8 @@ impl PostgresPlace {
             2 => Wrote::Busy,
             3 => Wrote::Late,
             4 => Wrote::TooManyGuests,
+            5 => return Err(Barrier::frozen()),
+            6 => return Err(Barrier::shut()),
             _ => return Err(error::corrupt("the function that writes is another one")),
         };
         if wrote == Wrote::Done && !events.is_empty() {
@@ -107,7 +109,12 @@ impl PostgresPlace {
         for part in touches.chunks(TOUCHED_AT_ONCE) {
             let (ids, moments): (Vec<Id>, Vec<i64>) = part.iter().copied().unzip();
             // Activity that is written twice is the same.
-            self.pool.query(Sent::Nothing, &self.sql.touch, &[&ids, &moments, &now]).await?;
+            let row = self.pool.query_one(Sent::Nothing, &self.sql.touch, &[&ids, &moments, &now]).await?;
+            match get::<i32>(&row, 0)? {
+                0 => {}
+                5 => return Err(Barrier::frozen()),
+                _ => return Err(Barrier::shut()),
+            }
         }
         Ok(())
     }

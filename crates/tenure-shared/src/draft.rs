@@ -184,7 +184,7 @@ impl Tables for Draft<'_> {
     fn put_user(&mut self, realm: &Realm, user: &UserId, known: UserRecord) -> Result<(), StoreError> {
         let key = user_key(realm, user);
         let version = self.next_version(key)?;
-        self.write.put_cells.push(user_cell(key, version, self.now, &known));
+        self.write.put_cells.push(user_cell(key, version, self.now, (realm, user, &known)));
         Ok(())
     }
 

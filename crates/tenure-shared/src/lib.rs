@@ -8,6 +8,7 @@
 
 mod draft;
 mod key;
+mod moving;
 mod place;
 mod row;
 mod shared;
@@ -17,8 +18,8 @@ mod sweep;
 
 pub use key::{KEY_VARIABLE, key_check, key_in_environment, key_in_file};
 pub use place::{
-    Cell, CellKey, CellKind, Class, Entry, Hold, LogPage, MAX_DELAY_MS, Place, Prune, Row, Seen, Touched,
-    View, Want, Write, Wrote,
+    Cell, CellKey, CellKind, Class, Entry, Hold, Kept, LogPage, MAX_DELAY_MS, Place, Prune, Row, Seen,
+    Touched, View, Want, Write, Wrote,
 };
 pub use row::{owner_key, realm_hash};
 pub use shared::SharedStore;

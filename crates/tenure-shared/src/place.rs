@@ -6,7 +6,7 @@ use async_trait::async_trait;
 use tenure::SessionId;
 use tenure::clock::Timestamp;
 use tenure::event::Position;
-use tenure::store::{News, PageRequest, StoreError, StoreInfo};
+use tenure::store::{Fence, News, PageRequest, Part, StoreError, StoreInfo};
 
 /// An engine that several nodes share.
 ///
@@ -79,8 +79,32 @@ pub trait Place: Send + Sync + 'static {
     /// Resolves when there may be news.
     async fn woken(&self);
 
+    /// Rows, or cells of one kind, in an order of the place's own, after where the page before ended.
+    async fn export(&self, part: Part, after: Option<&[u8]>, limit: usize) -> Result<Kept, StoreError>;
+
+    /// [`Movable::fence`](tenure::store::Movable::fence): in all partitions, and for activity too. Who is
+    /// kept away is told [`Barrier::frozen`](tenure::store::Barrier::frozen) or `shut`. `now` is the time if the place lives by the caller's clock.
+    async fn fence(&self, fence: Fence, now: Option<Timestamp>) -> Result<bool, StoreError>;
+
+    /// What was written with [`set_phase`](Self::set_phase) last.
+    async fn phase(&self) -> Result<Option<Vec<u8>>, StoreError>;
+
+    /// Keeps a few bytes that say what the store is in a move.
+    async fn set_phase(&self, phase: &[u8]) -> Result<(), StoreError>;
+
     /// Lets go of what it holds. Later calls fail.
     async fn close(&self);
+}
+
+/// A part of what a place has.
+#[derive(Clone, Debug, Default)]
+pub struct Kept {
+    /// Sessions.
+    pub rows: Vec<Row>,
+    /// Cells, each with its partition.
+    pub cells: Vec<(u16, Cell)>,
+    /// What to ask the next page with; none after the last.
+    pub next: Option<Vec<u8>>,
 }
 
 /// What the row of a session says of its state.

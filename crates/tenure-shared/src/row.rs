@@ -102,8 +102,14 @@ pub(crate) fn receipt_key(operation: OperationId) -> CellKey {
     CellKey { kind: CellKind::Receipt, key: *operation.as_bytes() }
 }
 
-pub(crate) fn user_cell(key: CellKey, version: u64, at: Timestamp, known: &UserRecord) -> Cell {
-    Cell { key, version, at, body: sealed(&key.key, known) }
+/// With the user's name, which the key does not tell.
+pub(crate) fn user_cell(
+    key: CellKey,
+    version: u64,
+    at: Timestamp,
+    (realm, user, known): (&Realm, &UserId, &UserRecord),
+) -> Cell {
+    Cell { key, version, at, body: sealed(&key.key, &(realm, user, known)) }
 }
 
 pub(crate) fn receipt_cell(key: CellKey, version: u64, at: Timestamp, replay: &Replay) -> Cell {
@@ -112,6 +118,10 @@ pub(crate) fn receipt_cell(key: CellKey, version: u64, at: Timestamp, replay: &R
 }
 
 pub(crate) fn user_of(cell: &Cell) -> Result<UserRecord, StoreError> {
+    known_user(cell).map(|(_, _, known)| known)
+}
+
+pub(crate) fn known_user(cell: &Cell) -> Result<(Realm, UserId, UserRecord), StoreError> {
     opened(&cell.key.key, &cell.body, "what is known of a user")
 }
 

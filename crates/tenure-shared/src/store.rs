@@ -4,8 +4,8 @@ use async_trait::async_trait;
 use tenure::event::{Event, Position};
 use tenure::record::{Admission, NewSession, NewState, Record};
 use tenure::store::{
-    EndedSessions, EventPage, Mutation, News, Operation, Owner, Page, PageRequest, RecentEnds, Replay, Reply,
-    Store, StoreError, StoreInfo, Sweep, Swept, Tail, Touch, UserRecord, steps,
+    EndedSessions, EventPage, Movable, Mutation, News, Operation, Owner, Page, PageRequest, RecentEnds,
+    Replay, Reply, Store, StoreError, StoreInfo, Sweep, Swept, Tail, Touch, UserRecord, steps,
 };
 use tenure::{Ending, OperationId, Route, SessionId};
 
@@ -194,6 +194,10 @@ impl<P: Place> Store for SharedStore<P> {
 
     async fn woken(&self) {
         self.place.woken().await;
+    }
+
+    fn movable(&self) -> Option<&dyn Movable> {
+        Some(self)
     }
 
     async fn close(&self) {

@@ -300,6 +300,11 @@ impl SteadyClock {
         Self { clock, offset, holds_until, holds, ahead: AtomicI64::new(-1) }
     }
 
+    /// Another one over the same clock, for what is to go by a time of its own.
+    pub(crate) fn beside(&self) -> Self {
+        Self::new(Arc::clone(&self.clock))
+    }
+
     /// The steady time.
     ///
     /// # Errors

@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use ctutils::CtEq;
 use data_encoding::{HEXLOWER, HEXLOWER_PERMISSIVE};
 use hkdf::Hkdf;
 use hmac::{Hmac, KeyInit, Mac};
@@ -121,6 +122,12 @@ impl Keys {
     /// A key for something of the application's in `realm`.
     pub(crate) fn application(&self, realm: &Realm, purpose: &str) -> [u8; 32] {
         mac_of(&self.application, &[realm.as_str().as_bytes(), purpose.as_bytes()])
+    }
+
+    /// Whether both come from the same master key.
+    pub(crate) fn are(&self, others: &Self) -> bool {
+        let proof = |keys: &Self| mac_of(&keys.application, &[b"same master key"]);
+        proof(self).ct_eq(&proof(others)).to_bool()
     }
 
     pub(crate) fn route(&self, realm: &Realm, user: &UserId) -> Route {

@@ -105,7 +105,8 @@ pub use record::session_state::SessionState;
 pub use seal::{SEAL_OVERHEAD, Sealed};
 pub use sessions::{
     Active, Adoption, Builder, Changes, Check, IdempotencyKey, Inactive, InvalidIdempotencyKey, Issued,
-    Maintained, NewGuest, Require, SessionPage, Sessions, SignIn, Verdict,
+    Maintained, Move, MoveProgress, MoveStage, Moved, NewGuest, Require, SessionPage, Sessions, SignIn,
+    Verdict,
 };
 pub use snapshot::Snapshot;
 pub use store::memory::Memory;

@@ -14,7 +14,7 @@ BEGIN
 END
 $$;
 
--- 0 done, 1 stale, 2 busy, 3 late, 4 too many guests.
+-- 0 done, 1 stale, 2 busy, 3 late, 4 too many guests, 5 frozen, 6 shut.
 CREATE FUNCTION {schema}.write_1(
     in_partition integer, decided bigint, is_the_time boolean, max_delay bigint, my_hold bigint,
     guests_by bigint, max_guests bigint,
@@ -39,7 +39,7 @@ DECLARE
 BEGIN
     -- All writers of a partition wait here for each other, and each statement below sees what those
     -- before have committed.
-    SELECT sequence, guests, latest, holder, held_until INTO p
+    SELECT sequence, guests, latest, holder, held_until, barrier INTO p
         FROM {schema}.partitions WHERE id = in_partition FOR NO KEY UPDATE;
     IF NOT FOUND THEN
         RAISE EXCEPTION 'there is no partition %', in_partition USING ERRCODE = 'data_corrupted';
@@ -51,6 +51,9 @@ BEGIN
     at_time := greatest(CASE WHEN is_the_time THEN decided ELSE clock END, p.latest);
     IF NOT is_the_time AND abs(at_time - decided) > max_delay THEN
         RETURN {schema}.nothing_1(3);
+    END IF;
+    IF p.barrier > at_time THEN
+        RETURN {schema}.nothing_1(CASE WHEN p.barrier = 9007199254740991 THEN 6 ELSE 5 END);
     END IF;
 
     -- Activity is written without the lock of the partition. Whoever depends on it locks the rows.
@@ -184,17 +187,48 @@ END
 $$;
 
 -- Row after row in the order of ids, as everybody locks them; of one session in the order given.
+-- 0 done, 5 frozen, 6 shut.
 CREATE FUNCTION {schema}.touch_1(ids uuid[], moments bigint[], own_time bigint)
-RETURNS void LANGUAGE plpgsql VOLATILE AS $$
+RETURNS integer LANGUAGE plpgsql VOLATILE AS $$
 DECLARE
     t record;
     clock bigint := coalesce(own_time, {schema}.now_1());
+    until bigint;
 BEGIN
+    -- Before looking, so that whoever fences waits for this or is seen by it.
+    LOCK TABLE {schema}.sessions IN ROW EXCLUSIVE MODE;
+    SELECT barrier INTO until FROM {schema}.meta;
+    IF until > clock THEN
+        RETURN {schema}.nothing_1(CASE WHEN until = 9007199254740991 THEN 6 ELSE 5 END);
+    END IF;
     FOR t IN SELECT id, least(moment, clock) AS moment FROM unnest(ids, moments) AS e (id, moment) LOOP
         UPDATE {schema}.sessions SET seen = t.moment
             WHERE id = t.id AND class < 2 AND seen < t.moment
                 AND t.moment - idle_ms < seen AND t.moment < deadline;
     END LOOP;
+    RETURN 0;
+END
+$$;
+
+-- Keeps all partitions from being written in until `until`, or for so long. With `if_fenced` only if
+-- that was so until now; says whether it is so.
+CREATE FUNCTION {schema}.fence_1(until bigint, for_ms bigint, if_fenced boolean, own_time bigint)
+RETURNS boolean LANGUAGE plpgsql VOLATILE AS $$
+DECLARE
+    at_time bigint;
+    raised bigint;
+BEGIN
+    -- Partitions first, as writers do. Activity is written without them.
+    PERFORM FROM {schema}.partitions ORDER BY id FOR NO KEY UPDATE;
+    LOCK TABLE {schema}.sessions IN SHARE ROW EXCLUSIVE MODE;
+    SELECT greatest(coalesce(own_time, {schema}.now_1()), max(latest)) INTO at_time FROM {schema}.partitions;
+    IF if_fenced AND EXISTS (SELECT FROM {schema}.partitions WHERE barrier <= at_time) THEN
+        RETURN false;
+    END IF;
+    raised := coalesce(until, at_time + for_ms);
+    UPDATE {schema}.partitions SET barrier = raised;
+    UPDATE {schema}.meta SET barrier = raised;
+    RETURN true;
 END
 $$;
 

@@ -7,7 +7,10 @@ CREATE TABLE {schema}.meta (
     partitions integer NOT NULL,
     epoch bigint NOT NULL,
     store bytea NOT NULL,
-    key_check bytea NOT NULL
+    key_check bytea NOT NULL,
+    -- What the store is in a move of its sessions, and until when nobody writes, as in each partition.
+    phase bytea,
+    barrier bigint NOT NULL DEFAULT 0
 );
 
 -- One row for each partition: whoever writes in the partition locks it first. No index but the
@@ -19,6 +22,7 @@ CREATE TABLE {schema}.partitions (
     latest bigint NOT NULL DEFAULT 0,
     holder bigint NOT NULL DEFAULT 0,
     held_until bigint NOT NULL DEFAULT 0,
+    barrier bigint NOT NULL DEFAULT 0,
     id integer PRIMARY KEY
 ) WITH (fillfactor = 10, autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 20000);
 

@@ -138,11 +138,14 @@ impl Builder {
     ///
     /// # Errors
     /// [`Error::Policy`] when the policy contradicts itself, [`Error::Store`] when the store
-    /// does not open.
+    /// does not open, or its sessions have [moved](crate::Move) or not all arrived.
     pub async fn open(self) -> Result<Sessions, Error> {
         let realm = Arc::new(RealmSettings::new(self.realm, self.cookie, self.policy)?);
         let context = Context { bound: self.bound, ..Context::new(self.clock, self.random) };
         let opened = self.engine.open(context.clone()).await?;
+        if let Some(movable) = opened.store.movable() {
+            movable.phase().await?.may_serve()?;
+        }
         let core = Arc::new(Core::new(opened, context, self.cache_bytes, self.bound));
         core.follow().await?;
         if self.background {

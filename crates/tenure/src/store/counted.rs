@@ -6,8 +6,8 @@ use std::sync::Arc;
 use async_trait::async_trait;
 
 use super::{
-    EndedSessions, EventPage, Mutation, News, Operation, Owner, Page, PageRequest, Replay, Reply, Store,
-    StoreError, StoreInfo, Sweep, Swept, Touch, UserRecord,
+    EndedSessions, EventPage, Movable, Mutation, News, Operation, Owner, Page, PageRequest, Replay, Reply,
+    Store, StoreError, StoreInfo, Sweep, Swept, Touch, UserRecord,
 };
 use crate::clock::SteadyClock;
 use crate::event::Position;
@@ -173,6 +173,10 @@ impl Store for Counted {
 
     async fn woken(&self) {
         self.store.woken().await;
+    }
+
+    fn movable(&self) -> Option<&dyn Movable> {
+        self.store.movable()
     }
 
     async fn close(&self) {

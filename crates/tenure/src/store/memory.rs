@@ -1,12 +1,15 @@
 //! The store in memory: for tests and sites that may forget everyone at a restart.
 
+mod moving;
+
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use async_trait::async_trait;
 
-use super::news::{News, Tail};
+use super::movable::{Barrier, Movable, Phase};
+use super::news::News;
 use super::operation::{
     EndedSessions, EventPage, Mutation, Operation, Owner, Page, PageRequest, Replay, Reply, StoreInfo, Sweep,
     Swept, Touch, UserRecord,
@@ -81,6 +84,8 @@ pub(crate) struct Inner {
     sequence: u64,
     /// Counts the servers that took over.
     server: u64,
+    barrier: Barrier,
+    phase: Phase,
     closed: bool,
 }
 
@@ -118,6 +123,20 @@ impl MemoryStore {
             return Err(StoreError::Unavailable("it was closed".into()));
         }
         Ok((inner, self.clock.now()))
+    }
+
+    /// For whoever reads.
+    fn read(&self) -> Result<(MutexGuard<'_, Inner>, Timestamp), StoreError> {
+        let (inner, now) = self.lock()?;
+        inner.barrier.may_read()?;
+        Ok((inner, now))
+    }
+
+    /// For whoever writes.
+    fn write(&self) -> Result<(MutexGuard<'_, Inner>, Timestamp), StoreError> {
+        let (inner, now) = self.lock()?;
+        inner.barrier.may_write(now)?;
+        Ok((inner, now))
     }
 }
 
@@ -244,12 +263,12 @@ impl Store for MemoryStore {
         new: NewSession,
         admission: &Admission,
     ) -> Result<Reply, StoreError> {
-        let (mut inner, now) = self.lock()?;
+        let (mut inner, now) = self.write()?;
         steps::create(&mut Locked { inner: &mut inner, now }, operation, new, admission)
     }
 
     async fn load(&self, id: SessionId) -> Result<Option<Record>, StoreError> {
-        Ok(self.lock()?.0.sessions.get(&id).cloned())
+        Ok(self.read()?.0.sessions.get(&id).cloned())
     }
 
     async fn mutate(
@@ -258,12 +277,12 @@ impl Store for MemoryStore {
         id: SessionId,
         mutation: Mutation,
     ) -> Result<Reply, StoreError> {
-        let (mut inner, now) = self.lock()?;
+        let (mut inner, now) = self.write()?;
         steps::mutate(&mut Locked { inner: &mut inner, now }, operation, id, mutation)
     }
 
     async fn touch(&self, touches: &[Touch]) -> Result<(), StoreError> {
-        let (mut inner, now) = self.lock()?;
+        let (mut inner, now) = self.write()?;
         for touch in touches {
             let Some(record) = inner.sessions.get_mut(&touch.id) else {
                 continue;
@@ -276,12 +295,12 @@ impl Store for MemoryStore {
     }
 
     async fn replay(&self, _: Route, operation: OperationId) -> Result<Option<Replay>, StoreError> {
-        let (inner, _) = self.lock()?;
+        let (inner, _) = self.read()?;
         Ok(inner.receipts.get(&operation).map(|(_, replay)| replay.clone()))
     }
 
     async fn list(&self, owner: &Owner) -> Result<Vec<Record>, StoreError> {
-        Ok(self.lock()?.0.of_user(&owner.realm, &owner.user))
+        Ok(self.read()?.0.of_user(&owner.realm, &owner.user))
     }
 
     async fn end_all_of(
@@ -291,12 +310,12 @@ impl Store for MemoryStore {
         except: Option<SessionId>,
         ending: Ending,
     ) -> Result<EndedSessions, StoreError> {
-        let (mut inner, now) = self.lock()?;
+        let (mut inner, now) = self.write()?;
         steps::end_all_of(&mut Locked { inner: &mut inner, now }, operation, owner, except, &ending)
     }
 
     async fn user(&self, owner: &Owner) -> Result<UserRecord, StoreError> {
-        Ok(self.lock()?.0.user(&owner.realm, &owner.user))
+        Ok(self.read()?.0.user(&owner.realm, &owner.user))
     }
 
     async fn set_disabled(
@@ -305,12 +324,12 @@ impl Store for MemoryStore {
         owner: &Owner,
         disabled: bool,
     ) -> Result<EndedSessions, StoreError> {
-        let (mut inner, now) = self.lock()?;
+        let (mut inner, now) = self.write()?;
         steps::set_disabled(&mut Locked { inner: &mut inner, now }, operation, owner, disabled)
     }
 
     async fn page(&self, request: &PageRequest) -> Result<Page, StoreError> {
-        let (inner, _) = self.lock()?;
+        let (inner, _) = self.read()?;
         let after = request.after.map_or(std::ops::Bound::Unbounded, std::ops::Bound::Excluded);
         let in_realm = |r: &&Record| r.realm == request.realm && r.ended().is_none();
         let mut found =
@@ -321,7 +340,7 @@ impl Store for MemoryStore {
     }
 
     async fn sweep(&self, sweep: &Sweep) -> Result<Swept, StoreError> {
-        let (mut inner, now) = self.lock()?;
+        let (mut inner, now) = self.write()?;
         let mut swept = Swept::default();
         let judged = sweep.as_of.min(now);
         let due: Vec<SessionId> = inner
@@ -378,7 +397,7 @@ impl Store for MemoryStore {
         after: Option<Position>,
         limit: usize,
     ) -> Result<EventPage, StoreError> {
-        let (inner, _) = self.lock()?;
+        let (inner, _) = self.read()?;
         let kept_from = inner.sequence - inner.events.len() as u64;
         let oldest = Position { epoch: inner.epoch, sequence: kept_from };
         let after = after.unwrap_or(oldest);
@@ -391,17 +410,16 @@ impl Store for MemoryStore {
 
     async fn news(&self, after: &[Option<Position>], limit: usize) -> Result<News, StoreError> {
         let (now, server, end) = {
-            let (inner, now) = self.lock()?;
+            let (inner, now) = self.read()?;
             (now, inner.server, Position { epoch: inner.epoch, sequence: inner.sequence })
         };
         let from = after.first().copied().flatten().unwrap_or(end);
-        let (events, gap) = match self.events(0, Some(from), limit).await? {
-            EventPage::Events(events) => (events, false),
-            EventPage::Truncated { .. } => (Vec::new(), true),
-        };
-        let next = if gap { end } else { events.last().map_or(from, |event| event.position) };
-        let tail = Tail { partition: 0, events, next, is_end: next >= end, gap };
-        Ok(News { now, server, confirmed: true, tails: vec![tail] })
+        let page = self.events(0, Some(from), limit).await?;
+        Ok(News::of_one_log(now, server, from, end, page))
+    }
+
+    fn movable(&self) -> Option<&dyn Movable> {
+        Some(self)
     }
 
     async fn close(&self) {

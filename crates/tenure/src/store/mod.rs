@@ -17,6 +17,7 @@ pub(crate) mod counted;
 mod engine;
 mod error;
 pub(crate) mod memory;
+mod movable;
 mod news;
 mod operation;
 mod recent_ends;
@@ -29,6 +30,7 @@ pub(crate) use engine::BOUND;
 pub use engine::{Context, Engine, Opened};
 pub use error::StoreError;
 pub use memory::MemoryStore;
+pub use movable::{Barrier, Export, Fence, Item, KnownUser, Movable, Part, Phase, RouteOf};
 pub use news::{News, Tail};
 pub use operation::{
     Authentication, EndedSessions, EventPage, Mutation, Operation, Outcome, Owner, Page, PageRequest, Proof,
@@ -244,6 +246,11 @@ pub trait Store: Send + Sync + 'static {
     /// Resolves when there may be [`news`](Self::news): a hint, to be told early. [`News`] shows it.
     async fn woken(&self) {
         std::future::pending().await
+    }
+
+    /// The store as one whose sessions can move to another, if they can.
+    fn movable(&self) -> Option<&dyn Movable> {
+        None
     }
 
     /// Finishes what is under way and lets go of what it holds. Later calls fail.

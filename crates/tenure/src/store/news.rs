@@ -2,6 +2,7 @@
 
 use crate::clock::Timestamp;
 use crate::event::{Event, Position};
+use crate::store::EventPage;
 
 /// What is new in the logs of a store that several nodes share: see
 /// [`Store::news`](super::Store::news).
@@ -27,6 +28,10 @@ use crate::event::{Event, Position};
 /// assert_eq!(news.server, server, "the same server with the same history");
 /// let Tail { partition, events, is_end, gap, .. } = &news.tails[0];
 /// assert_eq!((*partition, events[0].body.kind, *is_end, *gap), (0, EventKind::Created, true, false));
+///
+/// // A store of one log makes it of a page of that.
+/// let page = store.events(0, None, 100).await?;
+/// assert_eq!(News::of_one_log(news.now, server, tails[0].next, news.tails[0].next, page), news);
 /// # Ok(()) }
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -41,6 +46,20 @@ pub struct News<E = Event> {
     pub confirmed: bool,
     /// The partitions with something new; in all others the log still ends where it was asked from.
     pub tails: Vec<Tail<E>>,
+}
+
+impl News {
+    /// The news of a store of one log that nobody shares, which ends at `end`: `page` is what there is
+    /// `from` the position that was asked from.
+    pub fn of_one_log(now: Timestamp, server: u64, from: Position, end: Position, page: EventPage) -> Self {
+        let (events, gap) = match page {
+            EventPage::Events(events) => (events, false),
+            EventPage::Truncated { .. } => (Vec::new(), true),
+        };
+        let next = if gap { end } else { events.last().map_or(from, |event| event.position) };
+        let tail = Tail { partition: 0, events, next, is_end: next >= end, gap };
+        Self { now, server, confirmed: true, tails: vec![tail] }
+    }
 }
 
 /// What is new in the log of one partition, as part of [`News`].

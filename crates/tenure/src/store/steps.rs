@@ -101,6 +101,7 @@
 //! ```
 
 use super::StoreError;
+use super::movable::{Item, KnownUser};
 use super::operation::{EndedSessions, Mutation, Operation, Outcome, Owner, Replay, Reply, UserRecord};
 use super::recent_ends::RecentEnds;
 use super::rules::{self, Step, Written};
@@ -109,6 +110,9 @@ use crate::event::{EventBody, EventKind};
 use crate::id::{OperationId, Realm, SessionId, UserId};
 use crate::reason::{EndReason, Ending};
 use crate::record::{Admission, NewSession, Record, Refusal};
+
+/// What the receipt of a user's [`RecentEnds`] names as its session.
+pub const NO_SESSION: SessionId = SessionId::from_bytes([0; 16]);
 
 /// What a store holds, locked for one atomic step. No step reads what it has written before. The
 /// [module](self) shows one.
@@ -307,7 +311,7 @@ fn once<T: Tables>(
     }
     let ended = EndedSessions::now(work(tables)?);
     recent.add(operation.id, &ended);
-    let replay = Replay { session: SessionId::from_bytes([0; 16]), receipt: recent.receipt() };
+    let replay = Replay { session: NO_SESSION, receipt: recent.receipt() };
     tables.keep_receipt(key, replay)?;
     Ok(ended)
 }
@@ -336,6 +340,51 @@ pub fn end<T: Tables>(tables: &mut T, record: Record, ending: Ending) -> Result<
     let (record, event) = rules::end(record, ending, None, tables.now());
     tables.put(record)?;
     tables.append(event)
+}
+
+/// Takes items of another store as they are: [`Movable::import`](super::Movable::import). Gives how many
+/// were not there yet or were different.
+///
+/// # Errors
+/// Those of the tables.
+pub fn import<'i, T: Tables>(
+    tables: &mut T,
+    items: impl IntoIterator<Item = &'i Item>,
+) -> Result<u64, T::Error> {
+    let mut changed = 0;
+    for item in items {
+        let is_new = match item {
+            Item::Session(record) => {
+                let is_new = tables.session(record.id)?.as_ref() != Some(record);
+                if is_new {
+                    tables.put(Record::clone(record))?;
+                }
+                is_new
+            }
+            Item::User(known) => {
+                let KnownUser { realm, user, record, recent_ends } = &**known;
+                let is_new = tables.user(realm, user)? != *record;
+                if is_new {
+                    tables.put_user(realm, user, record.clone())?;
+                }
+                let recent = Replay { session: NO_SESSION, receipt: recent_ends.clone() };
+                leave(tables, RecentEnds::key(realm, user), &recent)? || is_new
+            }
+            Item::Receipt { operation, replay } => leave(tables, *operation, replay)?,
+        };
+        changed += u64::from(is_new);
+    }
+    Ok(changed)
+}
+
+/// Leaves a receipt if there is none like it. Gives whether there was none.
+fn leave<T: Tables>(tables: &mut T, operation: OperationId, replay: &Replay) -> Result<bool, T::Error> {
+    let there = tables.receipt(operation)?;
+    let is_new = there.map_or(!replay.receipt.is_empty(), |there| there != *replay);
+    if is_new {
+        tables.keep_receipt(operation, replay.clone())?;
+    }
+    Ok(is_new)
 }
 
 fn carry_out<T: Tables>(

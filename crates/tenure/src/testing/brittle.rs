@@ -12,8 +12,8 @@ use crate::id::{OperationId, Route, SessionId};
 use crate::reason::Ending;
 use crate::record::{Admission, NewSession, Record};
 use crate::store::{
-    Context, EndedSessions, Engine, EventPage, Mutation, News, Opened, Operation, Owner, Page, PageRequest,
-    Replay, Reply, Store, StoreError, StoreInfo, Sweep, Swept, Touch, UserRecord,
+    Context, EndedSessions, Engine, EventPage, Movable, Mutation, News, Opened, Operation, Owner, Page,
+    PageRequest, Replay, Reply, Store, StoreError, StoreInfo, Sweep, Swept, Touch, UserRecord,
 };
 
 /// An engine before whose store faults are put. [`Faults::before`] makes it.
@@ -224,6 +224,10 @@ impl Store for BrittleStore {
 
     async fn woken(&self) {
         self.real.woken().await;
+    }
+
+    fn movable(&self) -> Option<&dyn Movable> {
+        self.real.movable()
     }
 
     async fn close(&self) {

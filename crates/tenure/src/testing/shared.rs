@@ -50,6 +50,12 @@ impl fmt::Debug for Replica {
 }
 
 impl SharedMemory {
+    /// Another store, empty and apart, with the same master key. [`Move`](crate::Move) shows it.
+    #[must_use]
+    pub fn another(&self) -> Self {
+        Self { store: Arc::default(), key: self.key.clone() }
+    }
+
     /// What a replica has that has heard of all until now; of a store that nobody has opened, nothing.
     pub fn replica(&self) -> Option<Replica> {
         self.opened().as_ref().map(|store| Replica(store.replica()))

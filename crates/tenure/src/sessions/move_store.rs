@@ -1,0 +1,366 @@
+//! Moving all sessions to another store, while they are in use.
+
+mod census;
+mod pass;
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::Sessions;
+use super::core::Core;
+use crate::clock::{SteadyClock, SystemClock};
+use crate::error::Error;
+use crate::id::OperationId;
+use crate::keys::Keys;
+use crate::random::{Random, SystemRandom};
+use crate::store::{Context, Engine, Fence, Movable, Opened, Part, Phase, Store, StoreError};
+use census::Census;
+use pass::{Lease, Pass};
+
+/// How often it begins anew because the old store was not kept frozen.
+const TRIES: u32 = 3;
+
+/// With how few events left the old store is frozen.
+const CLOSE_BEHIND: u64 = 200;
+
+/// How often the log is followed at the most before that.
+const ROUNDS: u32 = 100;
+
+/// A move of everything in one store to another, of whatever engine: [`Sessions::move_to`] prepares it
+/// from a running application, [`Move::between`] without one.
+///
+/// The new store is opened with the same master key, so tokens stay valid. Everything is copied while
+/// the old store is in use, and what happens meanwhile is followed by its log. Then the old store is
+/// frozen: checks go on, and what would write is refused as [`StoreError::Unavailable`]. Everything is
+/// compared once more and mended, counted, and summed up on both sides; only if both are the same is the
+/// old store shut for good and the new one opened. The events stay in the old store.
+///
+/// It may be stopped at any time, by dropping the future too, and [`run`](Self::run) again: what is
+/// there already is only compared. A freeze ends by itself after half a minute.
+///
+/// # Example: from memory to a store of one's own
+/// ```
+/// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// use std::time::Duration;
+/// use tenure::testing::SharedMemory;
+/// use tenure::{Check, Move, MoveProgress, MoveStage, Moved, Sessions, SignIn};
+///
+/// let (old, new) = (SharedMemory::default(), SharedMemory::default());
+/// # let new = old.another();
+/// let sessions = Sessions::open(old.clone()).await?;
+/// let token = sessions.sign_in(None, SignIn::password("u_1".parse()?)).await?.token;
+///
+/// let house: Move = sessions.move_to(new.clone(), "the new store").await?.bound(Duration::from_millis(20));
+/// let moved: Moved = house
+///     .run(|progress: &MoveProgress| {
+///         let MoveProgress { stage, done, differed, behind } = progress;
+///         println!("{stage:?}: {done} looked at, {differed} written, {behind} events behind");
+///         assert_ne!(*stage, MoveStage::HandingOver, "unless it was interrupted there before");
+///     })
+///     .await?;
+/// assert_eq!((moved.sessions, moved.users), (1, 0));
+/// assert!(moved.frozen <= moved.took);
+///
+/// // The old store serves nobody any more, and the new one takes the same token.
+/// assert!(sessions.ready().await.is_err());
+/// assert!(Sessions::open(old).await.is_err());
+/// let sessions = Sessions::open(new).await?;
+/// let verdict = sessions.check(token.expose().as_bytes(), &Check::signed_in()).await?;
+/// assert_eq!(verdict.as_str(), "ok");
+/// # Ok(()) }
+/// ```
+///
+/// # Example: a move that is called off
+/// ```
+/// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// use tenure::testing::SharedMemory;
+/// use tenure::{Move, Sessions};
+///
+/// let old = SharedMemory::default();
+/// let house = Move::between(old.clone(), old.another(), "another store").await?;
+/// house.call_off().await?;
+/// assert!(house.run(|_| ()).await.is_err(), "the other store has to be emptied first");
+/// Sessions::open(old).await?;
+/// house.close().await;
+/// # Ok(()) }
+/// ```
+pub struct Move {
+    source: Arc<dyn Store>,
+    target: Arc<dyn Store>,
+    to: String,
+    keys: Keys,
+    clock: Arc<SteadyClock>,
+    random: Arc<dyn Random>,
+    bound: Duration,
+    /// The sessions that are served from the old store by this process.
+    core: Option<Arc<Core>>,
+}
+
+/// What a [`Move`] is doing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum MoveStage {
+    /// It copies everything.
+    Copying,
+    /// It follows what happened meanwhile.
+    Following,
+    /// The old store is frozen, and everything is compared.
+    Comparing,
+    /// Both are the same, and nodes let go of the old one.
+    HandingOver,
+}
+
+/// How far a [`Move`] is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct MoveProgress {
+    /// What it does.
+    pub stage: MoveStage,
+    /// How many sessions, users and receipts it has looked at in this stage.
+    pub done: u64,
+    /// How many of them the new store did not have, or had otherwise.
+    pub differed: u64,
+    /// How many events the new store was behind at the last look.
+    pub behind: u64,
+}
+
+/// What a [`Move`] came to. Both stores were the same when the old one was shut.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Moved {
+    /// How many sessions were alive.
+    pub sessions: u64,
+    /// How many users there was something to be known of.
+    pub users: u64,
+    /// The sum over both, for the record.
+    pub checksum: u64,
+    /// For how long nobody could write.
+    pub frozen: Duration,
+    /// How long all of it took.
+    pub took: Duration,
+}
+
+impl fmt::Debug for Move {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Move").field("to", &self.to).finish_non_exhaustive()
+    }
+}
+
+impl Sessions {
+    /// Prepares a move of all sessions, of all realms, to another store. `name` is what operators call
+    /// it: those who open the old store later are told it, so it holds no password.
+    ///
+    /// # Errors
+    /// Configuration when the new store has another master key, or cannot take sessions.
+    pub async fn move_to(&self, engine: impl Engine, name: impl Into<String>) -> Result<Move, Error> {
+        let core = Arc::clone(&self.core);
+        let context = Context { clock: Arc::new(core.clock.beside()), random: Arc::clone(&core.random) };
+        let opened = Box::new(engine).open(context).await?;
+        let house = Move {
+            source: Arc::clone(&core.store),
+            target: opened.store,
+            to: name.into(),
+            keys: Keys::derive(&opened.master_key),
+            clock: Arc::clone(&core.clock),
+            random: Arc::clone(&core.random),
+            bound: core.bound,
+            core: Some(Arc::clone(&core)),
+        };
+        house.checked(&core.keys).await
+    }
+}
+
+impl Move {
+    /// Prepares a move between two stores that this process does not serve. Nodes may serve the old one
+    /// meanwhile, if it is one that nodes share.
+    ///
+    /// # Errors
+    /// As for [`Sessions::move_to`].
+    pub async fn between(from: impl Engine, to: impl Engine, name: impl Into<String>) -> Result<Self, Error> {
+        let context = || Context::new(Arc::new(SystemClock), Arc::new(SystemRandom));
+        let here = context();
+        let Opened { store: source, master_key } = Box::new(from).open(here.clone()).await?;
+        let opened = Box::new(to).open(context()).await?;
+        let house = Self {
+            source,
+            target: opened.store,
+            to: name.into(),
+            keys: Keys::derive(&opened.master_key),
+            clock: here.clock,
+            random: here.random,
+            bound: Duration::from_secs(1),
+            core: None,
+        };
+        house.checked(&Keys::derive(&master_key)).await
+    }
+
+    /// The largest [bound](crate::Builder::bound) of the nodes that serve the old store; that of the
+    /// sessions it was prepared from, or one second.
+    #[must_use]
+    pub fn bound(mut self, bound: Duration) -> Self {
+        self.bound = bound;
+        self
+    }
+
+    async fn checked(self, keys: &Keys) -> Result<Self, Error> {
+        let fits = if self.keys.are(keys) {
+            self.ends().map(drop)
+        } else {
+            Err(StoreError::Configuration(
+                "the new store has another master key, so no token would be valid there; open it with the same"
+                    .into(),
+            ))
+        };
+        if let Err(error) = fits {
+            self.target.close().await;
+            return Err(error.into());
+        }
+        Ok(self)
+    }
+
+    fn ends(&self) -> Result<(&dyn Movable, &dyn Movable), StoreError> {
+        let cannot =
+            |which| StoreError::Configuration(format!("the {which} store is of an engine that cannot move"));
+        let source = self.source.movable().ok_or_else(|| cannot("old"))?;
+        Ok((source, self.target.movable().ok_or_else(|| cannot("new"))?))
+    }
+
+    /// Moves everything, and tells `watch` how it goes. When it is done, the old store is shut: open the
+    /// new one.
+    ///
+    /// # Errors
+    /// Those of the stores. Configuration when the new store is not empty and no move to it was begun,
+    /// or both are not the same in the end; the old store is in use then as before.
+    pub async fn run(&self, watch: impl Fn(&MoveProgress) + Send + Sync) -> Result<Moved, Error> {
+        let (source, target) = self.ends()?;
+        let began = self.clock.running();
+        let pass = |stage| Pass::new(self, stage, &watch);
+        let of = match (source.phase().await?, target.phase().await?) {
+            (Phase::Moved { of, .. }, Phase::Arrived { of: there }) if of == there => {
+                pass(MoveStage::HandingOver).report();
+                let census = Census::of(target).await?;
+                self.hand_over(target).await?;
+                return Ok(census.moved(Duration::ZERO, self.clock.running().saturating_sub(began)));
+            }
+            (Phase::Leaving { of }, Phase::Arriving { of: there } | Phase::Arrived { of: there })
+                if of == there =>
+            {
+                of
+            }
+            (Phase::Open | Phase::Leaving { .. }, Phase::Open) if Census::is_empty(target).await? => {
+                OperationId::random(&*self.random)
+            }
+            (Phase::Moved { to, .. }, _) => {
+                return Err(
+                    StoreError::Blocked(format!("the sessions of the old store have moved to {to}")).into()
+                );
+            }
+            _ => {
+                return Err(StoreError::Configuration(
+                    "the new store is not empty, and no copy of the old one was begun there; give an empty one".into(),
+                )
+                .into());
+            }
+        };
+        source.set_phase(&Phase::Leaving { of }).await?;
+        target.set_phase(&Phase::Arriving { of }).await?;
+        let mut followed = self.tails().await?;
+        let mut copying = pass(MoveStage::Copying);
+        for part in Part::ALL {
+            copying.copy(part, None).await?;
+        }
+        let mut following = pass(MoveStage::Following);
+        for _ in 0..ROUNDS {
+            if following.follow(&mut followed).await? <= CLOSE_BEHIND {
+                break;
+            }
+        }
+        for _ in 0..TRIES {
+            let frozen = self.clock.running();
+            let shut = self.shut(of, pass(MoveStage::Comparing)).await;
+            if !matches!(shut, Ok(Some(_)))
+                && let Err(error) = source.fence(Fence::Lift).await
+            {
+                tracing::warn!(%error, "the old store stays frozen for half a minute");
+            }
+            if let Some(census) = shut? {
+                source.set_phase(&Phase::Moved { of, to: self.to.clone() }).await?;
+                self.hand_over(target).await?;
+                let now = self.clock.running();
+                return Ok(census.moved(now.saturating_sub(frozen), now.saturating_sub(began)));
+            }
+        }
+        Err(StoreError::Unavailable(
+            "the old store could not be kept frozen; try again at a quieter time".into(),
+        )
+        .into())
+    }
+
+    /// Freezes the old store, makes the new one the same, and shuts the old one. None if it thawed in
+    /// between.
+    async fn shut<W: Fn(&MoveProgress) + Send + Sync>(
+        &self,
+        of: OperationId,
+        mut comparing: Pass<'_, W>,
+    ) -> Result<Option<Census>, Error> {
+        let (source, target) = self.ends()?;
+        if let Some(core) = &self.core {
+            core.flush_touches().await?;
+        }
+        let mut lease = Lease::begin(source, &self.clock).await?;
+        let mut here = Census::default();
+        for part in Part::ALL {
+            match comparing.copy(part, Some(&mut lease)).await? {
+                Some(census) => here.add(&census),
+                None => return Ok(None),
+            }
+        }
+        let there = Census::of(target).await?;
+        if here != there {
+            return Err(StoreError::Corrupt(format!(
+                "the new store has {} live sessions and {} users where the old one has {} and {}, or others; \
+                 nothing was handed over",
+                there.sessions, there.users, here.sessions, here.users
+            ))
+            .into());
+        }
+        target.set_phase(&Phase::Arrived { of }).await?;
+        Ok(source.fence(Fence::Shut).await?.then_some(here))
+    }
+
+    /// Opens the new store, once no node answers from what it knew of the old one.
+    async fn hand_over(&self, target: &dyn Movable) -> Result<(), Error> {
+        if let Some(core) = &self.core {
+            core.cache.clear();
+        }
+        tokio::time::sleep(self.bound * 2).await;
+        if let Some(core) = &self.core {
+            self.target.touch(&core.activity.waiting()).await?;
+        }
+        Ok(target.set_phase(&Phase::Open).await?)
+    }
+
+    /// Gives up a move that was begun: the old store is as before, and the new one has to be emptied.
+    ///
+    /// # Errors
+    /// Those of the stores; Blocked when the new store is in use already.
+    pub async fn call_off(&self) -> Result<(), Error> {
+        let (source, target) = self.ends()?;
+        if matches!((source.phase().await?, target.phase().await?), (Phase::Moved { .. }, Phase::Open)) {
+            return Err(StoreError::Blocked(
+                "the new store is in use: it cannot be called off any more".into(),
+            )
+            .into());
+        }
+        target.set_phase(&Phase::CalledOff).await?;
+        source.fence(Fence::Lift).await?;
+        Ok(source.set_phase(&Phase::Open).await?)
+    }
+
+    /// Lets go of the new store, and of the old one if this process does not serve it.
+    pub async fn close(self) {
+        self.target.close().await;
+        if self.core.is_none() {
+            self.source.close().await;
+        }
+    }
+}
