@@ -231,6 +231,14 @@ impl Calls {
         }
     }
 
+    /// Sends commands about what there is once in a store.
+    ///
+    /// # Errors
+    /// Whether they may have been done.
+    pub(crate) async fn meta_commands(&self, commands: Pipeline) -> Result<Value, Failure> {
+        self.call(At::Meta, &Request::Commands(commands)).await.map(|(value, _)| value)
+    }
+
     /// Takes the turn that only one has, for so long at the most. Gives whether nobody else has it.
     ///
     /// # Errors
@@ -238,7 +246,7 @@ impl Calls {
     pub(crate) async fn take_turn(&self, turn: &[u8; 8], for_ms: u64) -> Result<bool, StoreError> {
         let mut commands = redis::pipe();
         commands.cmd("SET").arg(self.keys.turn()).arg(turn).arg("NX").arg("PX").arg(for_ms);
-        let said = self.call(At::Meta, &Request::Commands(commands)).await.map_err(Failure::of_read)?.0;
+        let said = self.meta_commands(commands).await.map_err(Failure::of_read)?;
         Ok(matches!(said, Value::Array(said) if said.first() == Some(&Value::Okay)))
     }
 
@@ -258,7 +266,7 @@ impl Calls {
     pub(crate) async fn publish(&self) -> Result<(), StoreError> {
         let mut commands = redis::pipe();
         commands.cmd("PUBLISH").arg(self.keys.channel()).arg("");
-        self.call(At::Meta, &Request::Commands(commands)).await.map_err(Failure::of_read).map(drop)
+        self.meta_commands(commands).await.map_err(Failure::of_read).map(drop)
     }
 
     /// Sends it over one connection, after making sure that the server's log is this server's.
@@ -376,7 +384,7 @@ impl Calls {
         }
         // Reads, but is not taken by a replica.
         commands.cmd("GETEX").arg(&key);
-        match self.call(At::Meta, &Request::Commands(commands)).await.map_err(Failure::of_write)?.0 {
+        match self.meta_commands(commands).await.map_err(Failure::of_write)? {
             Value::Array(said) => match said.last() {
                 Some(Value::BulkString(text)) => Meta::read(text).map(Some),
                 Some(Value::Nil) => Ok(None),

@@ -13,6 +13,7 @@ use crate::calls::Calls;
 use crate::connect::{field, identity};
 use crate::error::{Excuse, Failure, excuse, odd};
 use crate::link::{Link, Request};
+use crate::moving::is_shut;
 
 /// Where the log of a partition ends.
 pub(crate) struct Head {
@@ -24,6 +25,8 @@ pub(crate) struct Head {
     pub(crate) latest: Timestamp,
     /// Which server says so, and of which history.
     pub(crate) server: String,
+    /// What it had has moved to another store.
+    pub(crate) shut: bool,
 }
 
 impl Calls {
@@ -50,7 +53,8 @@ impl Calls {
     pub(crate) async fn heads(&self, link: &Link, partitions: &[u16]) -> Result<Vec<Head>, StoreError> {
         let mut commands = redis::pipe();
         for partition in partitions {
-            commands.cmd("HMGET").arg(self.keys.head(*partition)).arg("epoch").arg("seq").arg("latest");
+            let head = commands.cmd("HMGET").arg(self.keys.head(*partition));
+            head.arg("epoch").arg("seq").arg("latest").arg("barrier");
         }
         commands.cmd("TIME").cmd("INFO").arg("replication");
         let said = link.ask(&Request::Commands(commands), false, false).await.map_err(Failure::of_read)?;
@@ -74,7 +78,7 @@ impl Calls {
         let each = partitions.iter().zip(heads).map(|(partition, head)| {
             let Value::Array(head) = head else { return Err(odd()) };
             match head.as_slice() {
-                [Value::BulkString(epoch), sequence, latest] => Ok(Head {
+                [Value::BulkString(epoch), sequence, latest, barrier] => Ok(Head {
                     partition: *partition,
                     end: Position {
                         epoch: u64::from_be_bytes(epoch.as_slice().try_into().map_err(|_| odd())?),
@@ -83,6 +87,7 @@ impl Calls {
                     latest: Timestamp::from_millis(number(latest)?),
                     now: Timestamp::from_millis(clock.max(number(latest)?)),
                     server: link.identity.clone(),
+                    shut: is_shut(barrier),
                 }),
                 _ => {
                     // The next call begins it anew.

@@ -41,6 +41,11 @@ impl Keys {
         format!("{}:{{meta}}", self.prefix)
     }
 
+    /// The key that says what the store is in a move of its sessions.
+    pub(crate) fn phase(&self) -> String {
+        format!("{}:{{meta}}phase", self.prefix)
+    }
+
     /// The key of the turn that only one has.
     pub(crate) fn turn(&self) -> String {
         format!("{}:{{meta}}turn", self.prefix)

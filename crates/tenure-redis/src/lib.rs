@@ -17,6 +17,7 @@ mod heart;
 mod keys;
 mod link;
 mod meta;
+mod moving;
 mod news;
 mod open;
 mod options;

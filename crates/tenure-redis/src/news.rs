@@ -1,12 +1,13 @@
 //! The logs, and what is new in them.
 
 use std::hash::{DefaultHasher, Hash, Hasher};
+use std::sync::atomic::Ordering;
 
 use futures_util::future::{join_all, try_join_all};
 use redis::Value;
 use tenure::clock::Timestamp;
 use tenure::event::Position;
-use tenure::store::{News, StoreError, Tail};
+use tenure::store::{Barrier, News, StoreError, Tail};
 use tenure_shared::{Entry, LogPage};
 
 use crate::answer::{array, integer};
@@ -59,6 +60,11 @@ impl RedisPlace {
         let (confirmed, heads) = tokio::join!(confirmed, heads);
         let mut heads: Vec<Head> = heads?.into_iter().flatten().collect();
         heads.sort_unstable_by_key(|head| head.partition);
+        let shut = heads.iter().any(|head| head.shut);
+        self.shut.store(shut, Ordering::Relaxed);
+        if shut {
+            return Err(Barrier::shut());
+        }
         let mut server = DefaultHasher::new();
         for head in &heads {
             (&head.server, head.end.epoch).hash(&mut server);

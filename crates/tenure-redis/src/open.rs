@@ -88,7 +88,7 @@ pub(crate) async fn open(
     calls.is_open.store(true, Ordering::Relaxed);
     let calls = Arc::new(calls);
     let wake = Wake::start(&calls);
-    Ok(RedisPlace { calls, guests: Guests::default(), wake, durable })
+    Ok(RedisPlace { calls, guests: Guests::default(), wake, durable, shut: AtomicBool::new(false) })
 }
 
 impl Calls {

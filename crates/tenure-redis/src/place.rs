@@ -1,7 +1,7 @@
 //! The place: what is asked of it, as calls.
 
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -10,13 +10,14 @@ use redis::Value;
 use tenure::SessionId;
 use tenure::clock::Timestamp;
 use tenure::event::Position;
-use tenure::store::{News, PageRequest, StoreError, StoreInfo};
-use tenure_shared::{Entry, LogPage, Place, Prune, Row, Touched, View, Want, Write, Wrote};
+use tenure::store::{Barrier, Fence, News, PageRequest, Part, StoreError, StoreInfo};
+use tenure_shared::{Entry, Kept, LogPage, Place, Prune, Row, Touched, View, Want, Write, Wrote};
 
 use crate::answer::{array, integer};
 use crate::calls::{Calls, Word};
 use crate::error::{Failure, odd};
 use crate::guests::Guests;
+use crate::moving::is_shut;
 use crate::pack;
 use crate::script::{PRUNE, RELEASE, TOUCH, VIEW, WRITE, WRITE_ALWAYS};
 use crate::wake::Wake;
@@ -33,6 +34,8 @@ pub(crate) struct RedisPlace {
     pub(crate) guests: Guests,
     pub(crate) wake: Wake,
     pub(crate) durable: bool,
+    /// Its sessions have moved, as the last news said.
+    pub(crate) shut: AtomicBool,
 }
 
 impl RedisPlace {
@@ -46,9 +49,15 @@ impl RedisPlace {
         commands.cmd("HGET").arg(self.calls.keys.head(partition)).arg("latest").cmd("TIME");
         // Reads like GET, but counts as a command that writes: a replica refuses it.
         commands.cmd("GETEX").arg(self.calls.keys.session(partition, id.as_bytes()));
+        commands.cmd("HGET").arg(self.calls.keys.head(partition)).arg("barrier");
         let (said, link) = self.calls.commands_at(partition, word, commands).await?;
         let said = array(said)?;
-        let [latest, Value::Array(time), row] = said.as_slice() else { return Err(Failure::Refused(odd())) };
+        let [latest, Value::Array(time), row, barrier] = said.as_slice() else {
+            return Err(Failure::Refused(odd()));
+        };
+        if is_shut(barrier) {
+            return Err(Failure::Refused(Barrier::shut()));
+        }
         let [seconds, micros] = time.as_slice() else { return Err(Failure::Refused(odd())) };
         let now = (integer(seconds)? * 1_000 + integer(micros)? / 1_000).max(integer(latest)?);
         let sessions = match row {
@@ -85,6 +94,9 @@ impl RedisPlace {
         let word = Word::for_what(want.essential);
         let asked = self.calls.script_at(want.partition, word, &VIEW, own, args).await;
         let (said, link) = asked.map_err(Failure::of_read)?;
+        if said == Value::BulkString(b"SHUT".to_vec()) {
+            return Err(Barrier::shut());
+        }
         let said = array(said).map_err(Failure::of_read)?;
         let [now, guests, Value::Array(rows), Value::Array(owned), Value::Array(cells), held] =
             said.as_slice()
@@ -163,6 +175,8 @@ impl Place for RedisPlace {
             Value::Int(2) => Wrote::Busy,
             Value::Int(3) => Wrote::Late,
             Value::Int(4) => Wrote::TooManyGuests,
+            Value::Int(5) => return Err(Barrier::frozen()),
+            Value::Int(6) => return Err(Barrier::shut()),
             _ => return Err(odd()),
         };
         if wrote == Wrote::Done {
@@ -196,10 +210,12 @@ impl Place for RedisPlace {
     }
 
     async fn due(&self, until: Timestamp, limit: usize) -> Result<Vec<Row>, StoreError> {
+        self.must_not_be_shut()?;
         self.first_due(until, limit).await
     }
 
     async fn page(&self, request: &PageRequest, limit: usize) -> Result<Vec<Row>, StoreError> {
+        self.must_not_be_shut()?;
         self.next_of_realm(request, limit).await
     }
 
@@ -250,6 +266,22 @@ impl Place for RedisPlace {
         self.wake.woken().await;
     }
 
+    async fn export(&self, part: Part, after: Option<&[u8]>, limit: usize) -> Result<Kept, StoreError> {
+        self.export_part(part, after, limit).await
+    }
+
+    async fn fence(&self, fence: Fence, now: Option<Timestamp>) -> Result<bool, StoreError> {
+        self.raise(fence, now).await
+    }
+
+    async fn phase(&self) -> Result<Option<Vec<u8>>, StoreError> {
+        self.calls.phase().await
+    }
+
+    async fn set_phase(&self, phase: &[u8]) -> Result<(), StoreError> {
+        self.calls.set_phase(phase).await
+    }
+
     async fn close(&self) {
         self.calls.is_closed.store(true, Ordering::Relaxed);
         self.wake.close();
@@ -266,7 +298,7 @@ impl RedisPlace {
             sessions.chain(write.of_owner.iter().flat_map(|(_, all)| all.iter().map(|(id, _)| *id)));
         let cells =
             write.cells_seen.iter().map(|(key, _)| *key).chain(write.put_cells.iter().map(|cell| cell.key));
-        [b"d", b"r", b"o", b"t", b"e"]
+        [b"d", b"r", b"o", b"t", b"u", b"e"]
             .iter()
             .map(|name| [base, *name].concat())
             .chain(sessions.map(|id| self.calls.keys.session(write.partition, id.as_bytes())))

@@ -15,7 +15,7 @@ use crate::place::RedisPlace;
 use crate::script::FORGET;
 
 /// Where in the members of an index the id begins.
-const IN_DUE: usize = 0;
+pub(crate) const IN_DUE: usize = 0;
 const IN_REALM: usize = 8;
 
 impl RedisPlace {
@@ -96,7 +96,7 @@ impl RedisPlace {
     }
 
     /// The beginning of a question about a partition: only its primary answers, and only if it is there.
-    fn asking(&self, partition: u16) -> Pipeline {
+    pub(crate) fn asking(&self, partition: u16) -> Pipeline {
         let mut commands = redis::pipe();
         let keys = &self.calls.keys;
         commands.cmd("HGET").arg(keys.head(partition)).arg("seq");
@@ -104,7 +104,7 @@ impl RedisPlace {
         commands
     }
 
-    async fn members(
+    pub(crate) async fn members(
         &self,
         partition: u16,
         word: Word,
@@ -116,7 +116,7 @@ impl RedisPlace {
     }
 
     /// The rows of members of an index. A session that is not there is taken out of it.
-    async fn rows(
+    pub(crate) async fn rows(
         &self,
         members: Vec<(u16, Vec<u8>)>,
         index: &str,
@@ -166,7 +166,7 @@ impl RedisPlace {
 }
 
 /// A score as a whole number.
-fn score_of(value: &Value) -> Result<u64, StoreError> {
+pub(crate) fn score_of(value: &Value) -> Result<u64, StoreError> {
     match value {
         Value::BulkString(digits) => {
             let number = std::str::from_utf8(digits).ok().and_then(|digits| digits.parse::<f64>().ok());

@@ -33,6 +33,10 @@ pub(crate) static FORGET: LazyLock<Script> =
 /// Tries whether the user may do what the others do.
 pub(crate) static RIGHTS: LazyLock<Script> =
     LazyLock::new(|| Script::new(include_str!("lua/rights.lua"), ""));
+
+/// Keeps everybody from writing in a partition.
+pub(crate) static FENCE: LazyLock<Script> = LazyLock::new(|| Script::new(include_str!("lua/fence.lua"), ""));
+
 /// Lets go of a partition.
 pub(crate) static RELEASE: LazyLock<Script> =
     LazyLock::new(|| Script::new(include_str!("lua/release.lua"), ""));

@@ -6,6 +6,10 @@ if now == 0 then
     now = tonumber(time[1]) * 1000 + math.floor(tonumber(time[2]) / 1000)
     now = math.max(now, tonumber(redis.call('HGET', KEYS[1], 'latest') or '0'))
 end
+local barrier = tonumber(redis.call('HGET', KEYS[1], 'barrier') or '0')
+if barrier > now then
+    return barrier == 9007199254740991 and 6 or 5
+end
 local touches = ARGV[3]
 for from = 1, #touches, 24 do
     local key = base .. 's' .. string.sub(touches, from, from + 15)

@@ -1,9 +1,12 @@
 -- KEYS: the head, the guests. ARGV: the beginning of all keys, what is wanted.
 local base, want = ARGV[1], cmsgpack.unpack(ARGV[2])
 local sessions, owner, cells, guests, holder, for_ms = unpack(want)
-local head = redis.call('HMGET', KEYS[1], 'seq', 'latest', 'holder', 'until')
+local head = redis.call('HMGET', KEYS[1], 'seq', 'latest', 'holder', 'until', 'barrier')
 if not head[1] then
     return 'GONE'
+end
+if head[5] == '9007199254740991' then
+    return 'SHUT'
 end
 local now = math.max(clock, tonumber(head[2]))
 local held = 1

@@ -3,7 +3,7 @@
 local base = ARGV[1]
 local decided, is_the_time, max_delay, holder, seen, owner, owned, cells_seen, put, reschedule, remove,
     put_cells, events, guests, max_guests, others, max_log = unpack(cmsgpack.unpack(ARGV[2]))
-local head = redis.call('HMGET', KEYS[1], 'seq', 'latest', 'holder', 'until')
+local head = redis.call('HMGET', KEYS[1], 'seq', 'latest', 'holder', 'until', 'barrier')
 if not head[1] then
     return 'GONE'
 end
@@ -15,6 +15,10 @@ end
 local at = math.max(is_the_time == 1 and decided or clock, tonumber(head[2]))
 if is_the_time == 0 and math.abs(at - decided) > max_delay then
     return 3
+end
+local barrier = tonumber(head[5] or '0')
+if barrier > at then
+    return barrier == 9007199254740991 and 6 or 5
 end
 
 -- A row begins with: class 1, due 8, seen 8, idle 8, deadline 8, revision 8, realm 8, owner 16.
@@ -126,9 +130,8 @@ end
 for _, cell in ipairs(put_cells) do
     local name, value, written, passing = unpack(cell)
     redis.call('SET', base .. name, value)
-    if passing == 1 then
-        redis.call('ZADD', base .. 't', written, name)
-    end
+    -- What passes is forgotten in the order of time; the names of the others are kept to find them.
+    redis.call('ZADD', base .. (passing == 1 and 't' or 'u'), passing == 1 and written or 0, name)
 end
 local sequence = tonumber(head[1])
 for _, body in ipairs(events) do

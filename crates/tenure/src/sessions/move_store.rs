@@ -14,18 +14,15 @@ use crate::error::Error;
 use crate::id::OperationId;
 use crate::keys::Keys;
 use crate::random::{Random, SystemRandom};
-use crate::store::{Context, Engine, Fence, Movable, Opened, Part, Phase, Store, StoreError};
+use crate::store::{BOUND, Context, Engine, Fence, Movable, Opened, Part, Phase, Store, StoreError};
 use census::Census;
 use pass::{Lease, Pass};
 
 /// How often it begins anew because the old store was not kept frozen.
 const TRIES: u32 = 3;
 
-/// With how few events left the old store is frozen.
+/// With how few events left the old store is frozen; or earlier, when they do not become fewer.
 const CLOSE_BEHIND: u64 = 200;
-
-/// How often the log is followed at the most before that.
-const ROUNDS: u32 = 100;
 
 /// A move of everything in one store to another, of whatever engine: [`Sessions::move_to`] prepares it
 /// from a running application, [`Move::between`] without one.
@@ -153,7 +150,8 @@ impl Sessions {
     /// Configuration when the new store has another master key, or cannot take sessions.
     pub async fn move_to(&self, engine: impl Engine, name: impl Into<String>) -> Result<Move, Error> {
         let core = Arc::clone(&self.core);
-        let context = Context { clock: Arc::new(core.clock.beside()), random: Arc::clone(&core.random) };
+        let clock = Arc::new(core.clock.beside());
+        let context = Context { clock, random: Arc::clone(&core.random), bound: core.bound };
         let opened = Box::new(engine).open(context).await?;
         let house = Move {
             source: Arc::clone(&core.store),
@@ -187,7 +185,7 @@ impl Move {
             keys: Keys::derive(&opened.master_key),
             clock: here.clock,
             random: here.random,
-            bound: Duration::from_secs(1),
+            bound: BOUND,
             core: None,
         };
         house.checked(&Keys::derive(&master_key)).await
@@ -268,11 +266,15 @@ impl Move {
         for part in Part::ALL {
             copying.copy(part, None).await?;
         }
-        let mut following = pass(MoveStage::Following);
-        for _ in 0..ROUNDS {
-            if following.follow(&mut followed).await? <= CLOSE_BEHIND {
+        let copied = self.clock.running();
+        let (mut following, mut before) = (pass(MoveStage::Following), u64::MAX);
+        // For no longer than copying took: what is left then, the comparison finds.
+        while self.clock.running() <= copied + copied.saturating_sub(began) {
+            let (behind, is_end) = following.follow(&mut followed).await?;
+            if is_end && (behind <= CLOSE_BEHIND || behind >= before / 2) {
                 break;
             }
+            before = behind;
         }
         for _ in 0..TRIES {
             let frozen = self.clock.running();

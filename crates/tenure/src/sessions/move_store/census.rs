@@ -71,8 +71,16 @@ impl Census {
     /// Whether there is nothing in a store.
     pub(super) async fn is_empty(store: &dyn Movable) -> Result<bool, StoreError> {
         for part in Part::ALL {
-            if !store.export(part, None, 1).await?.items.is_empty() {
-                return Ok(false);
+            let mut after: Option<Vec<u8>> = None;
+            loop {
+                let page = store.export(part, after.as_deref(), 1).await?;
+                if !page.items.is_empty() {
+                    return Ok(false);
+                }
+                after = page.next;
+                if after.is_none() {
+                    break;
+                }
             }
         }
         Ok(true)

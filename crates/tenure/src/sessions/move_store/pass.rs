@@ -1,7 +1,10 @@
 //! Going over a store, and over what happened in it since.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 use std::time::Duration;
+
+use tokio::task::JoinSet;
 
 use super::census::Census;
 use super::{Move, MoveProgress, MoveStage};
@@ -14,8 +17,9 @@ use crate::store::{Fence, Item, KnownUser, Movable, Owner, Part, RecentEnds, Sto
 /// How many items are taken at once.
 pub(super) const PAGE: usize = 8_192;
 
-/// How many events are read at once.
+/// How many events are read at once, and how many sessions beside each other.
 const EVENTS: usize = 2_000;
+const BESIDE: usize = 32;
 
 /// For how long the old store is kept frozen, and how often that is made longer.
 const FROZEN_MS: u64 = 30_000;
@@ -95,10 +99,11 @@ impl<'a, W: Fn(&MoveProgress) + Send + Sync> Pass<'a, W> {
     }
 
     /// Brings over what happened after these positions, and moves them on. Gives how many events that
-    /// were; what the log does not tell any more, the comparison finds.
-    pub(super) async fn follow(&mut self, after: &mut [Option<Position>]) -> Result<u64, Error> {
+    /// were, and whether it was all; what the log does not tell any more, the comparison finds.
+    pub(super) async fn follow(&mut self, after: &mut [Option<Position>]) -> Result<(u64, bool), Error> {
         let news = patiently(|| self.house.source.news(after, EVENTS)).await?;
         let (mut sessions, mut users, mut count) = (BTreeSet::new(), BTreeSet::new(), 0);
+        let is_end = news.tails.iter().all(|tail| tail.is_end);
         for tail in news.tails {
             if let Some(position) = after.get_mut(usize::from(tail.partition)) {
                 *position = Some(tail.next);
@@ -113,10 +118,7 @@ impl<'a, W: Fn(&MoveProgress) + Send + Sync> Pass<'a, W> {
                 );
             }
         }
-        let mut items = Vec::new();
-        for id in sessions {
-            items.extend(self.house.session(id).await?);
-        }
+        let mut items = self.house.sessions(sessions).await?;
         for (realm, user) in users {
             items.push(self.house.user(realm, user).await?);
         }
@@ -124,7 +126,7 @@ impl<'a, W: Fn(&MoveProgress) + Send + Sync> Pass<'a, W> {
         self.progress.done += items.len() as u64;
         self.progress.behind = count;
         self.report();
-        Ok(count)
+        Ok((count, is_end))
     }
 }
 
@@ -146,8 +148,20 @@ impl Move {
         Ok(ends)
     }
 
-    async fn session(&self, id: SessionId) -> Result<Option<Item>, Error> {
-        Ok(patiently(|| self.source.load(id)).await?.map(|record| Item::Session(Box::new(record))))
+    /// Reads these sessions, several at once.
+    async fn sessions(&self, ids: BTreeSet<SessionId>) -> Result<Vec<Item>, Error> {
+        let (mut ids, mut reading, mut items) = (ids.into_iter(), JoinSet::new(), Vec::new());
+        loop {
+            for id in ids.by_ref().take(BESIDE - reading.len()) {
+                let store = Arc::clone(&self.source);
+                reading.spawn(async move { patiently(|| store.load(id)).await });
+            }
+            match reading.join_next().await {
+                Some(Ok(read)) => items.extend(read?.map(|record| Item::Session(Box::new(record)))),
+                Some(Err(_)) => return Err(Error::Bug("reading a session panicked; see the log")),
+                None => return Ok(items),
+            }
+        }
     }
 
     async fn user(&self, realm: Realm, user: UserId) -> Result<Item, Error> {

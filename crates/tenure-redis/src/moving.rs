@@ -1,0 +1,164 @@
+//! Moving out of Redis, and into it.
+
+use std::sync::atomic::Ordering;
+
+use futures_util::future::try_join_all;
+use redis::Value;
+use tenure::clock::Timestamp;
+use tenure::store::{Barrier, Fence, Part, StoreError};
+use tenure_shared::{CellKey, CellKind, Kept, Want};
+
+use crate::answer::{array, integer};
+use crate::calls::{Calls, Word};
+use crate::error::{Failure, odd};
+use crate::place::RedisPlace;
+use crate::scan::{IN_DUE, score_of};
+use crate::script::FENCE;
+
+/// How many names are read at once: a server does nothing else meanwhile.
+const AT_ONCE: usize = 500;
+
+/// Where an export goes on: in an index of a partition, after so many members of this score.
+#[derive(Clone, Copy, Default)]
+struct Spot {
+    partition: u16,
+    score: u64,
+    past: u64,
+}
+
+impl Spot {
+    fn read(bytes: Option<&[u8]>) -> Self {
+        let read = |bytes: &[u8]| {
+            let (partition, rest) = bytes.split_first_chunk::<2>()?;
+            let (score, past) = rest.split_first_chunk::<8>()?;
+            Some(Self {
+                partition: u16::from_be_bytes(*partition),
+                score: u64::from_be_bytes(*score),
+                past: u64::from_be_bytes(past.try_into().ok()?),
+            })
+        };
+        bytes.and_then(read).unwrap_or_default()
+    }
+
+    fn write(self) -> Vec<u8> {
+        [&self.partition.to_be_bytes()[..], &self.score.to_be_bytes(), &self.past.to_be_bytes()].concat()
+    }
+}
+
+impl RedisPlace {
+    pub(crate) async fn export_part(
+        &self,
+        part: Part,
+        after: Option<&[u8]>,
+        limit: usize,
+    ) -> Result<Kept, StoreError> {
+        let spot = Spot::read(after);
+        let (names, next) = self.names(part, spot, limit.min(AT_ONCE)).await?;
+        let next = next.map(Spot::write);
+        if part == Part::Sessions {
+            let members = names.into_iter().map(|name| (spot.partition, name)).collect();
+            return Ok(Kept { rows: self.rows(members, "d", IN_DUE, false).await?, next, ..Kept::default() });
+        }
+        let kind = if part == Part::Users { CellKind::User } else { CellKind::Receipt };
+        let key = |name: &Vec<u8>| {
+            let key = name.get(1..).and_then(|key| key.try_into().ok()).ok_or_else(odd)?;
+            Ok::<_, StoreError>(CellKey { kind, key })
+        };
+        let cells = names.iter().map(key).collect::<Result<Vec<_>, _>>()?;
+        let want = Want { partition: spot.partition, cells, ..Want::default() };
+        let cells = self.view_all(&want).await?.cells;
+        Ok(Kept {
+            cells: cells.into_iter().map(|cell| (spot.partition, cell)).collect(),
+            next,
+            ..Kept::default()
+        })
+    }
+
+    /// The next members of an index, and the spot after them.
+    async fn names(
+        &self,
+        part: Part,
+        spot: Spot,
+        limit: usize,
+    ) -> Result<(Vec<Vec<u8>>, Option<Spot>), StoreError> {
+        let index = match part {
+            Part::Sessions => 'd',
+            Part::Users => 'u',
+            Part::Receipts => 't',
+        };
+        let mut commands = self.asking(spot.partition);
+        let index = format!("{}{index}", self.calls.keys.base(spot.partition));
+        commands.cmd("ZRANGEBYSCORE").arg(index).arg(spot.score).arg("+inf");
+        commands.arg("WITHSCORES").arg("LIMIT").arg(spot.past).arg(limit);
+        let found = self.members(spot.partition, Word::Confirmed, commands).await?;
+        let (mut names, mut after) = (Vec::with_capacity(found.len() / 2), spot);
+        for pair in found.chunks_exact(2) {
+            let [Value::BulkString(name), score] = pair else { return Err(odd()) };
+            let score = score_of(score)?;
+            let past = if score == after.score { after.past + 1 } else { 1 };
+            after = Spot { score, past, ..after };
+            names.push(name.clone());
+        }
+        if names.len() == limit {
+            return Ok((names, Some(after)));
+        }
+        let partition = spot.partition + 1;
+        let next = (partition < self.calls.keys.partitions()).then(|| Spot { partition, ..Spot::default() });
+        Ok((names, next))
+    }
+
+    /// Raises or lifts the barrier of each partition.
+    pub(crate) async fn raise(&self, fence: Fence, now: Option<Timestamp>) -> Result<bool, StoreError> {
+        let (until, for_ms, if_fenced) = match fence {
+            Fence::Freeze { for_ms } => (None, for_ms, "0"),
+            Fence::Extend { for_ms } => (None, for_ms, "1"),
+            Fence::Shut => (Some(Barrier::SHUT), 0, "1"),
+            Fence::Lift => (Some(Barrier::default()), 0, "0"),
+        };
+        let until = until.map(|until| until.as_millis().to_string()).unwrap_or_default();
+        let now = now.map_or(0, Timestamp::as_millis).to_string();
+        let args = [until, for_ms.to_string(), if_fenced.to_owned(), now].map(String::into_bytes).to_vec();
+        let args = &args;
+        let each = (0..self.calls.keys.partitions()).map(|partition| async move {
+            let asked =
+                self.calls.script_at(partition, Word::Confirmed, &FENCE, Vec::new(), args.clone()).await;
+            let (said, link) = asked.map_err(Failure::of_write)?;
+            let raised = integer(&said).map_err(Failure::of_write)? == 1;
+            // A replica that takes over is to keep everybody away too.
+            self.calls.confirm_at(&link, partition).await?;
+            Ok::<_, StoreError>(raised)
+        });
+        Ok(try_join_all(each).await?.into_iter().all(|raised| raised))
+    }
+
+    /// Refuses what no partition is asked for, and that would tell of what has moved.
+    pub(crate) fn must_not_be_shut(&self) -> Result<(), StoreError> {
+        if self.shut.load(Ordering::Relaxed) { Err(Barrier::shut()) } else { Ok(()) }
+    }
+}
+
+impl Calls {
+    pub(crate) async fn phase(&self) -> Result<Option<Vec<u8>>, StoreError> {
+        let mut commands = redis::pipe();
+        commands.cmd("GETEX").arg(self.keys.phase());
+        match array(self.meta_commands(commands).await.map_err(Failure::of_read)?)
+            .map_err(Failure::of_read)?
+            .pop()
+        {
+            Some(Value::BulkString(phase)) => Ok(Some(phase)),
+            Some(Value::Nil) => Ok(None),
+            _ => Err(odd()),
+        }
+    }
+
+    pub(crate) async fn set_phase(&self, phase: &[u8]) -> Result<(), StoreError> {
+        let mut commands = redis::pipe();
+        commands.cmd("SET").arg(self.keys.phase()).arg(phase);
+        self.meta_commands(commands).await.map_err(Failure::of_write).map(drop)
+    }
+}
+
+/// Whether that is the barrier of a partition that is shut.
+pub(crate) fn is_shut(barrier: &Value) -> bool {
+    integer(barrier).is_ok_and(|until| until == Barrier::SHUT.as_millis())
+}

@@ -1,0 +1,114 @@
+//! A move that breaks off: the old store goes on, and the next try brings it to its end.
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use tenure::clock::TestClock;
+use tenure::store::{Fence, Phase, StoreError};
+use tenure::{Error, Move, MoveStage, NewGuest, Sessions};
+
+use super::house::{House, everything};
+use crate::support::{check, sign_in};
+
+/// Moves until this stage has reported `times`, and drops the future there.
+pub(super) async fn breaks_off(house: &Move, at: MoveStage, times: usize) {
+    let (seen, stopped) = (AtomicUsize::new(0), tokio::sync::Notify::new());
+    let watch = |progress: &tenure::MoveProgress| {
+        if progress.stage == at && seen.fetch_add(1, Ordering::Relaxed) + 1 >= times {
+            stopped.notify_one();
+        }
+    };
+    tokio::select! {
+        biased;
+        () = stopped.notified() => {}
+        done = house.run(watch) => panic!("it was to break off: {done:?}"),
+    }
+}
+
+async fn a_move_that_breaks_off_can_be_finished(from: House, to: House) {
+    let old = from.sessions().await;
+    let mut tokens = Vec::new();
+    for number in 0..50 {
+        tokens.push(sign_in(&old, &format!("u{number}")).await);
+    }
+    for (stage, times) in [(MoveStage::Copying, 1), (MoveStage::Following, 1), (MoveStage::Comparing, 1)] {
+        let house = old.move_to(to.engine(), "the other store").await.unwrap();
+        breaks_off(&house, stage, times).await;
+        // The old one answers, and takes writes again once the freeze is lifted or has ended.
+        assert_eq!(check(&old, &tokens[0]).await.unwrap().as_str(), "ok", "{stage:?}");
+        assert!(Sessions::open(to.engine()).await.unwrap_err().to_string().contains("copied into it"));
+        old.store().movable().unwrap().fence(Fence::Lift).await.unwrap();
+        tokens.push(sign_in(&old, &format!("after-{stage:?}")).await);
+        house.close().await;
+    }
+    let house = old.move_to(to.engine(), "the other store").await.unwrap();
+    let before = everything(&old).await;
+    house.run(|_| ()).await.unwrap();
+    house.close().await;
+    let new = to.sessions().await;
+    assert_eq!(everything(&new).await, before);
+    for token in &tokens {
+        assert_eq!(check(&new, token).await.unwrap().as_str(), "ok");
+    }
+    new.close().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn from_embedded_to_postgres() {
+    a_move_that_breaks_off_can_be_finished(House::embedded(), House::postgres()).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn from_postgres_to_redis() {
+    a_move_that_breaks_off_can_be_finished(House::postgres(), House::redis()).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn one_that_broke_off_between_both_stores_is_finished_without_serving_either() {
+    let (from, to) = (House::postgres(), House::redis());
+    let old = from.sessions().await;
+    let token = sign_in(&old, "ann").await;
+    let house = old.move_to(to.engine(), "the other store").await.unwrap();
+    breaks_off(&house, MoveStage::Comparing, 1).await;
+    // As if the process had died after the old store was shut.
+    let Phase::Leaving { of } = old.store().movable().unwrap().phase().await.unwrap() else {
+        panic!("it began")
+    };
+    house.run(|_| ()).await.unwrap();
+    house.close().await;
+    let new = to.sessions().await;
+    let there = new.store().movable().unwrap();
+    there.set_phase(&Phase::Arrived { of }).await.unwrap();
+    new.close().await.unwrap();
+    old.close().await.ok();
+    assert!(Sessions::open(from.engine()).await.is_err());
+    assert!(Sessions::open(to.engine()).await.unwrap_err().to_string().contains("not handed over"));
+
+    let house = Move::between(from.engine(), to.engine(), "the other store").await.unwrap();
+    let moved = house.run(|_| ()).await.unwrap();
+    house.close().await;
+    assert_eq!(moved.sessions, 1);
+    assert_eq!(check(&to.sessions().await, &token).await.unwrap().as_str(), "ok");
+}
+
+#[tokio::test]
+async fn a_store_that_thaws_meanwhile_is_not_believed_to_be_the_same() {
+    let (from, clock) = (House::memory(), TestClock::default());
+    let old =
+        Sessions::builder(from.engine()).clock(clock.clone()).without_background().open().await.unwrap();
+    let token = sign_in(&old, "ann").await;
+    let to = House::memory();
+    let house = old.move_to(to.engine(), "the other store").await.unwrap();
+    let late = |progress: &tenure::MoveProgress| {
+        if progress.stage == MoveStage::Comparing {
+            clock.advance(Duration::from_secs(31));
+        }
+    };
+    let error = house.run(late).await.unwrap_err();
+    assert!(matches!(&error, Error::Store(StoreError::Unavailable(_))), "{error}");
+    assert_eq!(check(&old, &token).await.unwrap().as_str(), "ok");
+    old.create_guest(NewGuest::default()).await.unwrap();
+    // At a quieter time.
+    house.run(|_| ()).await.unwrap();
+    assert!(check(&old, &token).await.is_err());
+}
