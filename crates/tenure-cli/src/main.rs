@@ -19,6 +19,7 @@ mod serve;
 mod sessions;
 mod signals;
 mod store;
+mod store_copy;
 mod store_url;
 
 use std::process::ExitCode;
@@ -50,6 +51,7 @@ async fn run(command: Command) -> anyhow::Result<Exit> {
             PolicyCommand::Check(args) => policy::check(&args),
         },
         Command::Store(command) => match command {
+            StoreCommand::Copy(args) => store_copy::copy(*args).await,
             StoreCommand::Verify { dir, json } => store::verify(dir, json).await,
             StoreCommand::Backup { dir, file, json } => store::backup(dir, file, json).await,
         },

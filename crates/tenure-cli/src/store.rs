@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use anyhow::{Context, Result};
 use serde_json::json;
+use tenure::store::Engine;
 use tenure::{Memory, Sessions};
 use tenure_embedded::Embedded;
 use tenure_postgres::Postgres;
@@ -17,15 +18,20 @@ use crate::store_url::StoreUrl;
 
 /// Opens the store that `settings` name, under their policy.
 pub(crate) async fn open(settings: &Settings) -> Result<Sessions> {
-    let builder = match &settings.store {
-        StoreUrl::Memory => Sessions::builder(Memory),
-        StoreUrl::Embedded(dir) => Sessions::builder(embedded(settings, dir.clone())),
-        StoreUrl::Postgres(address) => Sessions::builder(postgres(settings, address.expose())),
-        StoreUrl::Redis(address) => Sessions::builder(redis(settings, address.expose())),
-    };
+    let builder = Sessions::builder(engine(settings, &settings.store));
     let builder = builder.policy(settings.policy.clone()).cookie(settings.cookie.clone());
     let builder = builder.realm(settings.realm.clone());
     Ok(builder.open().await?)
+}
+
+/// The engine of the store at `url`, with the keys that `settings` name.
+pub(crate) fn engine(settings: &Settings, url: &StoreUrl) -> Box<dyn Engine> {
+    match url {
+        StoreUrl::Memory => Box::new(Memory),
+        StoreUrl::Embedded(dir) => Box::new(embedded(settings, dir.clone())),
+        StoreUrl::Postgres(address) => Box::new(postgres(settings, address.expose())),
+        StoreUrl::Redis(address) => Box::new(redis(settings, address.expose())),
+    }
 }
 
 fn embedded(settings: &Settings, dir: PathBuf) -> Embedded {

@@ -42,6 +42,21 @@ impl fmt::Debug for Address {
     }
 }
 
+impl fmt::Display for StoreUrl {
+    /// As operators may see it: without name, password and settings.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Embedded(dir) => write!(f, "embedded:{}", dir.display()),
+            Self::Memory => f.write_str("memory:"),
+            Self::Postgres(Address(url)) | Self::Redis(Address(url)) => {
+                let (scheme, rest) = url.split_once("://").unwrap_or(("", url));
+                let rest = rest.split(['?', '#']).next().unwrap_or_default();
+                write!(f, "{scheme}://{}", rest.rsplit('@').next().unwrap_or_default())
+            }
+        }
+    }
+}
+
 impl FromStr for StoreUrl {
     type Err = anyhow::Error;
 

@@ -90,6 +90,26 @@ pub trait Engine: Send + 'static {
     async fn open(self: Box<Self>, context: Context) -> Result<Opened, StoreError>;
 }
 
+/// For those who choose the engine at run time.
+///
+/// # Example: by what an operator said
+/// ```
+/// use tenure::store::Engine;
+/// use tenure::testing::SharedMemory;
+/// use tenure::{Memory, Sessions};
+///
+/// # async fn example(alone: bool) -> Result<(), tenure::Error> {
+/// let engine: Box<dyn Engine> = if alone { Box::new(Memory) } else { Box::new(SharedMemory::default()) };
+/// let sessions = Sessions::open(engine).await?;
+/// # Ok(()) }
+/// ```
+#[async_trait]
+impl Engine for Box<dyn Engine> {
+    async fn open(self: Box<Self>, context: Context) -> Result<Opened, StoreError> {
+        (*self).open(context).await
+    }
+}
+
 /// An open store and the master key that belongs to it, as an [`Engine`] gives them.
 pub struct Opened {
     /// The store.
