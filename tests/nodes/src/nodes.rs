@@ -2,6 +2,7 @@
 //! PostgreSQL and on Redis.
 
 mod cut_off;
+mod histories;
 mod moving;
 mod old_primary;
 mod revocation;

@@ -60,48 +60,63 @@ impl Place {
     }
 }
 
-/// A road to a server that can be cut: what comes then waits, as with a network that loses packets.
+/// A road to a server that can be cut: what comes then waits, as with a network that loses packets. Or
+/// it breaks: of what comes next half arrives, and then all connections end.
 pub(crate) struct Road {
     pub(crate) port: u16,
-    cut: Arc<AtomicBool>,
+    state: Arc<RoadState>,
+}
+
+#[derive(Default)]
+struct RoadState {
+    cut: AtomicBool,
+    /// Counts how often it broke.
+    broken: AtomicU32,
 }
 
 impl Road {
     pub(crate) async fn to(port: u16) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let road = Self { port: listener.local_addr().unwrap().port(), cut: Arc::default() };
-        let cut = Arc::clone(&road.cut);
+        let road = Self { port: listener.local_addr().unwrap().port(), state: Arc::default() };
+        let state = Arc::clone(&road.state);
         tokio::spawn(async move {
             while let Ok((near, _)) = listener.accept().await {
                 let Ok(far) = TcpStream::connect(("127.0.0.1", port)).await else { continue };
                 let ((near_in, near_out), (far_in, far_out)) = (near.into_split(), far.into_split());
-                tokio::spawn(carry(near_in, far_out, Arc::clone(&cut)));
-                tokio::spawn(carry(far_in, near_out, Arc::clone(&cut)));
+                tokio::spawn(carry(near_in, far_out, Arc::clone(&state)));
+                tokio::spawn(carry(far_in, near_out, Arc::clone(&state)));
             }
         });
         road
     }
 
     pub(crate) fn cut(&self) {
-        self.cut.store(true, Ordering::SeqCst);
+        self.state.cut.store(true, Ordering::SeqCst);
+    }
+
+    pub(crate) fn breaks(&self) {
+        self.state.broken.fetch_add(1, Ordering::SeqCst);
     }
 
     pub(crate) fn mend(&self) {
-        self.cut.store(false, Ordering::SeqCst);
+        self.state.cut.store(false, Ordering::SeqCst);
     }
 }
 
 async fn carry(
     mut from: tokio::net::tcp::OwnedReadHalf,
     mut to: tokio::net::tcp::OwnedWriteHalf,
-    cut: Arc<AtomicBool>,
+    state: Arc<RoadState>,
 ) {
+    let whole = state.broken.load(Ordering::SeqCst);
     let mut piece = vec![0; 16_384];
     while let Ok(read @ 1..) = from.read(&mut piece).await {
-        while cut.load(Ordering::SeqCst) {
+        while state.cut.load(Ordering::SeqCst) {
             tokio::time::sleep(std::time::Duration::from_millis(5)).await;
         }
-        if to.write_all(&piece[..read]).await.is_err() {
+        let broke = state.broken.load(Ordering::SeqCst) != whole;
+        let arrives = if broke { read / 2 } else { read };
+        if to.write_all(&piece[..arrives]).await.is_err() || broke {
             return;
         }
     }
