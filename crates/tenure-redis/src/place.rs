@@ -77,7 +77,7 @@ impl RedisPlace {
             }
             tokio::time::sleep(IN_LINE).await;
         }
-        self.look(want).await.map(|(view, _)| view)
+        self.look(&Want { hold: None, ..want.clone() }).await.map(|(view, _)| view)
     }
 
     /// What is wanted, and whether the partition is held if that is wanted too.

@@ -19,8 +19,10 @@ const PATIENT: u32 = 1;
 /// For how long it does, in milliseconds: many times what it takes to read and write.
 const HOLD_MS: u64 = 500;
 
-/// How long a step waits for those of this process that want the same.
-const TURN: Duration = Duration::from_secs(1);
+/// How long a step waits for those of this process that want the same. Those who came together also go
+/// ahead together, lose against each other and read everything anew: so it is longer than a burst of
+/// them takes on a slow machine.
+const TURN: Duration = Duration::from_secs(5);
 
 /// How often what a step wants to know may turn out to be more than was asked.
 const EXTENSIONS: u32 = 8;

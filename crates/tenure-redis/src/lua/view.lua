@@ -9,13 +9,13 @@ if head[5] == '9007199254740991' then
     return 'SHUT'
 end
 local now = math.max(clock, tonumber(head[2]))
-local held = 1
 if holder ~= '' then
     if head[3] == '' or head[3] == holder or clock >= tonumber(head[4]) then
         -- A place without room for this goes without.
         redis.pcall('HSET', KEYS[1], 'holder', holder, 'until', clock + for_ms)
     else
-        held = 0
+        -- It asks again: what it is told now would be read in vain, and may be much.
+        return {now, '0', {}, {}, {}, 0}
     end
 end
 local rows, owned, kept = {}, {}, {}
@@ -39,4 +39,4 @@ for i, name in ipairs(cells) do
     kept[i] = redis.call('GET', base .. name) or ''
 end
 local count = guests == 1 and redis.call('GET', KEYS[2]) or '0'
-return {now, count, rows, owned, kept, held}
+return {now, count, rows, owned, kept, 1}
