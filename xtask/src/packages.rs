@@ -57,6 +57,9 @@ impl Missing {
         if !runs("redis-sentinel") {
             debian.push("redis-sentinel");
         }
+        if !Path::new("/usr/sbin/nginx").exists() && !runs("nginx") {
+            debian.push("nginx-light");
+        }
         if !runs("npm") {
             debian.push("npm");
         }

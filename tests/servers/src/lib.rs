@@ -4,11 +4,13 @@
 //! for the end of a pipe from the process, then stops the server and removes the folder.
 
 mod keeper;
+mod nginx;
 mod postgres;
 mod redis;
 mod redis_cluster;
 mod redis_sentinel;
 
+pub use nginx::Nginx;
 pub use postgres::{Postgres, Signal};
 pub use redis::Redis;
 pub use redis_cluster::RedisCluster;
