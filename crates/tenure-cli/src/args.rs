@@ -217,9 +217,9 @@ fn presets() -> impl TypedValueParser<Value = Preset> {
 pub(crate) enum StoreCommand {
     /// Move all sessions to another store, of whatever engine
     ///
-    /// Everything is copied, compared and handed over, and every token stays valid. Nodes may serve the
-    /// old store meanwhile if it is in PostgreSQL or Redis; the server of an embedded one has to stop
-    /// first. Run it again to go on where it was stopped.
+    /// Everything is copied, compared and handed over, and every token stays valid. A running server is
+    /// asked to do it, and serves the new store afterwards; with --from, this process does it itself.
+    /// Run it again to go on where it was stopped.
     #[command(after_help = help::page(help::COPY))]
     Copy(Box<CopyArgs>),
     /// Read everything in an embedded store and say what is damaged
@@ -254,8 +254,9 @@ pub(crate) enum StoreCommand {
 
 #[derive(Group)]
 pub(crate) struct CopyArgs {
-    /// The store to move from [default: the one that `serve` would use]
-    #[arg(long, env = "TENURE_STORE", hide_env_values = true, value_name = "URL")]
+    /// The store to move from, which no server of an embedded store serves; nodes may go on serving one
+    /// in PostgreSQL or Redis until it is shut [default: that of the running server]
+    #[arg(long, value_name = "URL")]
     pub(crate) from: Option<String>,
     /// The empty store to move to: `embedded:DIR`, `postgres://…`, `redis://…` or another of Redis
     #[arg(long, value_name = "URL")]
@@ -263,26 +264,22 @@ pub(crate) struct CopyArgs {
     /// Give up a copy that was begun: the old store is as before, the new one has to be emptied
     #[arg(long)]
     pub(crate) call_off: bool,
-    /// A TOML file with the options of `serve`
-    #[arg(long, env = "TENURE_CONFIG", hide_env_values = true, value_name = "FILE", value_hint = ValueHint::FilePath)]
-    pub(crate) config: Option<PathBuf>,
-    /// The folder for keys, as for `serve`
+    /// The folder for keys, as for `serve`; with --from
     #[arg(long, env = "TENURE_CONFIG_DIR", hide_env_values = true, value_name = "DIR", value_hint = ValueHint::DirPath)]
     pub(crate) config_dir: Option<PathBuf>,
-    /// The file with the master key, which both stores have [default: master.key in the configuration
-    /// folder]
+    /// The file with the master key, which both stores have; with --from [default: master.key in the
+    /// configuration folder]
     #[arg(long, env = "TENURE_MASTER_KEY_FILE", hide_env_values = true, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub(crate) master_key_file: Option<PathBuf>,
-    /// Print the facts as JSON, for programs
-    #[arg(long)]
-    pub(crate) json: bool,
+    #[command(flatten)]
+    pub(crate) server: Server,
 }
 
 impl From<CopyArgs> for ServeArgs {
     /// What `serve` would be told to use the old store.
     fn from(args: CopyArgs) -> Self {
         Self {
-            config: args.config,
+            config: args.server.config,
             listen: None,
             store: args.from,
             demo: None,

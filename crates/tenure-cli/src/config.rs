@@ -81,7 +81,7 @@ fn merge(table: &mut toml::Table, said: toml::Table) {
 }
 
 /// How `serve` is to run.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Settings {
     pub(crate) listen: SocketAddr,
     pub(crate) store: StoreUrl,

@@ -195,16 +195,15 @@ What happens:
   1. Everything is copied while nodes serve the old store, and what they do meanwhile is followed.
   2. The old store is frozen: checks go on, what writes is answered 503 with Retry-After. Everything is
      compared once more, counted and summed up. Both have to be the same.
-  3. The old store is shut for good, and the new one can be served. The log of events stays in the
+  3. The old store is shut for good, and the new one is served. The log of events stays in the
      old one.
 
 Examples:
-  tenure store copy --from embedded:/var/lib/tenure --to postgres://tenure@db.example/shop
+  tenure store copy --to postgres://tenure@db.example/shop
   tenure store copy --from postgres://tenure@db.example/shop --to redis://cache.example
 
 JSON:
-  {\"from\": \"...\", \"to\": \"...\", \"sessions\": 3, \"users\": 1, \"checksum\": \"...\",
-  \"frozen_ms\": 40, \"took_ms\": 2100}
+  {\"to\": \"...\", \"sessions\": 3, \"users\": 1, \"frozen_ms\": 40, \"took_ms\": 2100}
 
 Exit status:
   0  moved, or called off

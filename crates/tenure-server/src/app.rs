@@ -6,6 +6,7 @@ use tenure::Sessions;
 
 use crate::keys::ApiKeys;
 use crate::limits::Limits;
+use crate::moving::Mover;
 
 /// What every handler works with.
 #[derive(Clone, Debug)]
@@ -13,4 +14,5 @@ pub(crate) struct App {
     pub(crate) sessions: Sessions,
     pub(crate) keys: Arc<ApiKeys>,
     pub(crate) limits: Limits,
+    pub(crate) mover: Option<Mover>,
 }

@@ -75,6 +75,8 @@ pub(crate) struct May<const SCOPE: u8>(pub(crate) Caller);
 pub(crate) type MayCheck = May<{ Scope::Check as u8 }>;
 /// The caller may issue tokens.
 pub(crate) type MayIssue = May<{ Scope::Issue as u8 }>;
+/// The caller may do everything.
+pub(crate) type MayAdmin = May<{ Scope::Admin as u8 }>;
 /// The caller may read, change and end sessions.
 pub(crate) type MayManage = May<{ Scope::Manage as u8 }>;
 

@@ -5,7 +5,7 @@ use axum::response::IntoResponse;
 use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
 use utoipa::{Modify, OpenApi};
 
-use crate::{codes, end, health, issue, metrics, schema, sessions, users, verify};
+use crate::{codes, end, health, issue, metrics, moving, schema, sessions, users, verify};
 
 #[derive(OpenApi)]
 #[openapi(
@@ -26,6 +26,8 @@ use crate::{codes, end, health, issue, metrics, schema, sessions, users, verify}
         end::end,
         users::list,
         users::end,
+        moving::begin,
+        moving::show,
         health::alive,
         health::ready,
         metrics::metrics
@@ -35,6 +37,7 @@ use crate::{codes, end, health, issue, metrics, schema, sessions, users, verify}
         (name = "issue", description = "Hands out tokens; takes the scope `issue`."),
         (name = "check", description = "Checks tokens; takes the scope `check`."),
         (name = "manage", description = "Reads, changes and ends; takes the scope `manage`."),
+        (name = "admin", description = "Looks after the server; takes the scope `admin`."),
         (name = "health", description = "For probes; takes no API key.")
     ),
     security(("api_key" = [])),

@@ -14,9 +14,10 @@ use crate::app::App;
 use crate::entrance::Entrance;
 use crate::keys::ApiKeys;
 use crate::limits::{Limits, Places, bound};
+use crate::moving::Mover;
 use crate::{
-    auth, connection, documents, end, entrance, headers, health, issue, metrics, problem, sessions, users,
-    verify,
+    auth, connection, documents, end, entrance, headers, health, issue, metrics, moving, problem, sessions,
+    users, verify,
 };
 
 /// Settings of a [`Server`].
@@ -26,6 +27,8 @@ pub struct ServerOptions {
     pub api_keys: ApiKeys,
     /// What it takes at the most.
     pub limits: Limits,
+    /// Who moves the sessions to another store, if that may be asked.
+    pub mover: Option<Mover>,
 }
 
 /// The HTTP API over the sessions of one realm.
@@ -54,7 +57,8 @@ pub struct Server {
 impl Server {
     /// A server over `sessions`.
     pub fn new(sessions: Sessions, options: ServerOptions) -> Self {
-        let app = App { sessions, keys: Arc::new(options.api_keys), limits: options.limits };
+        let app =
+            App { sessions, keys: Arc::new(options.api_keys), limits: options.limits, mover: options.mover };
         Self { app }
     }
 
@@ -73,6 +77,7 @@ impl Server {
             .route("/v1/sessions/end", post(end::end))
             .route("/v1/sessions/{id}", get(sessions::show).patch(sessions::change).delete(sessions::end))
             .route("/v1/users/{user}/sessions", get(users::list).delete(users::end))
+            .route("/v1/store/copy", post(moving::begin).get(moving::show))
             .route_layer(from_fn_with_state(self.app.clone(), auth::authenticate))
             .route_layer(from_fn_with_state(places, bound));
         Router::new()

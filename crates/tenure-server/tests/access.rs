@@ -30,6 +30,8 @@ fn routes() -> Vec<(Method, &'static str, &'static str, Scope)> {
         (Method::DELETE, id, "", Scope::Manage),
         (Method::GET, "/v1/users/u/sessions", "", Scope::Manage),
         (Method::DELETE, "/v1/users/u/sessions", "", Scope::Manage),
+        (Method::GET, "/v1/store/copy", "", Scope::Admin),
+        (Method::POST, "/v1/store/copy", r#"{"to":"memory:"}"#, Scope::Admin),
     ]
 }
 

@@ -166,6 +166,7 @@ async fn the_openapi_document_lists_every_route_and_its_methods() {
             ("/v1/sessions/sign-in", vec!["post"]),
             ("/v1/sessions/verify", vec!["post"]),
             ("/v1/sessions/{id}", vec!["delete", "get", "patch"]),
+            ("/v1/store/copy", vec!["get", "post"]),
             ("/v1/users/{user}/sessions", vec!["delete", "get"]),
         ]
     );

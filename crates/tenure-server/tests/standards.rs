@@ -94,7 +94,7 @@ async fn cs_sm_19_the_administrator_of_another_realm_sees_none() {
     let (id, cookie) = somebody(&api).await;
     let (key, now) = (ApiKey::generate(&SystemRandom), api.kit.sessions.now());
     let known = KnownKey::new(&key, "other", Realm::new("other").unwrap(), [Scope::Admin], now);
-    let options = ServerOptions { api_keys: ApiKeys::new([known]), limits: Limits::default() };
+    let options = ServerOptions { api_keys: ApiKeys::new([known]), ..ServerOptions::default() };
     api.router = Server::new(api.kit.sessions.clone(), options).router();
     let shown = format!("Bearer {}", key.expose());
     assert_tells_nothing(&ask_all(&api, Some(&shown), &id).await, 401, &id);

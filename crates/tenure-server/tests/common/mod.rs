@@ -74,7 +74,7 @@ pub(crate) async fn api_with(policy: Policy, limits: Limits, scopes: &[Scope]) -
     let key = ApiKey::generate(&SystemRandom);
     let now = kit.sessions.now();
     let known = KnownKey::new(&key, "tests", kit.sessions.realm().clone(), scopes.iter().copied(), now);
-    let options = ServerOptions { api_keys: ApiKeys::new([known]), limits };
+    let options = ServerOptions { api_keys: ApiKeys::new([known]), limits, ..ServerOptions::default() };
     let server = Server::new(kit.sessions.clone(), options);
     Api { router: server.router(), server, kit, key: key.expose().into() }
 }
