@@ -1,6 +1,7 @@
 //! Reading what comes back.
 
 use redis::Value;
+use tenure::store::Barrier;
 
 use crate::error::{Failure, odd};
 
@@ -36,4 +37,9 @@ pub(crate) fn text(value: Option<&Value>) -> &str {
         Some(Value::VerbatimString { text, .. }) => text,
         _ => "",
     }
+}
+
+/// Whether that is the barrier of a partition that is shut.
+pub(crate) fn is_shut(barrier: &Value) -> bool {
+    integer(barrier).is_ok_and(|until| until == Barrier::SHUT.as_millis())
 }

@@ -8,12 +8,11 @@ use tenure::event::Position;
 use tenure::store::StoreError;
 
 use crate::answer::text;
-use crate::answer::{array, integer};
+use crate::answer::{array, integer, is_shut};
 use crate::calls::Calls;
 use crate::connect::{field, identity};
 use crate::error::{Excuse, Failure, excuse, odd};
 use crate::link::{Link, Request};
-use crate::moving::is_shut;
 
 /// Where the log of a partition ends.
 pub(crate) struct Head {

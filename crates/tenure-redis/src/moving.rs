@@ -157,8 +157,3 @@ impl Calls {
         self.meta_commands(commands).await.map_err(Failure::of_write).map(drop)
     }
 }
-
-/// Whether that is the barrier of a partition that is shut.
-pub(crate) fn is_shut(barrier: &Value) -> bool {
-    integer(barrier).is_ok_and(|until| until == Barrier::SHUT.as_millis())
-}

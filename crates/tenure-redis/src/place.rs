@@ -13,11 +13,10 @@ use tenure::event::Position;
 use tenure::store::{Barrier, Fence, News, PageRequest, Part, StoreError, StoreInfo};
 use tenure_shared::{Entry, Kept, LogPage, Place, Prune, Row, Touched, View, Want, Write, Wrote};
 
-use crate::answer::{array, integer};
+use crate::answer::{array, integer, is_shut};
 use crate::calls::{Calls, Word};
 use crate::error::{Failure, odd};
 use crate::guests::Guests;
-use crate::moving::is_shut;
 use crate::pack;
 use crate::script::{PRUNE, RELEASE, TOUCH, VIEW, WRITE, WRITE_ALWAYS};
 use crate::wake::Wake;

@@ -6,7 +6,7 @@ use tenure::Sessions;
 
 use crate::keys::ApiKeys;
 use crate::limits::Limits;
-use crate::moving::Mover;
+use crate::mover::Mover;
 
 /// What every handler works with.
 #[derive(Clone, Debug)]

@@ -14,7 +14,7 @@ use crate::app::App;
 use crate::entrance::Entrance;
 use crate::keys::ApiKeys;
 use crate::limits::{Limits, Places, bound};
-use crate::moving::Mover;
+use crate::mover::Mover;
 use crate::{
     auth, connection, documents, end, entrance, headers, health, issue, metrics, moving, problem, sessions,
     users, verify,
