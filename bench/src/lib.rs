@@ -1,9 +1,12 @@
 //! What the measurements share.
 
 pub mod apps;
+pub mod engines;
 pub mod hollow;
 pub mod load;
+pub mod people;
 pub mod place;
+pub mod processor;
 pub mod progress;
 pub mod rounds;
 pub mod serve;

@@ -5,10 +5,13 @@ use std::str::FromStr;
 
 use ::tower_sessions::MemoryStore;
 use axum::Router;
-use tenure::Memory;
+use tenure::random::SystemRandom;
+use tenure::{MasterKey, Memory};
 use tenure_embedded::Embedded;
+use tenure_redis::Redis;
 
 use super::through::Through;
+use super::tower_sessions::Saves;
 use super::{bare, minimal, tenure as ours, tower_sessions as theirs};
 
 /// An application.
@@ -24,6 +27,8 @@ pub enum App {
     Tenure,
     /// Tenure's layer over its durable store.
     TenureEmbedded,
+    /// Tenure's layer over Redis.
+    TenureRedis,
     /// tower-sessions over its store in memory.
     TowerSessions,
     /// tower-sessions over SQLite: a program of its own. With as many connections as SQLx takes
@@ -31,6 +36,12 @@ pub enum App {
     TowerSessionsSqlite,
     /// The same with one connection, so that nobody waits for a lock.
     TowerSessionsSqliteAlone,
+    /// tower-sessions over Redis, with fred.
+    TowerSessionsRedis,
+    /// The same, saving with every request, so that sessions expire some time after the last.
+    TowerSessionsRedisRolling,
+    /// The same as the first, behind a cache of moka.
+    TowerSessionsRedisMoka,
 }
 
 /// What is asked for.
@@ -46,9 +57,13 @@ const APPS: &[(&str, App)] = &[
     ("minimal", App::Minimal),
     ("tenure", App::Tenure),
     ("tenure-embedded", App::TenureEmbedded),
+    ("tenure-redis", App::TenureRedis),
     ("tower-sessions", App::TowerSessions),
     ("tower-sessions-sqlite", App::TowerSessionsSqlite),
     ("tower-sessions-sqlite-alone", App::TowerSessionsSqliteAlone),
+    ("tower-sessions-redis", App::TowerSessionsRedis),
+    ("tower-sessions-redis-rolling", App::TowerSessionsRedisRolling),
+    ("tower-sessions-redis-moka", App::TowerSessionsRedisMoka),
 ];
 
 impl App {
@@ -61,25 +76,43 @@ impl App {
         !matches!(self, Self::Bare | Self::Layer)
     }
 
-    /// The application, with its files in `folder` if it has any.
+    /// By which name `bench/older` knows its store, if it is there and not in this package.
+    pub(crate) fn older(self) -> Option<&'static str> {
+        match self {
+            Self::TowerSessionsSqlite => Some("sqlite"),
+            Self::TowerSessionsSqliteAlone => Some("sqlite-alone"),
+            Self::TowerSessionsRedis => Some("redis"),
+            Self::TowerSessionsRedisRolling => Some("redis-rolling"),
+            Self::TowerSessionsRedisMoka => Some("redis-moka"),
+            _ => None,
+        }
+    }
+
+    /// Whether its place is the URL of Redis, and not a folder.
+    pub fn is_on_redis(self) -> bool {
+        self == Self::TenureRedis || self.older().is_some_and(|store| store.starts_with("redis"))
+    }
+
+    /// The application, with its sessions in a folder or in Redis if it does not keep them itself.
     ///
     /// # Panics
-    /// For tower-sessions over SQLite, which is not in this program, and when a store does not
-    /// open.
-    pub async fn router(self, folder: &Path) -> Router {
+    /// For what is in `bench/older`, and when a store does not open.
+    pub async fn router(self, place: &str) -> Router {
         match self {
             Self::Bare => bare::router(),
             Self::Layer => bare::router().layer(Through),
             Self::Minimal => minimal::router(),
             Self::Tenure => ours::router(Memory).await,
             Self::TenureEmbedded => {
-                let store = Embedded::at(folder.join("store")).config_dir(folder.join("keys"));
-                ours::router(store).await
+                let folder = Path::new(place);
+                ours::router(Embedded::at(folder.join("store")).config_dir(folder.join("keys"))).await
             }
-            Self::TowerSessions => theirs::router(MemoryStore::default()),
-            Self::TowerSessionsSqlite | Self::TowerSessionsSqliteAlone => {
-                panic!("tower-sessions over SQLite is in bench/sqlx")
+            Self::TenureRedis => {
+                let key = MasterKey::generate(&SystemRandom);
+                ours::router(Redis::at(place).master_key(key)).await
             }
+            Self::TowerSessions => theirs::router(MemoryStore::default(), Saves::Changes),
+            _ => panic!("{} is in bench/older", self.name()),
         }
     }
 }

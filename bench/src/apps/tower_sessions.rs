@@ -1,23 +1,38 @@
 //! The application with tower-sessions, as its documentation shows it. Compiled here with its
-//! newest version, in `bench/sqlx` with the newest that its SQLx store fits.
+//! newest version, in `bench/older` with the newest that its other stores fit.
 
 use axum::Router;
 use axum::extract::Path;
 use axum::http::StatusCode;
 use axum::routing::{get, post};
-use tower_sessions::{Session, SessionManagerLayer, SessionStore};
+use tower_sessions::cookie::time::Duration;
+use tower_sessions::{Expiry, Session, SessionManagerLayer, SessionStore};
 
 const USER: &str = "user";
 const COUNT: &str = "count";
 
 type Answer = Result<String, StatusCode>;
 
-pub fn router(store: impl SessionStore + Clone) -> Router {
+/// When a session is saved.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Saves {
+    /// When its data changed.
+    Changes,
+    /// With every request, so that it expires an hour after the last one.
+    Always,
+}
+
+pub fn router(store: impl SessionStore + Clone, saves: Saves) -> Router {
+    let layer = SessionManagerLayer::new(store);
+    let layer = match saves {
+        Saves::Changes => layer,
+        Saves::Always => layer.with_expiry(Expiry::OnInactivity(Duration::hours(1))).with_always_save(true),
+    };
     Router::new()
         .route("/sign-in/{user}", post(sign_in))
         .route("/read", get(read))
         .route("/count", post(count))
-        .layer(SessionManagerLayer::new(store))
+        .layer(layer)
 }
 
 async fn sign_in(session: Session, Path(user): Path<String>) -> Result<(), StatusCode> {

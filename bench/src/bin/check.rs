@@ -9,7 +9,7 @@ use sha2::{Digest, Sha256};
 use tenure::clock::{Clock, SystemClock};
 use tenure::{Check, Sessions, SignIn, UserId, Verdict};
 use tenure_bench::hollow::HollowEngine;
-use tenure_bench::rounds::{median, resident, time};
+use tenure_bench::rounds::{jumping, median, resident, time};
 use tenure_bench::sharded::Sharded;
 
 const TOKEN: usize = 96;
@@ -54,17 +54,6 @@ fn fill_floor(floor: &Floor, tokens: &[u8]) {
     }
 }
 
-/// Indexes that jump about, the same for both.
-fn order(round: usize, count: usize) -> impl Iterator<Item = usize> {
-    let mut state = 0x9e37_79b9_7f4a_7c15_u64.wrapping_mul(round as u64 + 1);
-    (0..CHECKS).map(move |_| {
-        state ^= state << 13;
-        state ^= state >> 7;
-        state ^= state << 17;
-        (state % count as u64) as usize
-    })
-}
-
 fn main() {
     let counts: Vec<usize> = std::env::args().skip(1).map(|n| n.parse().expect("a number")).collect();
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
@@ -81,14 +70,14 @@ fn main() {
         let (mut ours, mut floors) = (Vec::new(), Vec::new());
         for round in 0..ROUNDS {
             let (took, ()) = time(|| {
-                for at in order(round, count) {
+                for at in jumping(round, CHECKS, count) {
                     assert!(black_box(floor.check(token(at))));
                 }
             });
             floors.push(took.as_nanos() as f64 / CHECKS as f64);
             let (took, ()) = time(|| {
                 runtime.block_on(async {
-                    for at in order(round, count) {
+                    for at in jumping(round, CHECKS, count) {
                         let verdict = sessions.check(token(at), &check).await;
                         assert!(matches!(black_box(verdict), Ok(Verdict::Ok(_))));
                     }

@@ -7,6 +7,7 @@ use tenure_bench::apps::{App, Route};
 use tenure_bench::load::{Load, Slice};
 use tenure_bench::rounds::median;
 use tenure_bench::serve::pin;
+use tenure_servers::Redis;
 
 const CONNECTIONS: usize = 32;
 
@@ -48,6 +49,20 @@ const DURABLE: Suite = Suite {
     visitors_each: 1,
 };
 
+const REDIS: Suite = Suite {
+    route: Route::Read,
+    apps: &[
+        App::Bare,
+        App::TenureEmbedded,
+        App::TenureRedis,
+        App::TowerSessionsRedis,
+        App::TowerSessionsRedisRolling,
+        App::TowerSessionsRedisMoka,
+    ],
+    pinned: true,
+    visitors_each: 32,
+};
+
 fn main() {
     let args: Vec<String> = std::env::args().skip(1).collect();
     let [suite, rounds, ms] = args.as_slice() else { panic!("http SUITE ROUNDS MS") };
@@ -55,6 +70,7 @@ fn main() {
         "read" => READ,
         "count" => COUNT,
         "durable" => DURABLE,
+        "redis" => REDIS,
         other => panic!("no suite is called {other}"),
     };
     let rounds = rounds.parse().expect("a number");
@@ -71,10 +87,13 @@ fn main() {
 
 /// The slices of each application.
 async fn measure(suite: &Suite, rounds: usize, slice: Duration) -> Vec<Vec<Slice>> {
+    // It shares the core of the load, if there is one for it.
+    let redis = suite.apps.iter().any(|app| app.is_on_redis()).then(Redis::start);
     let mut loads = Vec::new();
     for app in suite.apps {
         let core = suite.pinned.then_some(0);
-        let mut load = Load::start(*app, suite.route, core, CONNECTIONS, suite.visitors_each).await;
+        let mut load =
+            Load::start(*app, suite.route, core, redis.as_ref(), CONNECTIONS, suite.visitors_each).await;
         // What is slower the first time is not measured.
         load.slice(slice).await;
         loads.push(load);

@@ -23,7 +23,7 @@ fn main() {
     let folder = tempfile::tempdir().expect("a folder");
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
     runtime.block_on(async {
-        let mut router = app.router(folder.path()).await;
+        let mut router = app.router(&folder.path().to_string_lossy()).await;
         let mut visitors = Vec::new();
         for number in 0..VISITORS {
             let cookie = sign_in(&mut router, number).await;

@@ -1,6 +1,5 @@
 //! A server as a program of its own, ended with the value that holds it.
 
-use std::fs;
 use std::io::{BufRead, BufReader};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -8,11 +7,10 @@ use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
 use tempfile::TempDir;
+use tenure_servers::Redis;
 
 use crate::apps::App;
-
-/// How many connections a pool of SQLx has if nothing is said.
-const SQLX_CONNECTIONS: &str = "10";
+use crate::processor::Processes;
 
 pub struct Server {
     child: Child,
@@ -21,18 +19,23 @@ pub struct Server {
 }
 
 impl Server {
-    /// Starts an application, with its files on the disk that holds the programs.
-    pub fn start(app: App, core: Option<usize>) -> Self {
+    /// Starts an application, with its files on the disk that holds the programs, or its sessions in
+    /// this Redis.
+    pub fn start(app: App, core: Option<usize>, redis: Option<&Redis>) -> Self {
         let programs = programs();
         let folder = TempDir::new_in(&programs).expect("a folder");
-        let (program, first) = match app {
-            App::TowerSessionsSqlite => ("tenure-bench-sqlx", SQLX_CONNECTIONS),
-            App::TowerSessionsSqliteAlone => ("tenure-bench-sqlx", "1"),
-            app => ("app", app.name()),
+        let (program, first) = match app.older() {
+            Some(store) => ("tenure-bench-older", store),
+            None => ("app", app.name()),
         };
         let mut command = Command::new(programs.join(program));
         command.arg(first);
-        command.arg(folder.path()).args(core.map(|core| core.to_string()));
+        if app.is_on_redis() {
+            command.arg(redis.expect("a Redis").url());
+        } else {
+            command.arg(folder.path());
+        }
+        command.args(core.map(|core| core.to_string()));
         let child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn();
         let mut child = child.unwrap_or_else(|error| panic!("{} does not start: {error}", app.name()));
         let mut line = String::new();
@@ -49,11 +52,7 @@ impl Server {
 
     /// The processor time that it has taken so far, the kernel's for it included.
     pub(crate) fn processor_time(&self) -> Duration {
-        let tasks = fs::read_dir(format!("/proc/{}/task", self.child.id())).expect("a running server");
-        let task = |path: PathBuf| fs::read_to_string(path.join("schedstat")).unwrap_or_default();
-        let nanos = tasks.flatten().map(|entry| task(entry.path()));
-        let of = |stat: String| stat.split(' ').next().and_then(|nanos| nanos.parse().ok()).unwrap_or(0);
-        Duration::from_nanos(nanos.map(of).sum())
+        Processes::new([self.child.id()]).taken()
     }
 }
 

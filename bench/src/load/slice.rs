@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
+use tenure_servers::Redis;
 use tokio::task::JoinSet;
 
 use super::connection::{Connection, request};
@@ -42,15 +43,16 @@ struct Visitor {
 }
 
 impl Load {
-    /// Starts the application and signs the visitors in.
+    /// Starts the application, over this Redis if it needs one, and signs the visitors in.
     pub async fn start(
         app: App,
         route: Route,
         core: Option<usize>,
+        redis: Option<&Redis>,
         connections: usize,
         visitors_each: usize,
     ) -> Self {
-        let server = Server::start(app, core);
+        let server = Server::start(app, core, redis);
         let mut lanes = Vec::new();
         for at in 0..connections {
             let numbers = at * visitors_each..(at + 1) * visitors_each;

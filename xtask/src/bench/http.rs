@@ -14,10 +14,10 @@ use crate::plot::Bar;
 #[derive(Args)]
 #[group(skip)]
 pub(crate) struct Options {
-    /// http, durable: in how many rounds all applications take their turn
+    /// http, durable, redis: in how many rounds all applications take their turn
     #[arg(long, default_value_t = 41)]
     rounds: u32,
-    /// http, durable: how long a turn is, in milliseconds
+    /// http, durable, redis: how long a turn is, in milliseconds
     #[arg(long, default_value_t = 500)]
     turn_ms: u32,
 }
@@ -39,10 +39,15 @@ const SQLITE: [&str; 2] = ["tower-sessions-sqlite", "tower-sessions-sqlite-alone
 const BESIDE_MINIMAL: Allowed = Allowed::AtLeast(0.97);
 const BESIDE_MEMORY: Allowed = Allowed::AtLeast(1.2);
 const BESIDE_SQLITE: Allowed = Allowed::AtLeast(3.0);
+const BESIDE_REDIS: [(&str, Allowed); 3] = [
+    ("tower-sessions-redis", Allowed::AtLeast(2.2)),
+    ("tower-sessions-redis-rolling", Allowed::AtLeast(4.0)),
+    ("tower-sessions-redis-moka", Allowed::AtLeast(1.1)),
+];
 
 /// Reading and counting in memory.
 pub(crate) fn measure(setting: &Setting, options: &Options) -> Result<Vec<Section>> {
-    setting.build("bench/sqlx")?;
+    setting.build("bench/older")?;
     let load = "One server on one core, the load from the other: 32 connections that stay open, one request \
         at a time on each, 1,024 visitors who are signed in and take turns.";
     let read = load_of(setting, options, "read")?;
@@ -56,7 +61,7 @@ pub(crate) fn measure(setting: &Setting, options: &Options) -> Result<Vec<Sectio
                  Tenure's layer over its stores in memory and on disk, with tower-sessions {} over its store \
                  in memory and {} over its store on SQLite. {load}",
                 setting.version("bench", "tower-sessions")?,
-                setting.version("bench/sqlx", "tower-sessions")?,
+                setting.version("bench/older", "tower-sessions")?,
             ),
             table: table(&read, &["bare", "minimal", "tower-sessions"]),
             bounds: vec![
@@ -80,7 +85,7 @@ pub(crate) fn measure(setting: &Setting, options: &Options) -> Result<Vec<Sectio
 
 /// Counting on disk.
 pub(crate) fn measure_durable(setting: &Setting, options: &Options) -> Result<Vec<Section>> {
-    setting.build("bench/sqlx")?;
+    setting.build("bench/older")?;
     let durable = load_of(setting, options, "durable")?;
     Ok(vec![Section {
         title: "Counting durably, over HTTP",
@@ -90,7 +95,7 @@ pub(crate) fn measure_durable(setting: &Setting, options: &Options) -> Result<Ve
              ten connections to the database, or one alone, where nobody waits for a lock. 32 connections, each \
              with the one visitor it counts for; every answer is checked to be the next number. Server and \
              load share all cores.",
-            setting.version("bench/sqlx", "tower-sessions")?,
+            setting.version("bench/older", "tower-sessions")?,
         ),
         table: table(&durable, &SQLITE),
         bounds: SQLITE
@@ -98,6 +103,26 @@ pub(crate) fn measure_durable(setting: &Setting, options: &Options) -> Result<Ve
             .map(|other| bound(&durable, "tenure-embedded", other, BESIDE_SQLITE))
             .collect::<Result<_>>()?,
         plot: Some(plot("durable", "Counting durably, in requests a second", &durable)),
+    }])
+}
+
+/// Reading with sessions in Redis.
+pub(crate) fn measure_redis(setting: &Setting, options: &Options) -> Result<Vec<Section>> {
+    setting.build("bench/older")?;
+    let loaded = load_of(setting, options, "redis")?;
+    let others = BESIDE_REDIS.map(|(other, _)| other);
+    Ok(vec![Section {
+        title: "Reading who is signed in, with sessions in Redis",
+        text: format!(
+            "Tenure over Redis and tower-sessions {} over its store in Redis, with six connections of fred as its              documentation has it; `rolling` saves with every request, so that a session expires an hour after the              last one, as Tenure's do; `moka` has all sessions in a cache besides, which no other node can              correct. One server on one core, the load and Redis on the other: 32 connections that stay open,              1,024 visitors who are signed in and take turns.",
+            setting.version("bench/older", "tower-sessions")?,
+        ),
+        table: table(&loaded, &others),
+        bounds: BESIDE_REDIS
+            .into_iter()
+            .map(|(other, allowed)| bound(&loaded, "tenure-redis", other, allowed))
+            .collect::<Result<_>>()?,
+        plot: Some(plot("redis", "Reading with sessions in Redis, in requests a second", &loaded)),
     }])
 }
 

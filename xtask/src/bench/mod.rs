@@ -8,6 +8,7 @@ mod page;
 mod run;
 mod section;
 mod setting;
+mod shared;
 mod store;
 mod verify;
 

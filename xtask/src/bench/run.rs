@@ -6,7 +6,7 @@ use clap::{Args, ValueEnum};
 use super::page::Page;
 use super::section::{self, Section};
 use super::setting::Setting;
-use super::{building, check, http, instructions, store, verify};
+use super::{building, check, http, instructions, shared, store, verify};
 
 /// Measure, and write docs/benchmarks.md.
 ///
@@ -32,6 +32,8 @@ pub(crate) struct Options {
     building: building::Options,
     #[command(flatten)]
     store: store::Options,
+    #[command(flatten)]
+    shared: shared::Options,
 }
 
 /// A part of the page.
@@ -51,6 +53,10 @@ enum Part {
     Store,
     /// `POST /v1/sessions/verify`
     Verify,
+    /// The stores that nodes share: from memory, from the store, changes, calls for each request
+    Shared,
+    /// Requests a second of an axum application over Redis
+    Redis,
 }
 
 impl Part {
@@ -68,6 +74,8 @@ impl Part {
             Self::Build => building::measure(&options.building),
             Self::Store => store::measure(setting, &options.store),
             Self::Verify => verify::measure(setting),
+            Self::Shared => shared::measure(setting, &options.shared),
+            Self::Redis => http::measure_redis(setting, &options.http),
         }
     }
 }

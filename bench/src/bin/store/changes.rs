@@ -10,11 +10,12 @@ use tenure::random::SystemRandom;
 use tenure::record::Change;
 use tenure::store::{Mutation, Operation, Outcome, Store};
 use tenure::{Actor, OperationId, SEAL_OVERHEAD, SessionId};
+use tenure_bench::people::data;
 use tenure_bench::rounds::{median, time};
 use tokio::runtime::Runtime;
 
 use crate::bare::{Bare, Tape};
-use crate::fill::{self, Filled};
+use crate::fill::Filled;
 use crate::home::Home;
 
 /// How many writers there are, and changes in a group of the bare loop.
@@ -92,7 +93,7 @@ async fn change(store: &dyn Store, id: SessionId) {
     let operation =
         Operation { id: OperationId::random(&SystemRandom), actor: Actor::application(), receipt: None };
     // As long as what is there, and other bytes.
-    let sealed = vec![operation.id.as_bytes()[0]; fill::data(0).to_string().len() + SEAL_OVERHEAD];
+    let sealed = vec![operation.id.as_bytes()[0]; data(0).to_string().len() + SEAL_OVERHEAD];
     let set = BTreeMap::from([("cart".to_owned(), sealed.into())]);
     let change = Mutation::Change { change: Change { set, ..Change::default() } };
     let reply = store.mutate(&operation, id, change).await.expect("the store answers");

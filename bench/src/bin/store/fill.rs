@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use serde_json::json;
-use tenure::{Changes, Device, SessionId, SignIn, Stricter, TOKEN_LEN, UserId};
+use tenure::{SessionId, Stricter, TOKEN_LEN};
+use tenure_bench::people::sign_in;
 use tenure_bench::progress::Progress;
 use tokio::task::JoinSet;
 
@@ -18,8 +18,6 @@ pub(crate) const APART: Duration = Duration::from_secs(3_600);
 
 /// Of the sessions that stay alive, so many are to be changed or checked.
 const SAMPLE: usize = 400_000;
-
-const FIREFOX: &str = "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0";
 
 /// What is known of a store that was filled.
 pub(crate) struct Filled {
@@ -42,26 +40,17 @@ impl Filled {
     }
 }
 
-/// 300 bytes of data, key and value.
-pub(crate) fn data(n: usize) -> serde_json::Value {
-    json!(format!("{n:0294}"))
-}
-
 pub(crate) async fn fill(home: &Home, sessions: usize) -> Filled {
     let open = home.open().await;
     let into = open.sessions(1 << 20).await;
     let expiring = sessions / 5;
     let every = (sessions - expiring).div_ceil(SAMPLE);
-    let device = Device::from_request(Some(FIREFOX), "203.0.113.7".parse().ok());
     let mut filled = Filled { expiring, tokens: Vec::new(), ids: Vec::new(), per_second: 0.0 };
     let (mut tasks, mut progress) = (JoinSet::new(), Progress::new("signing in", sessions));
     for n in 0..sessions {
         let group = n * GROUPS / expiring;
         let idle_seconds = (group < GROUPS).then(|| (group as u64 + 1) * APART.as_secs());
-        let sign_in = SignIn::password(UserId::new(format!("u_{n}")).expect("a user id"))
-            .data(Changes::default().set("cart", data(n)))
-            .device(device.clone())
-            .stricter(Stricter { idle_seconds, ..Stricter::default() });
+        let sign_in = sign_in(n).stricter(Stricter { idle_seconds, ..Stricter::default() });
         let (into, kept) = (into.clone(), n >= expiring && n.is_multiple_of(every));
         tasks.spawn(async move {
             let issued = into.sign_in(None, sign_in).await.expect("signed in");
