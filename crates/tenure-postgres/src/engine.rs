@@ -12,6 +12,7 @@ use tenure_shared::{SharedStore, key_in_environment, key_in_file};
 use tokio::sync::Mutex;
 use tokio::time::timeout;
 
+use crate::changes::Changes;
 use crate::error::{self, Sent};
 use crate::heartbeat::Heartbeat;
 use crate::listen::Listener;
@@ -183,12 +184,15 @@ impl Engine for Postgres {
         context.clock.not_before(meta.latest);
         let channel: String = meta.store.iter().map(|byte| format!("{byte:02x}")).collect();
         let near = Connections::new(server.config.clone(), tls.clone(), 2);
+        let pool = Connections::new(server.config.clone(), tls.clone(), self.connections);
+        let sql = Sql::of(&schema);
         let place = PostgresPlace {
-            pool: Connections::new(server.config.clone(), tls.clone(), self.connections),
+            changes: Changes::start(pool.clone(), &sql),
+            pool,
             listener: Listener::start(server.config, tls, format!("tenure_{channel}")),
             heartbeat: Heartbeat::new(Arc::clone(&context.clock), near.clone(), &schema),
             near,
-            sql: Sql::of(&schema),
+            sql,
             partitions: meta.partitions,
             epoch: meta.epoch,
             turn: AtomicU16::new(0),

@@ -6,6 +6,7 @@
 //! The rules of sessions are those of every other store and run in the node. PostgreSQL compares
 //! what a node has seen with what is there, and writes: one round trip for a change.
 
+mod changes;
 mod engine;
 mod error;
 mod heartbeat;

@@ -3,6 +3,7 @@
 use std::sync::atomic::{AtomicBool, AtomicU16};
 
 use async_trait::async_trait;
+use tenure::SessionId;
 use tenure::clock::Timestamp;
 use tenure::event::Position;
 use tenure::store::{Fence, News, PageRequest, Part, StoreError, StoreInfo};
@@ -11,6 +12,7 @@ use tenure_shared::{Entry, Kept, LogPage, Place, Prune, Row, Touched, View, Want
 use tokio::sync::Mutex;
 use tokio_postgres::types::ToSql;
 
+use crate::changes::Changes;
 use crate::error::Sent;
 use crate::heartbeat::Heartbeat;
 use crate::listen::Listener;
@@ -23,6 +25,7 @@ pub(crate) struct PostgresPlace {
     pub(crate) pool: Connections,
     /// For polls and what confirms them: they never wait behind the others.
     pub(crate) near: Connections,
+    pub(crate) changes: Changes,
     pub(crate) listener: Listener,
     pub(crate) heartbeat: Heartbeat,
     pub(crate) sql: Sql,
@@ -43,6 +46,10 @@ impl Place for PostgresPlace {
 
     async fn view(&self, want: &Want) -> Result<View, StoreError> {
         self.view_of(want).await
+    }
+
+    async fn session(&self, partition: u16, id: SessionId) -> Result<Option<Row>, StoreError> {
+        self.session_of(partition, id).await
     }
 
     async fn write(&self, write: &Write) -> Result<Wrote, StoreError> {

@@ -11,6 +11,7 @@ use tokio_postgres::types::ToSql;
 
 use crate::error::{self, Sent};
 use crate::place::PostgresPlace;
+use crate::statements::SHUT;
 use crate::types::{Id, big, count, get, millis, moment};
 
 /// How often one tries to hold a partition that another holds.
@@ -38,6 +39,20 @@ impl PostgresPlace {
         let keys: Vec<Id> = want.cells.iter().map(|cell| Id(cell.key)).collect();
         let values: [&(dyn ToSql + Sync); 6] = [&partition, &ids, &owner, &kinds, &keys, &want.guests];
         seen(self.pool.query(Sent::Nothing, &self.sql.view, &values).await?)
+    }
+
+    /// One session, by its key and nothing else.
+    pub(crate) async fn session_of(&self, partition: u16, id: SessionId) -> Result<Option<Row>, StoreError> {
+        let rows = self.pool.query(Sent::Nothing, &self.sql.session, &[&Id::from(id)]).await?;
+        if let Some(found) = rows.first() {
+            if count(get(found, 10)?) == SHUT {
+                return Err(Barrier::shut());
+            }
+            return row(found, 0).map(Some);
+        }
+        // It may be that the partition is gone too, and with it sessions that nobody has ended.
+        let want = Want { partition, sessions: vec![id], ..Want::default() };
+        Ok(self.view_of(&want).await?.sessions.pop())
     }
 
     /// Keeps the partition. If another does, waits for its turn, but not for ever: to look at what is
@@ -158,7 +173,7 @@ pub(crate) struct Columns<'a> {
 }
 
 impl<'a> Columns<'a> {
-    pub(crate) fn of(rows: &'a [Row]) -> Self {
+    pub(crate) fn of(rows: impl IntoIterator<Item = &'a Row>) -> Self {
         let mut columns = Self::default();
         for row in rows {
             columns.ids.push(row.id.into());

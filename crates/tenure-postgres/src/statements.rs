@@ -13,7 +13,10 @@ pub(crate) const SHUT: u64 = tenure::store::Barrier::SHUT.as_millis();
 pub(crate) struct Sql {
     pub(crate) view: String,
     pub(crate) view_sessions: String,
+    pub(crate) session: String,
     pub(crate) write: String,
+    pub(crate) change: String,
+    pub(crate) changes: String,
     pub(crate) hold: String,
     pub(crate) touch: String,
     pub(crate) due: String,
@@ -32,11 +35,16 @@ pub(crate) struct Sql {
 
 impl Sql {
     pub(crate) fn of(schema: &str) -> Self {
-        let write: Vec<String> = (1..=35).map(|n| format!("${n}")).collect();
+        let values = |count: u32| (1..=count).map(|n| format!("${n}")).collect::<Vec<_>>().join(", ");
         Self {
             view: view(schema),
             view_sessions: view_sessions(schema),
-            write: format!("SELECT {schema}.write_1({})", write.join(", ")),
+            session: format!(
+                "SELECT {COLUMNS}, m.barrier FROM {schema}.sessions s, {schema}.meta m WHERE s.id = $1"
+            ),
+            write: format!("SELECT {schema}.write_1({})", values(35)),
+            change: format!("SELECT {schema}.change_1(true, {})", values(17)),
+            changes: format!("SELECT {schema}.changes_1({})", values(17)),
             hold: format!("SELECT {schema}.hold_1($1, $2, $3)"),
             touch: format!("SELECT {schema}.touch_1($1, $2, $3)"),
             due: format!(

@@ -1,10 +1,11 @@
-//! The one call that compares and writes.
+//! The call that compares and writes all that a step may want.
 
 use tenure::clock::Timestamp;
 use tenure::store::{Barrier, StoreError};
 use tenure_shared::{MAX_DELAY_MS, Touched, Write, Wrote};
 
-use crate::error::{self, Sent};
+use crate::changes::Change;
+use crate::error::{Sent, wrote};
 use crate::place::PostgresPlace;
 use crate::rows::Columns;
 use crate::types::{Id, big, get, millis};
@@ -14,6 +15,17 @@ const TOUCHED_AT_ONCE: usize = 500;
 
 impl PostgresPlace {
     pub(crate) async fn write_once(&self, write: &Write) -> Result<Wrote, StoreError> {
+        let wrote = match Change::of(write) {
+            Some(change) => self.changes.make(change).await?,
+            None => self.write_all(write).await?,
+        };
+        if wrote == Wrote::Done && !write.events.is_empty() {
+            self.listener.tell();
+        }
+        Ok(wrote)
+    }
+
+    async fn write_all(&self, write: &Write) -> Result<Wrote, StoreError> {
         let partition = i32::from(write.partition);
         let holder = write.holder.map(u64::cast_signed);
         let max_guests = write.max_guests.map(big);
@@ -80,20 +92,7 @@ impl PostgresPlace {
                 ],
             )
             .await?;
-        let wrote = match get::<i32>(&row, 0)? {
-            0 => Wrote::Done,
-            1 => Wrote::Stale,
-            2 => Wrote::Busy,
-            3 => Wrote::Late,
-            4 => Wrote::TooManyGuests,
-            5 => return Err(Barrier::frozen()),
-            6 => return Err(Barrier::shut()),
-            _ => return Err(error::corrupt("the function that writes is another one")),
-        };
-        if wrote == Wrote::Done && !events.is_empty() {
-            self.listener.tell();
-        }
-        Ok(wrote)
+        wrote(get(&row, 0)?)
     }
 
     pub(crate) async fn touch_all(
@@ -101,13 +100,13 @@ impl PostgresPlace {
         touches: &[Touched],
         now: Option<Timestamp>,
     ) -> Result<(), StoreError> {
-        let mut touches: Vec<(Id, i64)> =
-            touches.iter().map(|touch| (Id::from(touch.id), millis(touch.at))).collect();
+        let mut touches = touches.to_vec();
         // In the order in which everybody locks rows. The sort keeps the order of each session's.
-        touches.sort_by_key(|(id, _)| *id);
+        touches.sort_by_key(|touch| (touch.partition, touch.id));
         let now = now.map(millis);
         for part in touches.chunks(TOUCHED_AT_ONCE) {
-            let (ids, moments): (Vec<Id>, Vec<i64>) = part.iter().copied().unzip();
+            let (ids, moments): (Vec<Id>, Vec<i64>) =
+                part.iter().map(|touch| (Id::from(touch.id), millis(touch.at))).unzip();
             // Activity that is written twice is the same.
             let row = self.pool.query_one(Sent::Nothing, &self.sql.touch, &[&ids, &moments, &now]).await?;
             match get::<i32>(&row, 0)? {

@@ -12,7 +12,7 @@ use tenure::{Actor, MasterKey, OperationId, SessionId, Sessions, SignIn, UserId}
 use tenure_postgres::Postgres;
 use tenure_servers::{Postgres as Server, Signal};
 
-use support::{engine, key, open, schema};
+use support::{Blocker, engine, key, open, schema};
 
 async fn store_at(engine: Postgres) -> Result<Arc<dyn Store>, StoreError> {
     let context = Context::new(Arc::new(SystemClock), Arc::new(SystemRandom));
@@ -52,7 +52,7 @@ async fn a_write_whose_connection_is_killed_is_unknown_and_its_retry_changes_onc
     });
     let waits = format!(
         "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity
-         WHERE query LIKE 'SELECT {schema}.write_1%' AND wait_event_type = 'Lock'"
+         WHERE query LIKE 'SELECT {schema}.change_1%' AND wait_event_type = 'Lock'"
     );
     while server.sql(&waits) == "0" {
         tokio::task::yield_now().await;
@@ -65,36 +65,6 @@ async fn a_write_whose_connection_is_killed_is_unknown_and_its_retry_changes_onc
     let EventPage::Events(events) = store.events(partition, None, 10).await.unwrap() else { panic!() };
     assert_eq!(events.len(), 2, "it began, and changed once");
     assert_eq!(store.load(id).await.unwrap().unwrap().version, 1);
-}
-
-/// A transaction of `psql` that holds a partition until it is dropped.
-struct Blocker(std::process::Child);
-
-impl Blocker {
-    fn of(schema: &str, partition: u16) -> Self {
-        let server = Server::shared();
-        let sql =
-            format!("BEGIN; SELECT FROM {schema}.partitions WHERE id = {partition} FOR UPDATE; \\! cat\n");
-        let mut psql = std::process::Command::new("/usr/lib/postgresql/15/bin/psql");
-        psql.args(["-X", "-q", "-f", "/dev/stdin"]).arg(server.url());
-        psql.stdin(std::process::Stdio::piped()).stdout(std::process::Stdio::null());
-        let mut child = psql.spawn().unwrap();
-        std::io::Write::write_all(child.stdin.as_mut().unwrap(), sql.as_bytes()).unwrap();
-        let holds = format!(
-            "SELECT count(*) FROM pg_stat_activity WHERE state = 'idle in transaction'
-             AND query LIKE '%{schema}.partitions%FOR UPDATE%'"
-        );
-        while server.sql(&holds) == "0" {}
-        Self(child)
-    }
-}
-
-impl Drop for Blocker {
-    fn drop(&mut self) {
-        drop(self.0.stdin.take());
-        self.0.kill().unwrap();
-        self.0.wait().unwrap();
-    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

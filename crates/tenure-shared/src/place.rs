@@ -33,6 +33,12 @@ pub trait Place: Send + Sync + 'static {
     /// Reads what a step depends on, as of one moment.
     async fn view(&self, want: &Want) -> Result<View, StoreError>;
 
+    /// Reads one session, for whoever decides nothing by it.
+    async fn session(&self, partition: u16, id: SessionId) -> Result<Option<Row>, StoreError> {
+        let want = Want { partition, sessions: vec![id], ..Want::default() };
+        Ok(self.view(&want).await?.sessions.into_iter().next())
+    }
+
     /// Writes, if all that the step depends on is still as it was.
     async fn write(&self, write: &Write) -> Result<Wrote, StoreError>;
 

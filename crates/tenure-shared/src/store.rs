@@ -85,8 +85,8 @@ impl<P: Place> Store for SharedStore<P> {
     }
 
     async fn load(&self, id: SessionId) -> Result<Option<Record>, StoreError> {
-        let view = self.view(self.want(id)).await?;
-        view.sessions.first().map(Row::record).transpose()
+        let row = self.place.session(self.partition(id.route()), id).await?;
+        row.as_ref().map(Row::record).transpose()
     }
 
     async fn mutate(

@@ -16,9 +16,15 @@ use crate::{AT_ONCE, ROOM, SESSIONS, postgres, redis};
 /// How many calls there are at once.
 const CONCURRENCY: [usize; 2] = [1, 32];
 
-pub(crate) fn measure(runtime: &Runtime, engines: &Engines, rounds: usize) -> Vec<Value> {
+pub(crate) fn measure(
+    runtime: &Runtime,
+    engines: &Engines,
+    kinds: &[Kind],
+    only: Option<&String>,
+    rounds: usize,
+) -> Vec<Value> {
     let mut lines = Vec::new();
-    for kind in Kind::ALL {
+    for kind in kinds.iter().copied() {
         let tokens = runtime.block_on(filled(engines, kind));
         let [read, write] = runtime.block_on(async {
             match kind {
@@ -34,6 +40,9 @@ pub(crate) fn measure(runtime: &Runtime, engines: &Engines, rounds: usize) -> Ve
             Kind::Redis => Processes::of_redis(&engines.redis),
         };
         let mut turns = |what, ours, bare| {
+            if only.is_some_and(|only| only != what) {
+                return;
+            }
             let pair = Pair { engine: kind.name(), what, ours, bare, among: SESSIONS };
             for at_once in CONCURRENCY {
                 pair.warm_up(runtime, at_once);

@@ -21,9 +21,9 @@ const WATCHED: Duration = Duration::from_secs(120);
 /// Of how many requests one changes something; 0 for none.
 const ONE_CHANGES: [usize; 2] = [0, 100];
 
-pub(crate) fn measure(runtime: &Runtime, engines: &Engines, _: usize) -> Vec<Value> {
+pub(crate) fn measure(runtime: &Runtime, engines: &Engines, kinds: &[Kind]) -> Vec<Value> {
     let mut lines = Vec::new();
-    for kind in [Kind::Postgres, Kind::Redis] {
+    for kind in kinds.iter().copied().filter(|kind| *kind != Kind::Embedded) {
         let sessions = runtime.block_on(engines.open(kind, ROOM));
         let tokens = runtime.block_on(Tokens::of(&sessions, SESSIONS, AT_ONCE));
         // Everybody is in memory, and has been for a while.

@@ -3,7 +3,7 @@
 -- They compare and write. What is to happen to a session is decided in Rust.
 
 CREATE FUNCTION {schema}.now_1() RETURNS bigint LANGUAGE sql VOLATILE AS $$
-    SELECT floor(extract(epoch FROM clock_timestamp()) * 1000)::bigint
+    SELECT floor(date_part('epoch', clock_timestamp()) * 1000)::bigint
 $$;
 
 -- Ends a step that has written nothing but a lock: the next one need not wait for the disk.
@@ -166,6 +166,90 @@ BEGIN
 END
 $$;
 
+-- What most steps are: one session is another one, and one event tells of it. As write_1, in fewer
+-- statements. Says what write_1 says. What is not `alone` in its transaction waits for no partition,
+-- or others would wait with it: 7, somebody else writes in the partition.
+CREATE FUNCTION {schema}.change_1(
+    alone boolean, is_the_time boolean, max_delay bigint, in_partition integer, decided bigint,
+    in_id uuid, seen_revision bigint, seen_at bigint,
+    in_class smallint, in_realm bigint, in_owner uuid, in_due bigint, in_seen bigint, in_idle bigint,
+    in_deadline bigint, in_revision bigint, in_body bytea, event bytea
+) RETURNS integer LANGUAGE plpgsql VOLATILE AS $$
+DECLARE
+    p record;
+    clock bigint;
+    at_time bigint;
+    code integer := 0;
+BEGIN
+    IF alone THEN
+        SELECT sequence, latest, held_until, barrier INTO p
+            FROM {schema}.partitions WHERE id = in_partition FOR NO KEY UPDATE;
+    ELSE
+        SELECT sequence, latest, held_until, barrier INTO p
+            FROM {schema}.partitions WHERE id = in_partition FOR NO KEY UPDATE SKIP LOCKED;
+    END IF;
+    IF NOT FOUND THEN
+        IF NOT alone THEN
+            RETURN 7;
+        END IF;
+        RAISE EXCEPTION 'there is no partition %', in_partition USING ERRCODE = 'data_corrupted';
+    END IF;
+    clock := floor(date_part('epoch', clock_timestamp()) * 1000)::bigint;
+    at_time := greatest(CASE WHEN is_the_time THEN decided ELSE clock END, p.latest);
+    IF p.held_until > clock THEN
+        code := 2;
+    ELSIF NOT is_the_time AND abs(at_time - decided) > max_delay THEN
+        code := 3;
+    ELSIF p.barrier > at_time THEN
+        code := CASE WHEN p.barrier = 9007199254740991 THEN 6 ELSE 5 END;
+    ELSE
+        UPDATE {schema}.sessions o
+            SET class = in_class, realm = in_realm, owner = in_owner,
+                due = CASE WHEN o.class = in_class AND o.class < 2 THEN least(o.due, in_due) ELSE in_due END,
+                seen = greatest(o.seen, in_seen), idle_ms = in_idle, deadline = in_deadline,
+                revision = in_revision, body = in_body
+            WHERE o.id = in_id AND o.revision = seen_revision AND (seen_at IS NULL OR o.seen = seen_at);
+        IF NOT FOUND THEN
+            code := 1;
+        END IF;
+    END IF;
+    IF code > 0 THEN
+        RETURN CASE WHEN alone THEN {schema}.nothing_1(code) ELSE code END;
+    END IF;
+    INSERT INTO {schema}.events (partition, sequence, at, body)
+        VALUES (in_partition, p.sequence + 1, at_time, event);
+    UPDATE {schema}.partitions SET sequence = p.sequence + 1, latest = at_time WHERE id = in_partition;
+    RETURN 0;
+END
+$$;
+
+-- Several such steps in one transaction, each for itself done or not. They come ordered by partition
+-- and session, which is the order in which everybody locks.
+CREATE FUNCTION {schema}.changes_1(
+    is_the_time boolean, max_delay bigint, partitions integer[], decided bigint[],
+    ids uuid[], seen_revisions bigint[], seen_at bigint[],
+    classes smallint[], realms bigint[], owners uuid[], due bigint[], seen bigint[], idle bigint[],
+    deadlines bigint[], revisions bigint[], bodies bytea[], events bytea[]
+) RETURNS integer[] LANGUAGE plpgsql VOLATILE AS $$
+DECLARE
+    w record;
+    codes integer[] := '{}';
+BEGIN
+    FOR w IN SELECT * FROM unnest(partitions, decided, ids, seen_revisions, seen_at, classes, realms, owners,
+                                  due, seen, idle, deadlines, revisions, bodies, events)
+            AS e (partition, decided, id, seen_revision, seen_at, class, realm, owner,
+                  due, seen, idle, deadline, revision, body, event) LOOP
+        codes := codes || {schema}.change_1(
+            false, is_the_time, max_delay, w.partition, w.decided, w.id, w.seen_revision, w.seen_at,
+            w.class, w.realm, w.owner, w.due, w.seen, w.idle, w.deadline, w.revision, w.body, w.event);
+    END LOOP;
+    IF 0 <> ALL (codes) THEN
+        PERFORM {schema}.nothing_1(0);
+    END IF;
+    RETURN codes;
+END
+$$;
+
 -- Keeps a partition for one writer, if nobody else does. Says whether it is kept.
 CREATE FUNCTION {schema}.hold_1(in_partition integer, my_hold bigint, for_ms bigint)
 RETURNS boolean LANGUAGE plpgsql VOLATILE AS $$
@@ -186,8 +270,8 @@ BEGIN
 END
 $$;
 
--- Row after row in the order of ids, as everybody locks them; of one session in the order given.
--- 0 done, 5 frozen, 6 shut.
+-- Row after row in the order given, which is that in which everybody locks them: by partition, then
+-- by id. 0 done, 5 frozen, 6 shut.
 CREATE FUNCTION {schema}.touch_1(ids uuid[], moments bigint[], own_time bigint)
 RETURNS integer LANGUAGE plpgsql VOLATILE AS $$
 DECLARE

@@ -40,3 +40,33 @@ pub(crate) async fn active(sessions: &Sessions, token: &str) -> Active {
     let verdict = sessions.check(token.as_bytes(), &Check::signed_in()).await.unwrap();
     verdict.into_active().unwrap()
 }
+
+/// A transaction of `psql` that holds a partition until it is dropped.
+pub(crate) struct Blocker(std::process::Child);
+
+impl Blocker {
+    pub(crate) fn of(schema: &str, partition: u16) -> Self {
+        let server = Server::shared();
+        let sql =
+            format!("BEGIN; SELECT FROM {schema}.partitions WHERE id = {partition} FOR UPDATE; \\! cat\n");
+        let mut psql = std::process::Command::new("/usr/lib/postgresql/15/bin/psql");
+        psql.args(["-X", "-q", "-f", "/dev/stdin"]).arg(server.url());
+        psql.stdin(std::process::Stdio::piped()).stdout(std::process::Stdio::null());
+        let mut child = psql.spawn().unwrap();
+        std::io::Write::write_all(child.stdin.as_mut().unwrap(), sql.as_bytes()).unwrap();
+        let holds = format!(
+            "SELECT count(*) FROM pg_stat_activity WHERE state = 'idle in transaction'
+             AND query LIKE '%{schema}.partitions%FOR UPDATE%'"
+        );
+        while server.sql(&holds) == "0" {}
+        Self(child)
+    }
+}
+
+impl Drop for Blocker {
+    fn drop(&mut self) {
+        drop(self.0.stdin.take());
+        self.0.kill().unwrap();
+        self.0.wait().unwrap();
+    }
+}

@@ -143,7 +143,7 @@ impl fmt::Debug for Move {
 }
 
 impl Sessions {
-    /// Prepares a move of all sessions, of all realms, to another store. `name` is what operators call
+    /// Prepares a move of all sessions, of all realms, to another store; [`Move`] shows one. `name` is what operators call
     /// it: those who open the old store later are told it, so it holds no password.
     ///
     /// # Errors

@@ -248,7 +248,7 @@ pub trait Store: Send + Sync + 'static {
         std::future::pending().await
     }
 
-    /// The store as one whose sessions can move to another, if they can.
+    /// The store as one whose sessions can move to another, if they can. [`Movable`] shows it.
     fn movable(&self) -> Option<&dyn Movable> {
         None
     }

@@ -94,7 +94,7 @@ impl Part {
     pub const ALL: [Self; 3] = [Self::Sessions, Self::Users, Self::Receipts];
 }
 
-/// Something that moves.
+/// Something that moves: see [`Movable`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Item {
     /// A session.
@@ -110,7 +110,7 @@ pub enum Item {
     },
 }
 
-/// What a store knows of a user, with the name.
+/// What a store knows of a user, with the name: see [`Movable`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct KnownUser {
     /// The application.
@@ -123,7 +123,7 @@ pub struct KnownUser {
     pub recent_ends: Vec<u8>,
 }
 
-/// Items, and where the next ones begin.
+/// Items, and where the next ones begin, as [`Movable::export`] gives them.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Export {
     /// The items.
@@ -132,7 +132,7 @@ pub struct Export {
     pub next: Option<Vec<u8>>,
 }
 
-/// What may be done in a store from now on.
+/// What may be done in a store from now on: see [`Movable::fence`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Fence {
     /// Nobody writes for so many milliseconds of the store's time. Reading goes on.

@@ -1,0 +1,108 @@
+//! Many changes at once, which go to the server together.
+
+mod support;
+
+use std::sync::Arc;
+
+use tenure::event::Position;
+use tenure::random::SystemRandom;
+use tenure::record::Change;
+use tenure::store::{EventPage, Mutation, Operation, Outcome, Store};
+use tenure::{Actor, Key, OperationId, SessionId, Sessions, SignIn, UserId};
+
+use support::{Blocker, active, open, schema};
+
+const HERE: Key<u64> = Key::new("here");
+const THERE: Key<u64> = Key::new("there");
+
+/// How many sessions there are, and how often each node changes each of them.
+const SESSIONS: usize = 100;
+const TIMES: u64 = 20;
+
+async fn sign_in(sessions: &Sessions, n: usize) -> String {
+    let user = UserId::new(format!("u_{n}")).unwrap();
+    sessions.sign_in(None, SignIn::password(user)).await.unwrap().token.expose().to_owned()
+}
+
+async fn count_up(sessions: Sessions, token: String, key: Key<u64>) {
+    let active = active(&sessions, &token).await;
+    for _ in 0..TIMES {
+        sessions.update(&active, key, |count| *count += 1).await.unwrap();
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn changes_that_go_together_are_each_made_once_and_told_without_a_gap() {
+    let schema = schema();
+    let (here, there) = (open(&schema).await, open(&schema).await);
+    let (mut tokens, mut nodes) = (Vec::new(), Vec::new());
+    for n in 0..SESSIONS {
+        tokens.push(sign_in(&here, n).await);
+    }
+    for token in &tokens {
+        nodes.push(tokio::spawn(count_up(here.clone(), token.clone(), HERE)));
+        nodes.push(tokio::spawn(count_up(there.clone(), token.clone(), THERE)));
+    }
+    for node in nodes {
+        node.await.unwrap();
+    }
+    let mut logs = vec![0; 1_024];
+    for token in &tokens {
+        let active = active(&there, token).await;
+        assert_eq!(HERE.read(active.session()).unwrap(), Some(TIMES));
+        assert_eq!(THERE.read(active.session()).unwrap(), Some(TIMES));
+        assert_eq!(active.session().version(), 2 * TIMES, "each change counts once");
+        logs[usize::from(active.session().id().route().partition(1_024))] += 1 + 2 * TIMES;
+    }
+    for (partition, expected) in (0..).zip(logs) {
+        let sequences = sequences(here.store(), partition).await;
+        assert_eq!(sequences, (1..=expected).collect::<Vec<u64>>(), "the log of partition {partition}");
+    }
+}
+
+async fn sequences(store: &Arc<dyn Store>, partition: u16) -> Vec<u64> {
+    let (mut all, mut after): (Vec<u64>, Option<Position>) = (Vec::new(), None);
+    loop {
+        let EventPage::Events(events) = store.events(partition, after, 1_000).await.unwrap() else {
+            panic!("the log is cut")
+        };
+        let Some(last) = events.last() else { return all };
+        after = Some(last.position);
+        all.extend(events.iter().map(|event| event.position.sequence));
+    }
+}
+
+async fn change(store: Arc<dyn Store>, id: SessionId) -> Outcome {
+    let change = Mutation::Change { change: Change { remove: vec!["cart".into()], ..Change::default() } };
+    let operation =
+        Operation { id: OperationId::random(&SystemRandom), actor: Actor::application(), receipt: None };
+    store.mutate(&operation, id, change).await.unwrap().outcome
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_partition_that_somebody_keeps_locked_holds_no_other_change_up() {
+    let schema = schema();
+    let sessions = open(&schema).await;
+    let mut ids = Vec::new();
+    for n in 0..SESSIONS {
+        let token = sign_in(&sessions, n).await;
+        ids.push(active(&sessions, &token).await.session().id());
+    }
+    let locked = ids[SESSIONS / 2].route();
+    let partition = |id: &SessionId| id.route().partition(1_024);
+    let blocker = Blocker::of(&schema, locked.partition(1_024));
+    let (mut waiting, mut others) = (Vec::new(), Vec::new());
+    for id in &ids {
+        let call = tokio::spawn(change(Arc::clone(sessions.store()), *id));
+        let is_locked = partition(id) == locked.partition(1_024);
+        if is_locked { waiting.push(call) } else { others.push(call) }
+    }
+    for other in others {
+        assert_eq!(other.await.unwrap(), Outcome::Applied);
+    }
+    assert!(!waiting.is_empty() && waiting.iter().all(|call| !call.is_finished()));
+    drop(blocker);
+    for call in waiting {
+        assert_eq!(call.await.unwrap(), Outcome::Applied);
+    }
+}
