@@ -15,7 +15,7 @@ use crate::record::Record;
 /// ```
 /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
 /// # use tenure::testing::TestKit;
-/// use tenure::store::{Export, Fence, Item, KnownUser, Movable, Part, Phase, Store};
+/// use tenure::store::{Export, Fence, Item, KnownUser, Movable, Part, Phase, RouteOf, Store};
 /// use tenure::{Actor, EndReason, Ending, Route};
 ///
 /// # let kit = TestKit::new().await;
@@ -36,7 +36,8 @@ use crate::record::Record;
 ///     Item::Receipt { .. } => None,
 /// };
 /// assert_eq!(all.iter().filter_map(known).collect::<Vec<_>>(), [user.clone(), user]);
-/// assert_eq!(store.import(&all, &|_, _| Route(0)).await?, 0, "it has all of them");
+/// let anywhere: &RouteOf = &|_, _| Route(0);
+/// assert_eq!(store.import(&all, anywhere).await?, 0, "it has all of them");
 ///
 /// // For two seconds nobody writes, and checks go on.
 /// assert!(store.fence(Fence::Freeze { for_ms: 2_000 }).await?);
