@@ -9,6 +9,7 @@ use tenure::random::Random;
 use tenure::store::StoreError;
 
 use crate::error::{Excuse, Failure, excuse, odd};
+use crate::heart::Doubt;
 use crate::keys::Keys;
 use crate::link::{Link, Request};
 use crate::meta::Meta;
@@ -291,8 +292,11 @@ impl Calls {
             }
         }
         if let At::Partition(partition, Word::Confirmed) = at {
-            let sure = link.heart.is_sure(&self.heartbeat(partition)).await;
-            sure.map_err(|why| Failure::Refused(StoreError::Unavailable(why)))?;
+            match link.heart.is_sure(&self.heartbeat(partition)).await {
+                Ok(()) => {}
+                Err(Doubt::Other(why)) => return Ok(Err(Excuse::NotPrimary(why))),
+                Err(Doubt::Unconfirmed(why)) => return Err(Failure::Refused(StoreError::Unavailable(why))),
+            }
         }
         let mut value = link.ask(request, whole, asking).await?;
         if let (Request::Commands(commands), Value::Array(answers)) = (request, &mut value) {

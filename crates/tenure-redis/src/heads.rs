@@ -12,6 +12,7 @@ use crate::answer::{array, integer, is_shut};
 use crate::calls::Calls;
 use crate::connect::{field, identity};
 use crate::error::{Excuse, Failure, excuse, odd};
+use crate::heart::Doubt;
 use crate::link::{Link, Request};
 
 /// Where the log of a partition ends.
@@ -103,7 +104,8 @@ impl Calls {
         let Some(partition) = partitions.first() else { return true };
         match link.heart.confirmed(&self.heartbeat(*partition)).await {
             Ok(()) => true,
-            Err(why) => {
+            Err(doubt) => {
+                let why = doubted(link, doubt);
                 if link.heart.is_to_be_told() {
                     tracing::warn!(server = %link.address, why, "replicas do not confirm the primary: it is not believed");
                 }
@@ -121,7 +123,9 @@ impl Calls {
             return Ok(());
         }
         let confirmed = link.heart.confirmed(&self.heartbeat(partition)).await;
-        confirmed.map_err(|why| StoreError::Unknown(format!("written on {}, but {why}", link.address)))
+        confirmed.map_err(|doubt| {
+            StoreError::Unknown(format!("written on {}, but {}", link.address, doubted(link, doubt)))
+        })
     }
 
     /// The same for what was seen at the server of this number.
@@ -155,5 +159,16 @@ impl Calls {
                 StoreError::Unavailable("the cluster is moving slots".into())
             }
         }
+    }
+}
+
+/// Why a primary is not believed. A connection that is of no use is given up.
+fn doubted(link: &Link, doubt: Doubt) -> String {
+    match doubt {
+        Doubt::Other(why) => {
+            link.give_up();
+            why
+        }
+        Doubt::Unconfirmed(why) => why,
     }
 }

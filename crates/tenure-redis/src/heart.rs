@@ -10,7 +10,7 @@ use tokio::sync::Mutex;
 
 use crate::answer::text;
 use crate::connect::{Settings, connect, field, identity};
-use crate::error::broken;
+use crate::error::{Excuse, broken, excuse};
 use crate::url::Address;
 
 /// A heartbeat, also when the server's memory is at its limit.
@@ -53,7 +53,16 @@ struct Turn {
     connection: Option<MultiplexedConnection>,
     /// The last round that is over, and how it went.
     over: u64,
-    went: Result<(), String>,
+    went: Result<(), Doubt>,
+}
+
+/// Why a primary is not believed.
+#[derive(Clone, Debug)]
+pub(crate) enum Doubt {
+    /// It is none any more, or another one: the connection to it is of no use.
+    Other(String),
+    /// Replicas do not say so.
+    Unconfirmed(String),
 }
 
 impl Heart {
@@ -67,7 +76,7 @@ impl Heart {
     ///
     /// # Errors
     /// Why this is not known.
-    pub(crate) async fn confirmed(&self, key: &str) -> Result<(), String> {
+    pub(crate) async fn confirmed(&self, key: &str) -> Result<(), Doubt> {
         if self.settings.replicas == 0 {
             return Ok(());
         }
@@ -93,13 +102,14 @@ impl Heart {
     ///
     /// # Errors
     /// Why this is not known.
-    pub(crate) async fn is_sure(&self, key: &str) -> Result<(), String> {
+    pub(crate) async fn is_sure(&self, key: &str) -> Result<(), Doubt> {
         if self.settings.replicas == 0 || self.was_sure_within(self.settings.bound) {
             return Ok(());
         }
         // While it goes wrong one waits for it, and the others need not.
         if self.fails.load(Ordering::Relaxed) && self.turn.try_lock().is_err() {
-            return Err(format!("replicas do not confirm that {} is still the primary", self.address));
+            let why = format!("replicas do not confirm that {} is still the primary", self.address);
+            return Err(Doubt::Unconfirmed(why));
         }
         self.confirmed(key).await
     }
@@ -114,7 +124,7 @@ impl Heart {
         !self.told.swap(true, Ordering::Relaxed)
     }
 
-    async fn round(&self, kept: &mut Option<MultiplexedConnection>, key: &str) -> Result<(), String> {
+    async fn round(&self, kept: &mut Option<MultiplexedConnection>, key: &str) -> Result<(), Doubt> {
         // A connection that is dropped in the middle of a round is not used again.
         let mut connection = match kept.take() {
             Some(connection) => connection,
@@ -127,34 +137,42 @@ impl Heart {
             .arg(self.settings.replica_timeout.as_millis().max(1) as u64);
         // Asked last: a server that is the same then was it all the time, and lost nothing.
         beat.cmd("INFO").arg("replication");
-        let said =
-            connection.send_packed_commands(&beat, 0, 3).await.map_err(|e| broken(&self.address, &e))?;
-        let [Value::Okay, Value::Int(replicas), replication] = said.as_slice() else {
-            return Err(format!("{} takes no heartbeat", self.address));
+        let said = connection.send_packed_commands(&beat, 0, 3).await;
+        let said = said.map_err(|error| Doubt::Unconfirmed(broken(&self.address, &error)))?;
+        let [beat, replicas, replication] = said.as_slice() else {
+            return Err(Doubt::Unconfirmed(format!("{} takes no heartbeat", self.address)));
         };
         let run = self.identity.split(' ').next().unwrap_or_default();
         if identity(run, text(Some(replication))) != self.identity {
-            return Err(format!("{} is not the primary that it was", self.address));
+            return Err(Doubt::Other(format!("{} is not the primary that it was", self.address)));
         }
+        let (Value::Okay, Value::Int(replicas)) = (beat, replicas) else {
+            let why = format!("{} takes no heartbeat", self.address);
+            return Err(match excuse(beat, &self.address) {
+                Some(Excuse::NotPrimary(_) | Excuse::Moved) => Doubt::Other(why),
+                _ => Doubt::Unconfirmed(why),
+            });
+        };
         *kept = Some(connection);
         if *replicas >= i64::from(self.settings.replicas) {
             Ok(())
         } else {
-            Err(format!("{replicas} of {} replicas confirmed in time", self.settings.replicas))
+            let why = format!("{replicas} of {} replicas confirmed in time", self.settings.replicas);
+            Err(Doubt::Unconfirmed(why))
         }
     }
 
-    async fn connect(&self) -> Result<MultiplexedConnection, String> {
+    async fn connect(&self) -> Result<MultiplexedConnection, Doubt> {
         let patience = self.settings.timeout + self.settings.replica_timeout;
         let connection = connect(&self.client, &self.address, self.settings.timeout, patience).await;
-        let mut connection = connection.map_err(|error| error.to_string())?;
+        let mut connection = connection.map_err(|error| Doubt::Unconfirmed(error.to_string()))?;
         let server = connection.send_packed_command(redis::cmd("INFO").arg("server")).await;
-        let server = server.map_err(|error| broken(&self.address, &error))?;
+        let server = server.map_err(|error| Doubt::Unconfirmed(broken(&self.address, &error)))?;
         let run = self.identity.split(' ').next();
         if field(text(Some(&server)), "run_id") == run {
             Ok(connection)
         } else {
-            Err(format!("{} is another server now", self.address))
+            Err(Doubt::Other(format!("{} is another server now", self.address)))
         }
     }
 }

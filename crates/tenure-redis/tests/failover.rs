@@ -5,11 +5,11 @@ mod support;
 
 use std::time::Duration;
 
-use tenure::SignIn;
 use tenure::store::{Outcome, StoreError};
-use tenure_servers::{RedisCluster, RedisSentinel, Signal};
+use tenure::{Sessions, SignIn};
+use tenure_servers::{Redis, RedisCluster, RedisSentinel, Signal};
 
-use support::load::{Load, Outage, PAUSE, TOO_MANY, lost, outage};
+use support::load::{Load, Outage, PAUSE, TOO_MANY, loaded, lost, outage};
 use support::{change, end, engine, open, operation, prefix, user};
 
 /// Waits until the sentinels name another primary, and gives its port.
@@ -111,6 +111,24 @@ async fn with_too_few_replicas_ending_is_an_error_also_when_it_is_tried_again() 
         }
     }
     assert!(sessions.store().news(&[None; 32], 1).await.unwrap().confirmed);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_primary_with_another_history_is_believed_again_when_its_replicas_confirm_that() {
+    let server = Redis::start();
+    let other = server.replica(&[]);
+    // What was confirmed is good for no time at all.
+    let engine = engine(&server.url(), "t").replicas(1).replica_timeout(Duration::from_millis(100));
+    let sessions = Sessions::builder(engine).bound(Duration::ZERO).cache_bytes(0).without_background();
+    let sessions = sessions.open().await.unwrap();
+    let id = sessions.sign_in(None, SignIn::password(user("ann"))).await.unwrap().session.id();
+    // It was a replica for a moment, and the connection to it is as it was.
+    server.cli(&format!("FAILOVER TO 127.0.0.1 {}", other.port()));
+    server.until("ROLE", "slave");
+    server.until("INFO replication", "master_link_status:up");
+    server.cli("REPLICAOF NO ONE");
+    let _replica = server.replica(&[]);
+    assert!(loaded(sessions.store(), id).await.is_some());
 }
 
 #[tokio::test(flavor = "multi_thread")]
