@@ -118,10 +118,17 @@ async fn a_primary_with_another_history_is_believed_again_when_its_replicas_conf
     let server = Redis::start();
     let other = server.replica(&[]);
     // What was confirmed is good for no time at all.
-    let engine = engine(&server.url(), "t").replicas(1).replica_timeout(Duration::from_millis(100));
+    let engine = engine(&server.url(), "t").replicas(1);
     let sessions = Sessions::builder(engine).bound(Duration::ZERO).cache_bytes(0).without_background();
     let sessions = sessions.open().await.unwrap();
-    let id = sessions.sign_in(None, SignIn::password(user("ann"))).await.unwrap().session.id();
+    let mut errors = Outage::default();
+    let id = loop {
+        match sessions.sign_in(None, SignIn::password(user("ann"))).await {
+            Ok(begun) => break begun.session.id(),
+            Err(tenure::Error::Store(error)) => errors.met(&error).await,
+            Err(error) => panic!("{error}"),
+        }
+    };
     // It was a replica for a moment, and the connection to it is as it was.
     server.cli(&format!("FAILOVER TO 127.0.0.1 {}", other.port()));
     server.until("ROLE", "slave");
