@@ -11,9 +11,9 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
 use tokio::time::timeout;
 use tokio_postgres::types::ToSql;
 
+use crate::columns::Columns;
 use crate::error::{self, Sent, wrote};
 use crate::pool::{Connections, PATIENCE};
-use crate::rows::Columns;
 use crate::statements::Sql;
 use crate::types::{Id, big, get, millis};
 

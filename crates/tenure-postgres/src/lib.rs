@@ -7,6 +7,7 @@
 //! what a node has seen with what is there, and writes: one round trip for a change.
 
 mod changes;
+mod columns;
 mod engine;
 mod error;
 mod heartbeat;

@@ -5,9 +5,9 @@ use tenure::store::{Barrier, StoreError};
 use tenure_shared::{MAX_DELAY_MS, Touched, Write, Wrote};
 
 use crate::changes::Change;
+use crate::columns::Columns;
 use crate::error::{Sent, wrote};
 use crate::place::PostgresPlace;
-use crate::rows::Columns;
 use crate::types::{Id, big, get, millis};
 
 /// How many sessions are touched in one transaction.
