@@ -65,7 +65,7 @@ pub(crate) struct ServeArgs {
 
     /// Where sessions are kept: `embedded:DIR`; `postgres://USER@HOST/DATABASE`, `redis://HOST`,
     /// `redis-sentinel://H1,H2,H3/NAME` or `redis-cluster://H1,H2,H3`, shared by several nodes with the
-    /// same master key (with TLS: `rediss…`; `?replicas=1&sslrootcert=FILE` and more are in the book);
+    /// same master key (with TLS: `rediss...`; `?replicas=1&sslrootcert=FILE` and more are in the book);
     /// or `memory:` until the process ends
     /// [default: embedded:./tenure-data]
     #[arg(long, env = "TENURE_STORE", value_name = "URL", hide_env_values = true)]
@@ -258,7 +258,7 @@ pub(crate) struct CopyArgs {
     /// in PostgreSQL or Redis until it is shut [default: that of the running server]
     #[arg(long, value_name = "URL")]
     pub(crate) from: Option<String>,
-    /// The empty store to move to: `embedded:DIR`, `postgres://…`, `redis://…` or another of Redis
+    /// The empty store to move to: `embedded:DIR`, `postgres://USER@HOST/DATABASE`, `redis://HOST` or another of Redis
     #[arg(long, value_name = "URL")]
     pub(crate) to: String,
     /// Give up a copy that was begun: the old store is as before, the new one has to be emptied

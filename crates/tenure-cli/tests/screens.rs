@@ -11,7 +11,7 @@ use common::{Home, told};
 use serde_json::Value;
 
 /// Every command, as one types it.
-const COMMANDS: [&[&str]; 16] = [
+const COMMANDS: [&[&str]; 17] = [
     &[],
     &["serve"],
     &["load"],
@@ -24,6 +24,7 @@ const COMMANDS: [&[&str]; 16] = [
     &["policy", "show"],
     &["policy", "check"],
     &["store"],
+    &["store", "copy"],
     &["store", "verify"],
     &["store", "backup"],
     &["completions"],
