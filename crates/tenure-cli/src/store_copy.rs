@@ -8,7 +8,7 @@ use anyhow::Result;
 use hyper::Method;
 use serde_json::{Value, json};
 use tenure::clock::{Clock, SystemClock};
-use tenure::{Move, MoveProgress, MoveStage, Moved};
+use tenure::{Move, MoveProgress, Moved};
 
 use crate::args::CopyArgs;
 use crate::client::Server;
@@ -143,13 +143,10 @@ struct Stage {
 
 impl Stage {
     fn of(progress: &MoveProgress) -> Self {
-        let name = match progress.stage {
-            MoveStage::Copying => "copying",
-            MoveStage::Following => "following",
-            MoveStage::Comparing => "comparing",
-            _ => "handing_over",
-        };
-        Self { name: name.to_owned(), numbers: [progress.done, progress.differed, progress.behind] }
+        Self {
+            name: progress.stage.as_str().to_owned(),
+            numbers: [progress.done, progress.differed, progress.behind],
+        }
     }
 }
 

@@ -31,7 +31,7 @@ impl Movable for EmbeddedStore {
             Part::Users => users(conn, after.as_deref().unwrap_or_default(), limit),
             Part::Receipts => receipts(conn, key_in(after.as_deref()), limit),
         };
-        self.look(find).await
+        self.read(find).await
     }
 
     async fn import(&self, items: &[Item], _: &RouteOf<'_>) -> std::result::Result<u64, StoreError> {
@@ -43,7 +43,7 @@ impl Movable for EmbeddedStore {
         Ok(changed)
     }
 
-    async fn fence(&self, fence: Fence) -> std::result::Result<bool, StoreError> {
+    async fn fence(&self, fence: Fence) -> std::result::Result<Option<Barrier>, StoreError> {
         let raise = move |txn: &mut Txn<'_>| {
             let after = txn.head.barrier.after(fence, txn.now);
             if let Some(barrier) = after {
@@ -56,7 +56,7 @@ impl Movable for EmbeddedStore {
         if let Some(barrier) = after {
             self.set_shut(barrier == Barrier::SHUT);
         }
-        Ok(after.is_some())
+        Ok(after)
     }
 
     async fn phase(&self) -> std::result::Result<Phase, StoreError> {

@@ -77,7 +77,7 @@ impl EmbeddedStore {
         self.inner.writer.run(need, work).await
     }
 
-    async fn read<T, F>(&self, find: F) -> std::result::Result<T, StoreError>
+    pub(crate) async fn read<T, F>(&self, find: F) -> std::result::Result<T, StoreError>
     where
         T: Send + 'static,
         F: FnOnce(&Connection) -> Result<T> + Send + 'static,

@@ -3,15 +3,14 @@
 use std::sync::atomic::Ordering;
 
 use tenure::clock::Timestamp;
-use tenure::store::{Barrier, Fence, Part, StoreError};
-use tenure_shared::{CellKind, Kept};
+use tenure::store::{Barrier, Part, StoreError};
+use tenure_shared::{CellKind, Kept, Raise};
 use tokio_postgres::types::ToSql;
 
 use crate::error::{self, Sent};
 use crate::place::PostgresPlace;
 use crate::rows::{cell_of, row};
-use crate::statements::SHUT;
-use crate::types::{Id, big, get, millis};
+use crate::types::{Id, big, count, get, millis};
 
 impl PostgresPlace {
     pub(crate) async fn export_part(
@@ -20,6 +19,8 @@ impl PostgresPlace {
         after: Option<&[u8]>,
         limit: usize,
     ) -> Result<Kept, StoreError> {
+        let barrier: i64 = get(&self.pool.query_one(Sent::Nothing, &self.sql.barrier, &[]).await?, 0)?;
+        Barrier::from_millis(count(barrier)).may_read()?;
         match part {
             Part::Sessions => self.export_sessions(after, limit).await,
             Part::Users => self.export_cells(CellKind::User, after, limit).await,
@@ -61,15 +62,16 @@ impl PostgresPlace {
         Ok(Kept { cells, next, ..Kept::default() })
     }
 
-    pub(crate) async fn raise(&self, fence: Fence, now: Option<Timestamp>) -> Result<bool, StoreError> {
-        let (until, for_ms, if_fenced) = match fence {
-            Fence::Freeze { for_ms } => (None, for_ms, false),
-            Fence::Extend { for_ms } => (None, for_ms, true),
-            Fence::Shut => (Some(SHUT), 0, true),
-            Fence::Lift => (Some(Barrier::default().as_millis()), 0, false),
-        };
-        let values: [&(dyn ToSql + Sync); 4] = [&until.map(big), &big(for_ms), &if_fenced, &now.map(millis)];
-        get(&self.pool.query_one(Sent::Write, &self.sql.fence, &values).await?, 0)
+    pub(crate) async fn raise(
+        &self,
+        raise: Raise,
+        now: Option<Timestamp>,
+    ) -> Result<Option<Barrier>, StoreError> {
+        let number = |barrier: Barrier| big(barrier.as_millis());
+        let values: [&(dyn ToSql + Sync); 4] =
+            [&raise.to.map(number), &big(raise.for_ms), &raise.held.map(number), &now.map(millis)];
+        let raised: Option<i64> = get(&self.pool.query_one(Sent::Write, &self.sql.fence, &values).await?, 0)?;
+        Ok(raised.map(|until| Barrier::from_millis(count(until))))
     }
 
     /// Refuses what no partition is asked for, and that would tell of what has moved.

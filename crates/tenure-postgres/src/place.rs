@@ -6,8 +6,10 @@ use async_trait::async_trait;
 use tenure::SessionId;
 use tenure::clock::Timestamp;
 use tenure::event::Position;
-use tenure::store::{Fence, News, PageRequest, Part, StoreError, StoreInfo};
-use tenure_shared::{Entry, Kept, LogPage, Place, Prune, Row, Touched, View, Want, Write, Wrote, realm_hash};
+use tenure::store::{Barrier, News, PageRequest, Part, StoreError, StoreInfo};
+use tenure_shared::{
+    Entry, Kept, LogPage, Place, Prune, Raise, Row, Touched, View, Want, Write, Wrote, realm_hash,
+};
 
 use tokio::sync::Mutex;
 use tokio_postgres::types::ToSql;
@@ -103,8 +105,8 @@ impl Place for PostgresPlace {
         self.export_part(part, after, limit).await
     }
 
-    async fn fence(&self, fence: Fence, now: Option<Timestamp>) -> Result<bool, StoreError> {
-        self.raise(fence, now).await
+    async fn fence(&self, raise: Raise, now: Option<Timestamp>) -> Result<Option<Barrier>, StoreError> {
+        self.raise(raise, now).await
     }
 
     async fn phase(&self) -> Result<Option<Vec<u8>>, StoreError> {

@@ -29,6 +29,7 @@ pub(crate) struct Sql {
     pub(crate) export_sessions: String,
     pub(crate) export_cells: String,
     pub(crate) fence: String,
+    pub(crate) barrier: String,
     pub(crate) phase: String,
     pub(crate) set_phase: String,
 }
@@ -68,6 +69,7 @@ impl Sql {
                  ORDER BY c.partition, c.kind, c.key LIMIT $4"
             ),
             fence: format!("SELECT {schema}.fence_1($1, $2, $3, $4)"),
+            barrier: format!("SELECT barrier FROM {schema}.meta"),
             phase: format!("SELECT phase FROM {schema}.meta"),
             set_phase: format!("UPDATE {schema}.meta SET phase = $1"),
         }

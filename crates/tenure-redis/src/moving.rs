@@ -5,10 +5,10 @@ use std::sync::atomic::Ordering;
 use futures_util::future::try_join_all;
 use redis::Value;
 use tenure::clock::Timestamp;
-use tenure::store::{Barrier, Fence, Part, StoreError};
-use tenure_shared::{CellKey, CellKind, Kept, Want};
+use tenure::store::{Barrier, Part, StoreError};
+use tenure_shared::{CellKey, CellKind, Kept, Raise, Want};
 
-use crate::answer::{array, integer};
+use crate::answer::{array, integer, is_shut};
 use crate::calls::{Calls, Word};
 use crate::error::{Failure, odd};
 use crate::place::RedisPlace;
@@ -53,6 +53,12 @@ impl RedisPlace {
         limit: usize,
     ) -> Result<Kept, StoreError> {
         let spot = Spot::read(after);
+        let mut commands = self.asking(spot.partition);
+        commands.cmd("HGET").arg(self.calls.keys.head(spot.partition)).arg("barrier");
+        let said = self.calls.commands(spot.partition, commands).await.and_then(array);
+        if said.map_err(Failure::of_read)?.last().is_some_and(is_shut) {
+            return Err(Barrier::shut());
+        }
         let (names, next) = self.names(part, spot, limit.min(AT_ONCE)).await?;
         let next = next.map(Spot::write);
         if part == Part::Sessions {
@@ -107,28 +113,48 @@ impl RedisPlace {
         Ok((names, next))
     }
 
-    /// Raises or lifts the barrier of each partition.
-    pub(crate) async fn raise(&self, fence: Fence, now: Option<Timestamp>) -> Result<bool, StoreError> {
-        let (until, for_ms, if_fenced) = match fence {
-            Fence::Freeze { for_ms } => (None, for_ms, "0"),
-            Fence::Extend { for_ms } => (None, for_ms, "1"),
-            Fence::Shut => (Some(Barrier::SHUT), 0, "1"),
-            Fence::Lift => (Some(Barrier::default()), 0, "0"),
+    /// Raises or lifts the barrier of each partition. The first says until when, so that all have the
+    /// same.
+    pub(crate) async fn raise(
+        &self,
+        raise: Raise,
+        now: Option<Timestamp>,
+    ) -> Result<Option<Barrier>, StoreError> {
+        let Some(barrier) = self.raise_in(0, raise, now).await? else { return Ok(None) };
+        let to = Raise { to: Some(barrier), ..raise };
+        let others = (1..self.calls.keys.partitions()).map(|partition| self.raise_in(partition, to, now));
+        if try_join_all(others).await?.into_iter().all(|raised| raised.is_some()) {
+            return Ok(Some(barrier));
+        }
+        if barrier == Barrier::SHUT {
+            // Some had thawed before, so nothing may stay shut.
+            let open = Raise { to: Some(Barrier::default()), held: Some(Barrier::SHUT), for_ms: 0 };
+            try_join_all(self.partitions().map(|partition| self.raise_in(partition, open, now))).await?;
+        }
+        Ok(None)
+    }
+
+    async fn raise_in(
+        &self,
+        partition: u16,
+        raise: Raise,
+        now: Option<Timestamp>,
+    ) -> Result<Option<Barrier>, StoreError> {
+        let number = |barrier: Option<Barrier>| {
+            barrier.map(|barrier| barrier.as_millis().to_string()).unwrap_or_default()
         };
-        let until = until.map(|until| until.as_millis().to_string()).unwrap_or_default();
         let now = now.map_or(0, Timestamp::as_millis).to_string();
-        let args = [until, for_ms.to_string(), if_fenced.to_owned(), now].map(String::into_bytes).to_vec();
-        let args = &args;
-        let each = (0..self.calls.keys.partitions()).map(|partition| async move {
-            let asked =
-                self.calls.script_at(partition, Word::Confirmed, &FENCE, Vec::new(), args.clone()).await;
-            let (said, link) = asked.map_err(Failure::of_write)?;
-            let raised = integer(&said).map_err(Failure::of_write)? == 1;
-            // A replica that takes over is to keep everybody away too.
-            self.calls.confirm_at(&link, partition).await?;
-            Ok::<_, StoreError>(raised)
-        });
-        Ok(try_join_all(each).await?.into_iter().all(|raised| raised))
+        let args = [number(raise.to), raise.for_ms.to_string(), number(raise.held), now];
+        let args = args.map(String::into_bytes).to_vec();
+        let asked = self.calls.script_at(partition, Word::Confirmed, &FENCE, Vec::new(), args).await;
+        let (said, link) = asked.map_err(Failure::of_write)?;
+        if said == Value::Int(-1) {
+            return Ok(None);
+        }
+        let until = integer(&said).map_err(Failure::of_write)?;
+        // A replica that takes over is to keep everybody away too.
+        self.calls.confirm_at(&link, partition).await?;
+        Ok(Some(Barrier::from_millis(until)))
     }
 
     /// Refuses what no partition is asked for, and that would tell of what has moved.

@@ -10,8 +10,8 @@ use redis::Value;
 use tenure::SessionId;
 use tenure::clock::Timestamp;
 use tenure::event::Position;
-use tenure::store::{Barrier, Fence, News, PageRequest, Part, StoreError, StoreInfo};
-use tenure_shared::{Entry, Kept, LogPage, Place, Prune, Row, Touched, View, Want, Write, Wrote};
+use tenure::store::{Barrier, News, PageRequest, Part, StoreError, StoreInfo};
+use tenure_shared::{Entry, Kept, LogPage, Place, Prune, Raise, Row, Touched, View, Want, Write, Wrote};
 
 use crate::answer::{array, integer, is_shut};
 use crate::calls::{Calls, Word};
@@ -38,7 +38,7 @@ pub(crate) struct RedisPlace {
 }
 
 impl RedisPlace {
-    fn partitions(&self) -> std::ops::Range<u16> {
+    pub(crate) fn partitions(&self) -> std::ops::Range<u16> {
         0..self.calls.keys.partitions()
     }
 
@@ -269,8 +269,8 @@ impl Place for RedisPlace {
         self.export_part(part, after, limit).await
     }
 
-    async fn fence(&self, fence: Fence, now: Option<Timestamp>) -> Result<bool, StoreError> {
-        self.raise(fence, now).await
+    async fn fence(&self, raise: Raise, now: Option<Timestamp>) -> Result<Option<Barrier>, StoreError> {
+        self.raise(raise, now).await
     }
 
     async fn phase(&self) -> Result<Option<Vec<u8>>, StoreError> {
@@ -317,6 +317,11 @@ impl RedisPlace {
         let args = vec![self.calls.keys.base(partition).into(), now, pack::touches(touches.into_iter())];
         // What is not written stays with who asks, and is written where the primary is then.
         let asked = self.calls.script_at(partition, Word::Confirmed, &TOUCH, own, args).await;
-        asked.map_err(Failure::of_write).map(drop)
+        match asked.map_err(Failure::of_write)?.0 {
+            Value::Int(0) => Ok(()),
+            Value::Int(5) => Err(Barrier::frozen()),
+            Value::Int(6) => Err(Barrier::shut()),
+            _ => Err(odd()),
+        }
     }
 }

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use serde::{Deserialize, Serialize};
 use tenure::store::Engine;
-use tenure::{Error, MoveProgress, MoveStage, Moved, Sessions};
+use tenure::{Error, MoveProgress, Moved, Sessions};
 use tokio::sync::watch;
 use utoipa::ToSchema;
 
@@ -201,13 +201,7 @@ impl Mover {
 impl MoveState {
     fn show(&mut self, progress: &MoveProgress) {
         let MoveProgress { stage, done, differed, behind } = *progress;
-        let stage = match stage {
-            MoveStage::Copying => "copying",
-            MoveStage::Following => "following",
-            MoveStage::Comparing => "comparing",
-            _ => "handing_over",
-        };
-        (self.stage, self.done, self.differed, self.behind) = (stage, done, differed, behind);
+        (self.stage, self.done, self.differed, self.behind) = (stage.as_str(), done, differed, behind);
     }
 }
 

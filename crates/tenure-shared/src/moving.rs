@@ -6,10 +6,10 @@ use async_trait::async_trait;
 use futures_util::{StreamExt, TryStreamExt, stream};
 use tenure::OperationId;
 use tenure::store::{
-    Export, Fence, Item, KnownUser, Movable, Part, Phase, RecentEnds, RouteOf, StoreError, steps,
+    Barrier, Export, Fence, Item, KnownUser, Movable, Part, Phase, RecentEnds, RouteOf, StoreError, steps,
 };
 
-use crate::place::{Cell, CellKey, Place, Row, Want};
+use crate::place::{Cell, CellKey, Place, Raise, Row, Want};
 use crate::row::{known_user, owner_key, receipt_key, replay_of, user_key};
 use crate::shared::SharedStore;
 use crate::step::Step;
@@ -56,8 +56,9 @@ impl<P: Place> Movable for SharedStore<P> {
             .await
     }
 
-    async fn fence(&self, fence: Fence) -> Result<bool, StoreError> {
-        self.place.fence(fence, self.own_time.then(|| self.clock.now())).await
+    async fn fence(&self, fence: Fence) -> Result<Option<Barrier>, StoreError> {
+        let Some(raise) = Raise::of(fence) else { return Ok(None) };
+        self.place.fence(raise, self.own_time.then(|| self.clock.now())).await
     }
 
     async fn phase(&self) -> Result<Phase, StoreError> {
@@ -70,6 +71,21 @@ impl<P: Place> Movable for SharedStore<P> {
         self.place
             .set_phase(&rmp_serde::to_vec(phase).expect("nothing here that MessagePack cannot hold"))
             .await
+    }
+}
+
+impl Raise {
+    fn of(fence: Fence) -> Option<Self> {
+        let (to, held, for_ms) = match fence {
+            Fence::Freeze { for_ms } => (None, None, for_ms),
+            Fence::Extend { held, for_ms } => (None, Some(held), for_ms),
+            Fence::Shut { held } => (Some(Barrier::SHUT), Some(held), 0),
+            Fence::Thaw { held } => (Some(Barrier::default()), Some(held), 0),
+            Fence::Lift => (Some(Barrier::default()), None, 0),
+        };
+        // Only what lifts opens what is shut.
+        let opens = held == Some(Barrier::SHUT) && to != Some(Barrier::SHUT);
+        (!opens).then_some(Self { to, held, for_ms })
     }
 }
 

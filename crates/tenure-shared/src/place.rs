@@ -6,7 +6,7 @@ use async_trait::async_trait;
 use tenure::SessionId;
 use tenure::clock::Timestamp;
 use tenure::event::Position;
-use tenure::store::{Fence, News, PageRequest, Part, StoreError, StoreInfo};
+use tenure::store::{Barrier, News, PageRequest, Part, StoreError, StoreInfo};
 
 /// An engine that several nodes share.
 ///
@@ -90,7 +90,7 @@ pub trait Place: Send + Sync + 'static {
 
     /// [`Movable::fence`](tenure::store::Movable::fence): in all partitions, and for activity too. Who is
     /// kept away is told [`Barrier::frozen`](tenure::store::Barrier::frozen) or `shut`. `now` is the time if the place lives by the caller's clock.
-    async fn fence(&self, fence: Fence, now: Option<Timestamp>) -> Result<bool, StoreError>;
+    async fn fence(&self, raise: Raise, now: Option<Timestamp>) -> Result<Option<Barrier>, StoreError>;
 
     /// What was written with [`set_phase`](Self::set_phase) last.
     async fn phase(&self) -> Result<Option<Vec<u8>>, StoreError>;
@@ -100,6 +100,18 @@ pub trait Place: Send + Sync + 'static {
 
     /// Lets go of what it holds. Later calls fail.
     async fn close(&self);
+}
+
+/// Raises or lifts the barrier of all partitions, to the same for all.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Raise {
+    /// The barrier to come; none for so long from now.
+    pub to: Option<Barrier>,
+    /// For how long, in milliseconds.
+    pub for_ms: u64,
+    /// Only where this is the barrier, and it has not passed unless it is to be lifted. Without it,
+    /// everywhere but where it is shut, and there too if it is to be lifted.
+    pub held: Option<Barrier>,
 }
 
 /// A part of what a place has.

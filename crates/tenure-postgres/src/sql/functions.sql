@@ -294,10 +294,11 @@ BEGIN
 END
 $$;
 
--- Keeps all partitions from being written in until `until`, or for so long. With `if_fenced` only if
--- that was so until now; says whether it is so.
-CREATE FUNCTION {schema}.fence_1(until bigint, for_ms bigint, if_fenced boolean, own_time bigint)
-RETURNS boolean LANGUAGE plpgsql VOLATILE AS $$
+-- Keeps all partitions from being written in until `until`, or for so long. With `held` only where that
+-- is the barrier and has not passed, unless it is to be lifted; without it not where it is shut, unless
+-- it is to be lifted. Gives the barrier, or null if nothing was changed.
+CREATE FUNCTION {schema}.fence_1(until bigint, for_ms bigint, held bigint, own_time bigint)
+RETURNS bigint LANGUAGE plpgsql VOLATILE AS $$
 DECLARE
     at_time bigint;
     raised bigint;
@@ -306,13 +307,15 @@ BEGIN
     PERFORM FROM {schema}.partitions ORDER BY id FOR NO KEY UPDATE;
     LOCK TABLE {schema}.sessions IN SHARE ROW EXCLUSIVE MODE;
     SELECT greatest(coalesce(own_time, {schema}.now_1()), max(latest)) INTO at_time FROM {schema}.partitions;
-    IF if_fenced AND EXISTS (SELECT FROM {schema}.partitions WHERE barrier <= at_time) THEN
-        RETURN false;
+    IF EXISTS (SELECT FROM {schema}.partitions
+               WHERE CASE WHEN held IS NULL THEN barrier = 9007199254740991 AND until IS DISTINCT FROM 0
+                          ELSE barrier <> held OR (barrier <= at_time AND until IS DISTINCT FROM 0) END) THEN
+        RETURN NULL;
     END IF;
     raised := coalesce(until, at_time + for_ms);
     UPDATE {schema}.partitions SET barrier = raised;
     UPDATE {schema}.meta SET barrier = raised;
-    RETURN true;
+    RETURN raised;
 END
 $$;
 

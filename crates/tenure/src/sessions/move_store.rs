@@ -14,7 +14,7 @@ use crate::error::Error;
 use crate::id::OperationId;
 use crate::keys::Keys;
 use crate::random::{Random, SystemRandom};
-use crate::store::{BOUND, Context, Engine, Fence, Movable, Opened, Part, Phase, Store, StoreError};
+use crate::store::{BOUND, Barrier, Context, Engine, Fence, Movable, Opened, Part, Phase, Store, StoreError};
 use census::Census;
 use pass::{Lease, Pass};
 
@@ -52,7 +52,7 @@ const CLOSE_BEHIND: u64 = 200;
 /// let moved: Moved = house
 ///     .run(|progress: &MoveProgress| {
 ///         let MoveProgress { stage, done, differed, behind } = progress;
-///         println!("{stage:?}: {done} looked at, {differed} written, {behind} events behind");
+///         println!("{}: {done} looked at, {differed} written, {behind} events behind", stage.as_str());
 ///         assert_ne!(*stage, MoveStage::HandingOver, "unless it was interrupted there before");
 ///     })
 ///     .await?;
@@ -108,6 +108,18 @@ pub enum MoveStage {
     HandingOver,
 }
 
+impl MoveStage {
+    /// The word, as in answers of the server.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Copying => "copying",
+            Self::Following => "following",
+            Self::Comparing => "comparing",
+            Self::HandingOver => "handing_over",
+        }
+    }
+}
+
 /// How far a [`Move`] is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct MoveProgress {
@@ -143,8 +155,8 @@ impl fmt::Debug for Move {
 }
 
 impl Sessions {
-    /// Prepares a move of all sessions, of all realms, to another store; [`Move`] shows one. `name` is what operators call
-    /// it: those who open the old store later are told it, so it holds no password.
+    /// Prepares a move of all sessions, of all realms, to another store; [`Move`] shows one. `name` is
+    /// what operators call it: those who open the old store later are told it, so it holds no password.
     ///
     /// # Errors
     /// Configuration when the new store has another master key, or cannot take sessions.
@@ -233,10 +245,12 @@ impl Move {
         let began = self.clock.running();
         let pass = |stage| Pass::new(self, stage, &watch);
         let of = match (source.phase().await?, target.phase().await?) {
-            (Phase::Moved { of, .. }, Phase::Arrived { of: there }) if of == there => {
+            (Phase::Moved { of, .. } | Phase::Leaving { of }, Phase::Arrived { of: there })
+                if of == there && self.is_shut().await? =>
+            {
                 pass(MoveStage::HandingOver).report();
                 let census = Census::of(target).await?;
-                self.hand_over(target).await?;
+                self.hand_over(of).await?;
                 return Ok(census.moved(Duration::ZERO, self.clock.running().saturating_sub(began)));
             }
             (Phase::Leaving { of }, Phase::Arriving { of: there } | Phase::Arrived { of: there })
@@ -278,15 +292,8 @@ impl Move {
         }
         for _ in 0..TRIES {
             let frozen = self.clock.running();
-            let shut = self.shut(of, pass(MoveStage::Comparing)).await;
-            if !matches!(shut, Ok(Some(_)))
-                && let Err(error) = source.fence(Fence::Lift).await
-            {
-                tracing::warn!(%error, "the old store stays frozen for half a minute");
-            }
-            if let Some(census) = shut? {
-                source.set_phase(&Phase::Moved { of, to: self.to.clone() }).await?;
-                self.hand_over(target).await?;
+            if let Some(census) = self.shut(of, pass(MoveStage::Comparing)).await? {
+                self.hand_over(of).await?;
                 let now = self.clock.running();
                 return Ok(census.moved(now.saturating_sub(frozen), now.saturating_sub(began)));
             }
@@ -302,16 +309,32 @@ impl Move {
     async fn shut<W: Fn(&MoveProgress) + Send + Sync>(
         &self,
         of: OperationId,
-        mut comparing: Pass<'_, W>,
+        comparing: Pass<'_, W>,
     ) -> Result<Option<Census>, Error> {
-        let (source, target) = self.ends()?;
+        let (source, _) = self.ends()?;
         if let Some(core) = &self.core {
             core.flush_touches().await?;
         }
-        let mut lease = Lease::begin(source, &self.clock).await?;
+        let Some(mut lease) = Lease::begin(source, &self.clock).await? else {
+            return Err(StoreError::Blocked("somebody else has just shut the old store".into()).into());
+        };
+        let shut = self.make_same(of, comparing, &mut lease).await;
+        if !matches!(shut, Ok(Some(_))) {
+            lease.end().await;
+        }
+        shut
+    }
+
+    async fn make_same<W: Fn(&MoveProgress) + Send + Sync>(
+        &self,
+        of: OperationId,
+        mut comparing: Pass<'_, W>,
+        lease: &mut Lease<'_>,
+    ) -> Result<Option<Census>, Error> {
+        let (_, target) = self.ends()?;
         let mut here = Census::default();
         for part in Part::ALL {
-            match comparing.copy(part, Some(&mut lease)).await? {
+            match comparing.copy(part, Some(lease)).await? {
                 Some(census) => here.add(&census),
                 None => return Ok(None),
             }
@@ -326,17 +349,29 @@ impl Move {
             .into());
         }
         target.set_phase(&Phase::Arrived { of }).await?;
-        Ok(source.fence(Fence::Shut).await?.then_some(here))
+        Ok(lease.shut().await?.then_some(here))
+    }
+
+    async fn is_shut(&self) -> Result<bool, StoreError> {
+        let (source, _) = self.ends()?;
+        Ok(source.fence(Fence::Shut { held: Barrier::SHUT }).await?.is_some())
     }
 
     /// Opens the new store, once no node answers from what it knew of the old one.
-    async fn hand_over(&self, target: &dyn Movable) -> Result<(), Error> {
+    async fn hand_over(&self, of: OperationId) -> Result<(), Error> {
+        let (source, target) = self.ends()?;
+        source.set_phase(&Phase::Moved { of, to: self.to.clone() }).await?;
         if let Some(core) = &self.core {
             core.cache.clear();
         }
         tokio::time::sleep(self.bound * 2).await;
         if let Some(core) = &self.core {
             self.target.touch(&core.activity.waiting()).await?;
+        }
+        if !self.is_shut().await? {
+            return Err(
+                StoreError::Blocked("somebody has opened the old store again meanwhile".into()).into()
+            );
         }
         Ok(target.set_phase(&Phase::Open).await?)
     }

@@ -40,11 +40,11 @@ use crate::record::Record;
 /// assert_eq!(store.import(&all, anywhere).await?, 0, "it has all of them");
 ///
 /// // For two seconds nobody writes, and checks go on.
-/// assert!(store.fence(Fence::Freeze { for_ms: 2_000 }).await?);
+/// let held = store.fence(Fence::Freeze { for_ms: 2_000 }).await?.ok_or("it is not shut")?;
 /// assert!(kit.sessions.create_guest(tenure::NewGuest::default()).await.is_err());
-/// assert!(store.fence(Fence::Extend { for_ms: 2_000 }).await?);
+/// let held = store.fence(Fence::Extend { held, for_ms: 2_000 }).await?.ok_or("it is frozen")?;
 /// kit.advance(std::time::Duration::from_secs(3)).await;
-/// assert!(!store.fence(Fence::Shut).await?, "others may have written since");
+/// assert_eq!(store.fence(Fence::Shut { held }).await?, None, "others may have written since");
 /// assert_eq!(store.phase().await?, Phase::Open);
 /// store.set_phase(&Phase::CalledOff).await?;
 /// # Ok(()) }
@@ -58,15 +58,16 @@ pub trait Movable: Send + Sync {
     /// with. What is not written meanwhile is told once; of what is, the log tells.
     async fn export(&self, part: Part, after: Option<&[u8]>, limit: usize) -> Result<Export, StoreError>;
 
-    /// Takes items as they are, in place of what there was of the same name, and appends no event.
-    /// `route_of` gives the route of a user. Whoever imports is alone in the store. Gives how many were
-    /// not there yet or were different.
+    /// Takes items as they are, in place of what there was of the same name, and appends no event. What
+    /// has gone on since is not taken back: a session of a later revision stays, and so does what is
+    /// known of a user with a later epoch. `route_of` gives the route of a user. Gives how many were not
+    /// there yet or were different.
     async fn import(&self, items: &[Item], route_of: &RouteOf<'_>) -> Result<u64, StoreError>;
 
     /// Keeps everybody from writing, or from everything. What it says holds for every operation that
-    /// begins after the answer, and no write that began before comes through later. Gives whether it
-    /// could: see [`Fence`].
-    async fn fence(&self, fence: Fence) -> Result<bool, StoreError>;
+    /// begins after the answer, and no write that began before comes through later. Gives the barrier
+    /// that there is now; none if that could not be: see [`Fence`].
+    async fn fence(&self, fence: Fence) -> Result<Option<Barrier>, StoreError>;
 
     /// What the store is to those who open it.
     async fn phase(&self) -> Result<Phase, StoreError>;
@@ -133,22 +134,35 @@ pub struct Export {
     pub next: Option<Vec<u8>>,
 }
 
-/// What may be done in a store from now on: see [`Movable::fence`].
+/// What may be done in a store from now on: see [`Movable::fence`]. Whoever has frozen a store holds the
+/// barrier that was given then, and with anybody else's nothing can be done: of two who move the same
+/// store, one is told that it may have been written in since.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Fence {
-    /// Nobody writes for so many milliseconds of the store's time. Reading goes on.
+    /// Nobody writes for so many milliseconds of the store's time. Reading goes on. Not possible once it
+    /// is shut.
     Freeze {
         /// How long.
         for_ms: u64,
     },
-    /// The same for longer, if it has not ended in between: otherwise somebody may have written.
+    /// The same for longer, if this freeze has not ended in between.
     Extend {
+        /// The barrier of the freeze.
+        held: Barrier,
         /// How long from now.
         for_ms: u64,
     },
-    /// Nobody writes or reads any more, except for a move; only if it was frozen until now.
-    Shut,
-    /// Everything as usual again.
+    /// Nobody writes, reads or exports any more; only if this freeze has held until now, or with [`Barrier::SHUT`] if it is shut already.
+    Shut {
+        /// The barrier of the freeze.
+        held: Barrier,
+    },
+    /// This freeze ends.
+    Thaw {
+        /// The barrier of the freeze.
+        held: Barrier,
+    },
+    /// Everything as usual again, whoever has frozen or shut it.
     Lift,
 }
 
@@ -240,8 +254,9 @@ impl Phase {
 ///
 /// let later = now.plus(Duration::from_millis(500));
 /// assert!(frozen.may_write(later).is_ok());
-/// assert_eq!(frozen.after(Fence::Shut, later), None);
-/// let shut = frozen.after(Fence::Shut, now).ok_or("it is frozen")?;
+/// assert_eq!(frozen.after(Fence::Shut { held: frozen }, later), None);
+/// assert_eq!(frozen.after(Fence::Shut { held: Barrier::from_millis(1) }, now), None, "it is another's");
+/// let shut = frozen.after(Fence::Shut { held: frozen }, now).ok_or("it is frozen")?;
 /// assert_eq!((shut, shut.may_read()), (Barrier::SHUT, Err(Barrier::shut())));
 /// assert_eq!(Barrier::from_millis(shut.as_millis()), shut);
 /// # Ok::<(), Box<dyn std::error::Error>>(())
@@ -266,12 +281,13 @@ impl Barrier {
     /// What it is after `fence`; none if that is not possible.
     #[must_use]
     pub fn after(self, fence: Fence, now: Timestamp) -> Option<Self> {
-        let holds = self.0 > now.as_millis();
+        let holds = |held| self == held && self.0 > now.as_millis();
         let until = |for_ms: u64| Self(now.as_millis().saturating_add(for_ms).min(Self::SHUT.0 - 1));
         match fence {
-            Fence::Freeze { for_ms } => Some(until(for_ms)),
-            Fence::Extend { for_ms } => holds.then(|| until(for_ms)),
-            Fence::Shut => holds.then_some(Self::SHUT),
+            Fence::Freeze { for_ms } => (self != Self::SHUT).then(|| until(for_ms)),
+            Fence::Extend { held, for_ms } => (self != Self::SHUT && holds(held)).then(|| until(for_ms)),
+            Fence::Shut { held } => holds(held).then_some(Self::SHUT),
+            Fence::Thaw { held } => (self != Self::SHUT && self == held).then(Self::default),
             Fence::Lift => Some(Self::default()),
         }
     }

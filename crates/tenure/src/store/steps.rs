@@ -355,7 +355,8 @@ pub fn import<'i, T: Tables>(
     for item in items {
         let is_new = match item {
             Item::Session(record) => {
-                let is_new = tables.session(record.id)?.as_ref() != Some(record);
+                let there = tables.session(record.id)?;
+                let is_new = there.is_none_or(|there| there != **record && there.revision <= record.revision);
                 if is_new {
                     tables.put(Record::clone(record))?;
                 }
@@ -363,7 +364,8 @@ pub fn import<'i, T: Tables>(
             }
             Item::User(known) => {
                 let KnownUser { realm, user, record, recent_ends } = &**known;
-                let is_new = tables.user(realm, user)? != *record;
+                let there = tables.user(realm, user)?;
+                let is_new = there != *record && there.epoch <= record.epoch;
                 if is_new {
                     tables.put_user(realm, user, record.clone())?;
                 }

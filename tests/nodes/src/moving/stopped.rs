@@ -76,19 +76,25 @@ async fn one_that_broke_off_between_both_stores_is_finished_without_serving_eith
     };
     house.run(|_| ()).await.unwrap();
     house.close().await;
-    let new = to.sessions().await;
-    let there = new.store().movable().unwrap();
-    there.set_phase(&Phase::Arrived { of }).await.unwrap();
-    new.close().await.unwrap();
-    old.close().await.ok();
-    assert!(Sessions::open(from.engine()).await.is_err());
-    assert!(Sessions::open(to.engine()).await.unwrap_err().to_string().contains("not handed over"));
-
-    let house = Move::between(from.engine(), to.engine(), "the other store").await.unwrap();
-    let moved = house.run(|_| ()).await.unwrap();
-    house.close().await;
-    assert_eq!(moved.sessions, 1);
-    assert_eq!(check(&to.sessions().await, &token).await.unwrap().as_str(), "ok");
+    // Either before that was written down or after.
+    for written in [false, true] {
+        let there = to.sessions().await;
+        there.store().movable().unwrap().set_phase(&Phase::Arrived { of }).await.unwrap();
+        there.close().await.unwrap();
+        if !written {
+            old.store().movable().unwrap().set_phase(&Phase::Leaving { of }).await.unwrap();
+            assert!(old.ready().await.is_err());
+        }
+        assert!(Sessions::open(to.engine()).await.unwrap_err().to_string().contains("not handed over"));
+        let house = Move::between(from.engine(), to.engine(), "the other store").await.unwrap();
+        let moved = house.run(|_| ()).await.unwrap();
+        house.close().await;
+        assert_eq!(moved.sessions, 1);
+        assert!(Sessions::open(from.engine()).await.is_err());
+        let new = to.sessions().await;
+        assert_eq!(check(&new, &token).await.unwrap().as_str(), "ok");
+        new.close().await.unwrap();
+    }
 }
 
 #[tokio::test]

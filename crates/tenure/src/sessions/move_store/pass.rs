@@ -12,7 +12,7 @@ use crate::clock::SteadyClock;
 use crate::error::Error;
 use crate::event::{Event, EventKind, Position};
 use crate::id::{Realm, SessionId, UserId};
-use crate::store::{Fence, Item, KnownUser, Movable, Owner, Part, RecentEnds, StoreError};
+use crate::store::{Barrier, Fence, Item, KnownUser, Movable, Owner, Part, RecentEnds, StoreError};
 
 /// How many items are taken at once.
 pub(super) const PAGE: usize = 8_192;
@@ -34,13 +34,18 @@ pub(super) struct Lease<'a> {
     source: &'a dyn Movable,
     clock: &'a SteadyClock,
     since: Duration,
+    held: Barrier,
 }
 
 impl<'a> Lease<'a> {
-    pub(super) async fn begin(source: &'a dyn Movable, clock: &'a SteadyClock) -> Result<Self, StoreError> {
+    /// None if it is shut.
+    pub(super) async fn begin(
+        source: &'a dyn Movable,
+        clock: &'a SteadyClock,
+    ) -> Result<Option<Self>, StoreError> {
         let since = clock.running();
-        source.fence(Fence::Freeze { for_ms: FROZEN_MS }).await?;
-        Ok(Self { source, clock, since })
+        let held = source.fence(Fence::Freeze { for_ms: FROZEN_MS }).await?;
+        Ok(held.map(|held| Self { source, clock, since, held }))
     }
 
     /// Makes it longer when it is time. Whether it has been frozen all the time.
@@ -50,7 +55,22 @@ impl<'a> Lease<'a> {
             return Ok(true);
         }
         self.since = now;
-        self.source.fence(Fence::Extend { for_ms: FROZEN_MS }).await
+        let longer = Fence::Extend { held: self.held, for_ms: FROZEN_MS };
+        let extended = self.source.fence(longer).await?;
+        self.held = extended.unwrap_or(self.held);
+        Ok(extended.is_some())
+    }
+
+    /// Shuts the store. Whether it has been frozen all the time.
+    pub(super) async fn shut(&self) -> Result<bool, StoreError> {
+        Ok(self.source.fence(Fence::Shut { held: self.held }).await?.is_some())
+    }
+
+    /// Lets others write again, unless somebody else has frozen it since.
+    pub(super) async fn end(self) {
+        if let Err(error) = self.source.fence(Fence::Thaw { held: self.held }).await {
+            tracing::warn!(%error, "the old store stays frozen for half a minute");
+        }
     }
 }
 

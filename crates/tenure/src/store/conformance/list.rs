@@ -239,6 +239,14 @@ macro_rules! store_conformance {
                 a_sweep_counts_what_it_removes
                 a_sweep_minds_limits_that_moved
             }
+            moving {
+                everything_is_exported_once_and_imported_once
+                what_has_gone_on_is_not_taken_back_by_an_import
+                a_frozen_store_is_read_and_not_written
+                a_freeze_is_believed_by_whom_it_is_of_and_nobody_else
+                a_shut_store_answers_nobody_and_opens_for_its_operator_only
+                what_a_store_is_in_a_move_is_kept
+            }
             restart {
                 every_live_session_is_as_it_was
                 an_ended_session_stays_ended

@@ -86,6 +86,7 @@
 //! | `users` | disabling ends and refuses everything of a user at once | P1, P8 |
 //! | `paging` | pages are complete and without doubles, whatever comes and goes meanwhile | |
 //! | `sweeping` | housekeeping is bounded, tells each end once, touches nobody alive and forgets in time | P4, P7 |
+//! | `moving` | all is exported and imported once, nothing is taken back; a frozen store is not written in, a shut one answers nobody; only who froze it may shut it | P1, P2 |
 //! | `restart` | what was acknowledged is there after closing and opening | P1, P6 |
 
 mod acting;
@@ -103,6 +104,7 @@ mod limits;
 mod list;
 mod listing;
 mod missing;
+mod moving;
 mod paging;
 mod restart;
 mod retries;

@@ -6,13 +6,13 @@ use async_trait::async_trait;
 
 use super::{Locked, MemoryStore};
 use crate::id::{OperationId, SessionId};
-use crate::store::movable::{Export, Fence, Item, KnownUser, Movable, Part, Phase, RouteOf};
+use crate::store::movable::{Barrier, Export, Fence, Item, KnownUser, Movable, Part, Phase, RouteOf};
 use crate::store::{RecentEnds, StoreError, steps};
 
 #[async_trait]
 impl Movable for MemoryStore {
     async fn export(&self, part: Part, after: Option<&[u8]>, limit: usize) -> Result<Export, StoreError> {
-        let (inner, _) = self.lock()?;
+        let (inner, _) = self.read()?;
         let (items, last) = match part {
             Part::Sessions => {
                 let after = after.and_then(|id| id.try_into().ok()).map(SessionId::from_bytes);
@@ -53,11 +53,11 @@ impl Movable for MemoryStore {
         steps::import(&mut Locked { inner: &mut inner, now }, items)
     }
 
-    async fn fence(&self, fence: Fence) -> Result<bool, StoreError> {
+    async fn fence(&self, fence: Fence) -> Result<Option<Barrier>, StoreError> {
         let (mut inner, now) = self.lock()?;
         let after = inner.barrier.after(fence, now);
         inner.barrier = after.unwrap_or(inner.barrier);
-        Ok(after.is_some())
+        Ok(after)
     }
 
     async fn phase(&self) -> Result<Phase, StoreError> {
