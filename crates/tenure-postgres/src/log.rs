@@ -18,6 +18,9 @@ use crate::types::{big, count, get, millis, moment};
 /// How many partitions are pruned in one step.
 const PRUNED_AT_ONCE: usize = 64;
 
+/// Stands for no position where positions are asked after: an array without nulls is read in one step.
+const NOWHERE: i64 = -1;
+
 impl PostgresPlace {
     /// The part of a log after a position.
     pub(crate) async fn log_of(
@@ -53,8 +56,10 @@ impl PostgresPlace {
         // First, so that what it proves is later than the question.
         let beat = self.heartbeat.begin();
         let ours = |position: &&Position| position.epoch == self.epoch;
-        let from: Vec<Option<i64>> =
-            after.iter().map(|position| position.as_ref().filter(ours).map(|p| big(p.sequence))).collect();
+        let from: Vec<i64> = after
+            .iter()
+            .map(|position| position.as_ref().filter(ours).map_or(NOWHERE, |p| big(p.sequence)))
+            .collect();
         // Another one comes first each time, so that a busy one does not keep the others back.
         let turn = i32::from(self.turn.fetch_add(1, Ordering::Relaxed));
         let values: [&(dyn ToSql + Sync); 3] = [&from, &big(limit as u64), &turn];

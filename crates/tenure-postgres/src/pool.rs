@@ -16,12 +16,15 @@ pub(crate) const PATIENCE: Duration = Duration::from_secs(5);
 
 /// What every connection begins with. The server gives up before we do, so that what it gave up is
 /// known not to have happened. Its isolation and durability are what the functions count on,
-/// whatever the database's defaults are. Plans are made once: the functions see to it that every
-/// statement has an index.
+/// whatever the database's defaults are. Plans are made once, perhaps of tables that are still empty,
+/// and are to be good for full ones: every statement has an index, and goes through it row by row.
 const BEGIN: &str = "
     SET statement_timeout = '4s';
     SET default_transaction_isolation = 'read committed';
     SET plan_cache_mode = 'force_generic_plan';
+    SET enable_seqscan = off;
+    SET enable_hashjoin = off;
+    SET enable_mergejoin = off;
     SET jit = off;
     SET client_min_messages = 'warning';
     SELECT set_config('synchronous_commit', 'on', false)

@@ -31,13 +31,13 @@ impl PostgresPlace {
             self.hold(partition, hold).await?;
         }
         let ids: Vec<Id> = want.sessions.iter().map(|id| Id::from(*id)).collect();
-        if want.owner.is_none() && want.cells.is_empty() && !want.guests {
+        if want.owner.is_none() && want.cells.is_empty() {
             return seen(self.pool.query(Sent::Nothing, &self.sql.view_sessions, &[&partition, &ids]).await?);
         }
         let owner = want.owner.map(Id);
         let kinds: Vec<i16> = want.cells.iter().map(|cell| cell.kind as i16).collect();
         let keys: Vec<Id> = want.cells.iter().map(|cell| Id(cell.key)).collect();
-        let values: [&(dyn ToSql + Sync); 6] = [&partition, &ids, &owner, &kinds, &keys, &want.guests];
+        let values: [&(dyn ToSql + Sync); 5] = [&partition, &ids, &owner, &kinds, &keys];
         seen(self.pool.query(Sent::Nothing, &self.sql.view, &values).await?)
     }
 
@@ -106,9 +106,11 @@ fn seen(rows: Vec<SqlRow>) -> Result<View, StoreError> {
             _ => return Err(error::corrupt("a row of an unknown kind")),
         }
         if let Some(now) = get::<Option<i64>>(found, 11)? {
+            // How many guests there are is counted where one is written.
             view.now = moment(now);
-            // Below zero where the partition is shut.
-            view.guests = u64::try_from(get::<i64>(found, 12)?).map_err(|_| Barrier::shut())?;
+            if get(found, 12)? {
+                return Err(Barrier::shut());
+            }
         }
     }
     view.of_owner.sort_unstable_by_key(|row| row.id);

@@ -81,7 +81,7 @@ fn view_sessions(schema: &str) -> String {
     format!(
         "SELECT CASE WHEN s.id IS NULL THEN 0 ELSE 1 END, {COLUMNS},
                 greatest({schema}.now_1(), p.latest),
-                CASE WHEN p.barrier = {SHUT} THEN -1::bigint ELSE 0 END
+                p.barrier = {SHUT}
          FROM {schema}.partitions p LEFT JOIN {schema}.sessions s ON s.id = ANY ($2) WHERE p.id = $1"
     )
 }
@@ -91,7 +91,7 @@ fn view(schema: &str) -> String {
     format!(
         "SELECT 0, NULL::uuid, NULL::smallint, NULL::bigint, NULL::uuid, NULL::bigint, NULL::bigint,
                 NULL::bigint, NULL::bigint, NULL::bigint, NULL::bytea, greatest({schema}.now_1(), p.latest),
-                CASE WHEN p.barrier = {SHUT} THEN -1 WHEN $6 THEN (SELECT sum(guests)::bigint FROM {schema}.partitions) ELSE 0 END
+                p.barrier = {SHUT}
          FROM {schema}.partitions p WHERE p.id = $1
          UNION ALL SELECT 1, {COLUMNS}, NULL, NULL FROM {schema}.sessions s WHERE s.id = ANY ($2)
          UNION ALL SELECT 2, {COLUMNS}, NULL, NULL FROM {schema}.sessions s WHERE s.owner = $3
@@ -113,8 +113,8 @@ fn log(schema: &str) -> String {
     )
 }
 
-/// The statement that reads the ends of all logs. How much there is in each is known before it is
-/// read, so the limit is dealt out first.
+/// The statement that reads the ends of all logs, after positions of which -1 stands for none. How
+/// much there is in each is known before it is read, so the limit is dealt out first.
 fn news(schema: &str) -> String {
     format!(
         "SELECT {SERVER}, m.epoch, {schema}.now_1(), current_setting('synchronous_standby_names') <> '',
@@ -129,9 +129,8 @@ fn news(schema: &str) -> String {
                             (p.id + $3::integer) % cardinality($1::bigint[]) AS turn,
                             CASE WHEN a.after BETWEEN p.kept_from AND p.sequence
                                  THEN p.sequence - a.after ELSE 0 END AS there
-                     FROM unnest($1::bigint[]) WITH ORDINALITY AS a (after, n)
-                     JOIN {schema}.partitions p ON p.id = a.n - 1
-                     WHERE p.sequence IS DISTINCT FROM a.after) n) w
+                     FROM {schema}.partitions p, LATERAL (SELECT ($1::bigint[])[p.id + 1]) a (after)
+                     WHERE p.sequence <> a.after) n) w
              LEFT JOIN LATERAL (
                  SELECT sequence, at, body FROM {schema}.events
                  WHERE partition = w.id AND sequence > w.after AND w.taken > 0

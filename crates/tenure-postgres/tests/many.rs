@@ -8,7 +8,8 @@ use tenure::event::Position;
 use tenure::random::SystemRandom;
 use tenure::record::Change;
 use tenure::store::{EventPage, Mutation, Operation, Outcome, Store};
-use tenure::{Actor, Key, OperationId, SessionId, Sessions, SignIn, UserId};
+use tenure::{Actor, Key, NewGuest, OperationId, SessionId, Sessions, SignIn, UserId};
+use tenure_servers::Postgres as Server;
 
 use support::{Blocker, active, open, schema};
 
@@ -104,5 +105,31 @@ async fn a_partition_that_somebody_keeps_locked_holds_no_other_change_up() {
     drop(blocker);
     for call in waiting {
         assert_eq!(call.await.unwrap(), Outcome::Applied);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn plans_that_were_made_of_empty_tables_do_not_read_full_ones() {
+    let (schema, server) = (schema(), Server::shared());
+    let sessions = open(&schema).await;
+    for n in 0..SESSIONS {
+        sign_in(&sessions, n).await;
+        sessions.create_guest(NewGuest::default()).await.unwrap();
+    }
+    sessions.close().await.unwrap();
+    // A server tells what a connection read when that is over.
+    let open =
+        "SELECT count(*) FROM pg_stat_activity WHERE query LIKE '%{schema}.%' AND pid <> pg_backend_pid()";
+    while server.sql(&open.replace("{schema}", &schema)) != "0" {}
+    let read = |table: &str| -> usize {
+        let sql = format!(
+            "SELECT seq_tup_read + coalesce(idx_tup_fetch, 0) FROM pg_stat_user_tables
+             WHERE schemaname = '{schema}' AND relname = '{table}'"
+        );
+        server.sql(&sql).parse().unwrap()
+    };
+    for table in ["sessions", "cells"] {
+        let rows = read(table);
+        assert!(rows < 10 * SESSIONS, "{rows} rows of {table} were read to begin {} sessions", 2 * SESSIONS);
     }
 }

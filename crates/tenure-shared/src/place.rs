@@ -256,8 +256,8 @@ pub struct View {
     pub of_owner: Vec<Row>,
     /// Of the cells that were wanted, those that there are.
     pub cells: Vec<Cell>,
-    /// The number of guests, if it was wanted; of a place with several partitions it may be some
-    /// seconds old.
+    /// The number of guests, if it was wanted; 0 of a place that only counts them when it
+    /// [writes](Write::max_guests).
     pub guests: u64,
 }
 

@@ -118,16 +118,21 @@ BEGIN
                 deadline = put_deadlines[1], revision = put_revisions[1], body = put_bodies[1]
             WHERE o.id = put_ids[1];
     ELSIF put_ids <> '{}' THEN
-        UPDATE {schema}.sessions o
-            SET class = e.class, realm = e.realm, owner = e.owner,
-                due = CASE WHEN o.class = e.class AND e.class < 2 THEN least(o.due, e.due) ELSE e.due END,
-                seen = greatest(o.seen, e.seen),
-                idle_ms = e.idle_ms, deadline = e.deadline, revision = e.revision, body = e.body
-            FROM unnest(put_ids, put_classes, put_realms, put_owners, put_due, put_seen, put_idle,
-                        put_deadlines, put_revisions, put_bodies)
-                AS e (id, class, realm, owner, due, seen, idle_ms, deadline, revision, body)
-            WHERE o.id = e.id;
-        GET DIAGNOSTICS updated = ROW_COUNT;
+        updated := 0;
+        -- What was not there when it was looked for just now is new.
+        IF 0 < ANY (seen_revisions) THEN
+            UPDATE {schema}.sessions o
+                SET class = e.class, realm = e.realm, owner = e.owner,
+                    due = CASE WHEN o.class = e.class AND e.class < 2
+                               THEN least(o.due, e.due) ELSE e.due END,
+                    seen = greatest(o.seen, e.seen),
+                    idle_ms = e.idle_ms, deadline = e.deadline, revision = e.revision, body = e.body
+                FROM unnest(put_ids, put_classes, put_realms, put_owners, put_due, put_seen, put_idle,
+                            put_deadlines, put_revisions, put_bodies)
+                    AS e (id, class, realm, owner, due, seen, idle_ms, deadline, revision, body)
+                WHERE o.id = e.id;
+            GET DIAGNOSTICS updated = ROW_COUNT;
+        END IF;
         IF updated < cardinality(put_ids) THEN
             INSERT INTO {schema}.sessions
                     (id, class, realm, owner, due, seen, idle_ms, deadline, revision, body)
