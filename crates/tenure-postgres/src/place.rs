@@ -8,7 +8,7 @@ use tenure::clock::Timestamp;
 use tenure::event::Position;
 use tenure::store::{Barrier, News, PageRequest, Part, StoreError, StoreInfo};
 use tenure_shared::{
-    Entry, Kept, LogPage, Place, Prune, Raise, Row, Touched, View, Want, Write, Wrote, realm_hash,
+    Body, Entry, Kept, LogPage, Place, Prune, Raise, Row, Touched, View, Want, Write, Wrote, realm_hash,
 };
 
 use tokio::sync::Mutex;
@@ -50,7 +50,7 @@ impl Place for PostgresPlace {
         self.view_of(want).await
     }
 
-    async fn session(&self, partition: u16, id: SessionId) -> Result<Option<Row>, StoreError> {
+    async fn session(&self, partition: u16, id: SessionId) -> Result<Option<Body>, StoreError> {
         self.session_of(partition, id).await
     }
 

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use tenure::SessionId;
 use tenure::store::{Barrier, StoreError};
-use tenure_shared::{Cell, CellKey, CellKind, Class, Hold, Row, View, Want};
+use tenure_shared::{Body, Cell, CellKey, CellKind, Class, Hold, Row, View, Want};
 use tokio::time::{sleep, timeout};
 use tokio_postgres::Row as SqlRow;
 use tokio_postgres::types::ToSql;
@@ -42,17 +42,17 @@ impl PostgresPlace {
     }
 
     /// One session, by its key and nothing else.
-    pub(crate) async fn session_of(&self, partition: u16, id: SessionId) -> Result<Option<Row>, StoreError> {
+    pub(crate) async fn session_of(&self, partition: u16, id: SessionId) -> Result<Option<Body>, StoreError> {
         let rows = self.pool.query(Sent::Nothing, &self.sql.session, &[&Id::from(id)]).await?;
         if let Some(found) = rows.first() {
-            if count(get(found, 10)?) == SHUT {
+            if count(get(found, 2)?) == SHUT {
                 return Err(Barrier::shut());
             }
-            return row(found, 0).map(Some);
+            return Ok(Some(Body { seen: moment(get(found, 0)?), bytes: get(found, 1)? }));
         }
         // It may be that the partition is gone too, and with it sessions that nobody has ended.
         let want = Want { partition, sessions: vec![id], ..Want::default() };
-        Ok(self.view_of(&want).await?.sessions.pop())
+        Ok(self.view_of(&want).await?.sessions.pop().map(Body::from))
     }
 
     /// Keeps the partition. If another does, waits for its turn, but not for ever: to look at what is

@@ -41,7 +41,7 @@ impl Sql {
             view: view(schema),
             view_sessions: view_sessions(schema),
             session: format!(
-                "SELECT {COLUMNS}, m.barrier FROM {schema}.sessions s, {schema}.meta m WHERE s.id = $1"
+                "SELECT s.seen, s.body, (SELECT barrier FROM {schema}.meta) FROM {schema}.sessions s WHERE s.id = $1"
             ),
             write: format!("SELECT {schema}.write_1({})", values(35)),
             change: format!("SELECT {schema}.change_1(true, {})", values(17)),

@@ -11,7 +11,9 @@ use tenure::SessionId;
 use tenure::clock::Timestamp;
 use tenure::event::Position;
 use tenure::store::{Barrier, News, PageRequest, Part, StoreError, StoreInfo};
-use tenure_shared::{Entry, Kept, LogPage, Place, Prune, Raise, Row, Touched, View, Want, Write, Wrote};
+use tenure_shared::{
+    Body, Entry, Kept, LogPage, Place, Prune, Raise, Row, Touched, View, Want, Write, Wrote,
+};
 
 use crate::answer::{array, integer, is_shut};
 use crate::calls::{Calls, Word};
@@ -64,6 +66,23 @@ impl RedisPlace {
             _ => Vec::new(),
         };
         Ok(View { now: Timestamp::from_millis(now), server: link.number, sessions, ..View::default() })
+    }
+
+    /// One session and nothing else: what a check wants that memory cannot answer.
+    async fn body_of(&self, partition: u16, id: SessionId) -> Result<Option<Body>, Failure> {
+        let mut commands = redis::pipe();
+        // As above: refused by a replica.
+        commands.cmd("GETEX").arg(self.calls.keys.session(partition, id.as_bytes()));
+        commands.cmd("HGET").arg(self.calls.keys.head(partition)).arg("barrier");
+        let (said, _) = self.calls.commands_at(partition, Word::for_what(false), commands).await?;
+        match array(said)?.as_slice() {
+            [_, barrier] if is_shut(barrier) => Err(Failure::Refused(Barrier::shut())),
+            [Value::BulkString(bytes), _] => {
+                pack::row(id, bytes).map(|row| Some(row.into())).map_err(Failure::Refused)
+            }
+            [Value::Nil, _] => Ok(None),
+            _ => Err(Failure::Refused(odd())),
+        }
     }
 
     /// Looks, and waits in line for a partition that is to be held. Whoever waited long enough looks
@@ -151,6 +170,16 @@ impl Place for RedisPlace {
             };
         }
         self.view_all(want).await
+    }
+
+    async fn session(&self, partition: u16, id: SessionId) -> Result<Option<Body>, StoreError> {
+        match self.body_of(partition, id).await {
+            Err(Failure::Refused(StoreError::Unavailable(_)) | Failure::Broken(_)) => {
+                let want = Want { partition, sessions: vec![id], ..Want::default() };
+                Ok(self.view_all(&want).await?.sessions.pop().map(Body::from))
+            }
+            done => done.map_err(Failure::of_read),
+        }
     }
 
     async fn write(&self, write: &Write) -> Result<Wrote, StoreError> {

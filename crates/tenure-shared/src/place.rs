@@ -34,9 +34,9 @@ pub trait Place: Send + Sync + 'static {
     async fn view(&self, want: &Want) -> Result<View, StoreError>;
 
     /// Reads one session, for whoever decides nothing by it.
-    async fn session(&self, partition: u16, id: SessionId) -> Result<Option<Row>, StoreError> {
+    async fn session(&self, partition: u16, id: SessionId) -> Result<Option<Body>, StoreError> {
         let want = Want { partition, sessions: vec![id], ..Want::default() };
-        Ok(self.view(&want).await?.sessions.into_iter().next())
+        Ok(self.view(&want).await?.sessions.pop().map(Body::from))
     }
 
     /// Writes, if all that the step depends on is still as it was.
@@ -161,6 +161,28 @@ pub struct Row {
     pub revision: u64,
     /// The record, with a checksum: bytes of [`Row::of`].
     pub body: Vec<u8>,
+}
+
+/// What is read of a session by whoever only wants to know it.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Body {
+    /// The last activity: [`Row::seen`].
+    pub seen: Timestamp,
+    /// The record, with a checksum: [`Row::body`].
+    pub bytes: Vec<u8>,
+}
+
+impl From<Row> for Body {
+    fn from(row: Row) -> Self {
+        Self { seen: row.seen, bytes: row.body }
+    }
+}
+
+impl fmt::Debug for Body {
+    /// Without the bytes, which are personal data.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Body").field("seen", &self.seen).finish_non_exhaustive()
+    }
 }
 
 impl fmt::Debug for Row {

@@ -9,7 +9,7 @@ use tenure::record::{Record, State};
 use tenure::store::{Replay, StoreError, UserRecord};
 use tenure::{OperationId, Realm, SessionId, UserId};
 
-use crate::place::{Cell, CellKey, CellKind, Class, Entry, Row};
+use crate::place::{Body, Cell, CellKey, CellKind, Class, Entry, Row};
 
 /// The version of the layout of an event and of a cell: the byte after the checksum.
 const FORMAT: u8 = 1;
@@ -20,15 +20,21 @@ const REMEDY: &str = "restore a backup of the store, or remove what is damaged";
 impl Row {
     /// The row of a record.
     pub fn of(record: &Record) -> Self {
+        // Activity is written without the record.
+        let body = Record { last_seen_at: Timestamp::default(), ..record.clone() }.encode();
+        let mut row = Self::without_body(record);
+        row.body = [row.sum(&body).to_be_bytes().as_slice(), &body].concat();
+        row
+    }
+
+    fn without_body(record: &Record) -> Self {
         let class = match record.state {
             State::Guest | State::Claimed(_) => Class::Guest,
             State::Pending(_) | State::SignedIn(_) => Class::User,
             State::Ended(_) => Class::Ended,
         };
         let owner = record.user().filter(|_| class == Class::User).map(|user| owner_key(&record.realm, user));
-        // Activity is written without the record.
-        let body = Record { last_seen_at: Timestamp::default(), ..record.clone() }.encode();
-        let mut row = Self {
+        Self {
             id: record.id,
             class,
             realm: realm_hash(&record.realm),
@@ -38,10 +44,8 @@ impl Row {
             idle_ms: record.idle_ms,
             deadline: record.deadline,
             revision: record.revision,
-            body,
-        };
-        row.body.splice(0..0, row.sum(&row.body).to_be_bytes());
-        row
+            body: Vec::new(),
+        }
     }
 
     /// The record.
@@ -49,13 +53,11 @@ impl Row {
     /// # Errors
     /// [`StoreError::Corrupt`] when the row is not what was written.
     pub fn record(&self) -> Result<Record, StoreError> {
-        let damaged =
-            || StoreError::Corrupt(format!("session {} is not as it was written; {REMEDY}", self.id));
-        let (sum, body) = self.body.split_first_chunk::<4>().ok_or_else(damaged)?;
+        let (sum, body) = self.body.split_first_chunk::<4>().ok_or_else(|| damaged(self.id))?;
         if u32::from_be_bytes(*sum) != self.sum(body) {
-            return Err(damaged());
+            return Err(damaged(self.id));
         }
-        let mut record = Record::decode(body).map_err(|_| damaged())?;
+        let mut record = Record::decode(body).map_err(|_| damaged(self.id))?;
         record.last_seen_at = self.seen;
         Ok(record)
     }
@@ -73,6 +75,26 @@ impl Row {
         sum.update(body);
         sum.finalize()
     }
+}
+
+impl Body {
+    /// The record of the session of this id.
+    ///
+    /// # Errors
+    /// [`StoreError::Corrupt`] when the bytes are not what was written for it.
+    pub fn record(&self, id: SessionId) -> Result<Record, StoreError> {
+        let (sum, body) = self.bytes.split_first_chunk::<4>().ok_or_else(|| damaged(id))?;
+        let mut record = Record::decode(body).map_err(|_| damaged(id))?;
+        if record.id != id || u32::from_be_bytes(*sum) != Row::without_body(&record).sum(body) {
+            return Err(damaged(id));
+        }
+        record.last_seen_at = self.seen;
+        Ok(record)
+    }
+}
+
+fn damaged(id: SessionId) -> StoreError {
+    StoreError::Corrupt(format!("session {id} is not as it was written; {REMEDY}"))
 }
 
 /// Eight bytes of a hash that stand for a realm in rows.

@@ -59,7 +59,9 @@ impl<P: Place> SharedStore<P> {
         let Step { mut want, essential, max_guests } = step;
         want.essential = essential;
         let finish = |write: Write| Write { essential, max_guests, now_is_the_time: self.own_time, ..write };
-        if let Some(record) = known {
+        // What is known may lack activity, and only an end that looks overdue goes by that.
+        let sure = |record: &&Record| !essential || record.dead(self.clock.now()).is_none();
+        if let Some(record) = known.filter(sure) {
             let view = View { sessions: vec![Row::of(record)], ..View::default() };
             let (done, write) = {
                 let mut draft = Draft::over_known(&view, &want, self.clock.now());

@@ -85,8 +85,8 @@ impl<P: Place> Store for SharedStore<P> {
     }
 
     async fn load(&self, id: SessionId) -> Result<Option<Record>, StoreError> {
-        let row = self.place.session(self.partition(id.route()), id).await?;
-        row.as_ref().map(Row::record).transpose()
+        let found = self.place.session(self.partition(id.route()), id).await?;
+        found.map(|body| body.record(id)).transpose()
     }
 
     async fn mutate(

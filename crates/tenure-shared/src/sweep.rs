@@ -9,7 +9,7 @@ use tenure::store::{StoreError, Sweep, Swept, rules, steps};
 use tenure::{Actor, Ending, SessionId};
 
 use crate::draft::Draft;
-use crate::place::{Place, Prune, Row, View, Want, Write, Wrote};
+use crate::place::{Place, Prune, Want, Write, Wrote};
 use crate::shared::SharedStore;
 
 /// How many partitions are written to at once.
@@ -25,18 +25,22 @@ impl<P: Place> SharedStore<P> {
         // Not what is only due later, or there would always be more.
         let until = sweep.as_of.min(self.clock.now());
         let rows = self.place.due(until, sweep.limit).await?;
-        let mut swept = Swept { more: rows.len() == sweep.limit, ..Swept::default() };
-        let mut partitions: BTreeMap<u16, Vec<Row>> = BTreeMap::new();
+        let (full, mut written) = (rows.len() == sweep.limit, false);
+        let mut swept = Swept::default();
+        let mut partitions: BTreeMap<u16, Vec<SessionId>> = BTreeMap::new();
         for row in rows {
-            partitions.entry(self.partition(row.id.route())).or_default().push(row);
+            partitions.entry(self.partition(row.id.route())).or_default().push(row.id);
         }
-        let each = partitions.into_iter().map(|(partition, rows)| self.sweep_rows(partition, rows, sweep));
+        let each = partitions.into_iter().map(|(partition, ids)| self.sweep_rows(partition, ids, sweep));
         let mut done = stream::iter(each).buffer_unordered(AT_ONCE);
         while let Some(part) = done.next().await {
-            let (ended, removed) = part?;
+            let Some((ended, removed)) = part? else { continue };
+            written = true;
             swept.ended.extend(ended);
             swept.removed += removed;
         }
+        // To look again at once at what could not be written would be in vain.
+        swept.more = full && written;
         let now = self.clock.now();
         let before = |keep_ms: u64| Timestamp::from_millis(now.as_millis().saturating_sub(keep_ms));
         let (pruned, more) = self
@@ -53,18 +57,18 @@ impl<P: Place> SharedStore<P> {
         Ok(swept)
     }
 
-    /// Looks at sessions of one partition. Gives the ends it wrote, and how many it removed.
+    /// Looks at sessions of one partition, by the time of the place: that of this process may be ahead of
+    /// it. Gives the ends it wrote and how many it removed, if it wrote anything.
     async fn sweep_rows(
         &self,
         partition: u16,
-        sessions: Vec<Row>,
+        sessions: Vec<SessionId>,
         sweep: &Sweep,
-    ) -> Result<(Vec<SessionId>, u64), StoreError> {
-        let now = self.clock.now();
+    ) -> Result<Option<(Vec<SessionId>, u64)>, StoreError> {
+        let want = Want { partition, sessions, essential: true, ..Want::default() };
+        let view = self.place.view(&want).await?;
+        let now = self.time(&view)?;
         let judged = sweep.as_of.min(now);
-        let want =
-            Want { partition, sessions: sessions.iter().map(|row| row.id).collect(), ..Want::default() };
-        let view = View { sessions, ..View::default() };
         let mut draft = Draft::over(&view, &want, now);
         let (mut ended, mut removed) = (Vec::new(), 0);
         for row in &view.sessions {
@@ -90,14 +94,15 @@ impl<P: Place> SharedStore<P> {
                     ended.push(row.id);
                     steps::end(&mut draft, record, Ending::new(reason, Actor::system()))?;
                 }
-                (None, None) => draft.reschedule(row, record.due_at()),
+                (None, None) if row.due != record.due_at() => draft.reschedule(row, record.due_at()),
+                (None, None) => {}
             }
         }
-        let Ok(Some(write)) = draft.finish() else { return Ok(Default::default()) };
+        let Ok(Some(write)) = draft.finish() else { return Ok(None) };
         let write = Write { essential: true, now_is_the_time: self.own_time, ..write };
         match self.place.write(&write).await? {
-            Wrote::Done => Ok((ended, removed)),
-            _ => Ok(Default::default()),
+            Wrote::Done => Ok(Some((ended, removed))),
+            _ => Ok(None),
         }
     }
 }

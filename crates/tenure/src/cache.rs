@@ -7,8 +7,9 @@
 
 use std::collections::{HashMap, VecDeque};
 use std::hash::{BuildHasherDefault, Hasher};
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+use std::time::Duration;
 
 use crate::id::SessionId;
 use crate::metrics::Metrics;
@@ -24,6 +25,8 @@ pub(crate) struct Cache {
     /// Bytes a shard may hold of each class.
     users_room: usize,
     guests_room: usize,
+    /// Whether there may be changes whose outcome is unknown.
+    in_doubt: AtomicBool,
 }
 
 /// The right to keep what a load gives, if nothing happens meanwhile.
@@ -35,10 +38,10 @@ struct Shard {
     entries: HashMap<SessionId, Arc<Snapshot>, BuildHasherDefault<IdHasher>>,
     /// The sessions with changes under way.
     changing: HashMap<SessionId, UnderWay>,
-    /// How many of them are changes whose outcome nobody knows.
-    unknown: usize,
-    /// There were too many of those: nothing is cached here until the process starts anew.
-    blind: bool,
+    /// Those of them that are changes whose outcome nobody knows, and since when.
+    unknown: VecDeque<(Duration, SessionId)>,
+    /// Since when there have been too many of those: nothing is cached here.
+    blind: Option<Duration>,
     /// Counts what happened, to void tickets.
     epoch: u64,
     hits: AtomicU64,
@@ -85,7 +88,7 @@ impl Cache {
     pub(crate) fn new(bytes: usize) -> Self {
         let room = bytes / SHARDS;
         let shards = (0..SHARDS).map(|_| RwLock::default()).collect();
-        Self { shards, users_room: room - room / 4, guests_room: room / 4 }
+        Self { shards, users_room: room - room / 4, guests_room: room / 4, in_doubt: AtomicBool::new(false) }
     }
 
     pub(crate) fn get(&self, id: &SessionId) -> Option<Arc<Snapshot>> {
@@ -162,14 +165,35 @@ impl Cache {
             let mut shard = shard.write().unwrap_or_else(PoisonError::into_inner);
             let mut changing = std::mem::take(&mut shard.changing);
             changing.values_mut().for_each(|under_way| under_way.disturbed = true);
-            let (epoch, unknown, blind) = (shard.epoch + 1, shard.unknown, shard.blind);
+            let (epoch, unknown, blind) = (shard.epoch + 1, std::mem::take(&mut shard.unknown), shard.blind);
             let (hits, misses) = (std::mem::take(&mut shard.hits), std::mem::take(&mut shard.misses));
             *shard = Shard { epoch, changing, unknown, blind, hits, misses, ..Shard::default() };
         }
     }
 
+    /// The outcome of changes that were under way at `before` is known, whatever it was: the log, by which
+    /// memory goes, tells of it.
+    pub(crate) fn resolve(&self, before: Duration) {
+        if !self.in_doubt.load(Ordering::Acquire) {
+            return;
+        }
+        let mut left = false;
+        self.in_doubt.store(false, Ordering::Release);
+        for shard in &self.shards {
+            let mut shard = shard.write().unwrap_or_else(PoisonError::into_inner);
+            while let Some((_, id)) = shard.unknown.pop_front_if(|(since, _)| *since <= before) {
+                shard.release(&id);
+            }
+            shard.blind = shard.blind.filter(|since| *since > before);
+            left |= !shard.unknown.is_empty() || shard.blind.is_some();
+        }
+        if left {
+            self.in_doubt.store(true, Ordering::Release);
+        }
+    }
+
     fn keep(&self, shard: &mut Shard, snapshot: Arc<Snapshot>) {
-        if shard.blind {
+        if shard.blind.is_some() {
             return;
         }
         let id = snapshot.id();
@@ -274,21 +298,23 @@ impl Changing {
         }
     }
 
-    /// Nobody knows whether the change happened: the session is never cached again by this
-    /// process, and every check of it asks the store. Of too many such sessions not each is
+    /// Nobody knows at `running` whether the change happened: until that is [resolved](Cache::resolve) the
+    /// session is not cached, and every check of it asks the store. Of too many such sessions not each is
     /// remembered, and then none of the shard is cached.
-    pub(crate) fn unknown(mut self) {
+    pub(crate) fn unknown(mut self, running: Duration) {
         self.settled = true;
+        self.cache.in_doubt.store(true, Ordering::Release);
         let mut shard = self.cache.write(&self.id);
-        shard.unknown += 1;
-        if shard.blind {
+        if shard.blind.is_some() {
+            shard.blind = Some(running);
             shard.release(&self.id);
-        } else if shard.unknown > MAX_UNKNOWN {
-            tracing::warn!(
-                "many changes have an unknown outcome: part of memory is out of use until a restart"
-            );
+        } else if shard.unknown.len() >= MAX_UNKNOWN {
+            tracing::warn!("many changes have an unknown outcome: part of memory is out of use");
             let (hits, misses) = (std::mem::take(&mut shard.hits), std::mem::take(&mut shard.misses));
-            *shard = Shard { epoch: shard.epoch + 1, blind: true, hits, misses, ..Shard::default() };
+            let blind = Some(running);
+            *shard = Shard { epoch: shard.epoch + 1, blind, hits, misses, ..Shard::default() };
+        } else {
+            shard.unknown.push_back((running, self.id));
         }
     }
 }

@@ -17,17 +17,17 @@ pub(crate) struct Freshness {
     asked: AtomicU64,
     /// Until when all could be trusted then.
     trusted: AtomicU64,
-    /// For how long not all could be trusted, in all.
+    /// For how long not all could be trusted, in all, before that.
     out_of_touch: AtomicU64,
 }
 
 impl Freshness {
-    /// Nothing of a shared store is trusted yet.
-    pub(crate) fn of(info: &StoreInfo) -> Self {
+    /// Nothing of a shared store is trusted yet, at `running`.
+    pub(crate) fn of(info: &StoreInfo, running: Duration) -> Self {
         let count = if info.shared { info.partitions } else { 0 };
         let until = (0..count).map(|_| AtomicU64::new(0)).collect();
-        let (asked, trusted, out_of_touch) = Default::default();
-        Self { partitions: count, until, asked, trusted, out_of_touch }
+        let [asked, trusted] = [nanos(running); 2].map(AtomicU64::new);
+        Self { partitions: count, until, asked, trusted, out_of_touch: AtomicU64::new(0) }
     }
 
     pub(crate) fn is_shared(&self) -> bool {
@@ -50,14 +50,13 @@ impl Freshness {
         }
     }
 
-    /// All partitions are as their logs say, as of `sent`, and may be trusted until `until`.
-    pub(crate) fn all_renewed(&self, sent: Duration, until: Duration) {
-        let trusted = Duration::from_nanos(self.trusted.load(Ordering::Relaxed));
-        if !trusted.is_zero() {
-            self.out_of_touch.fetch_add(nanos(sent.saturating_sub(trusted)), Ordering::Relaxed);
-        }
-        self.asked.store(nanos(sent), Ordering::Relaxed);
-        self.trusted.fetch_max(nanos(until), Ordering::Relaxed);
+    /// All partitions are as their logs say, as of `sent`, and may be trusted until `until`, as is known
+    /// at `running`.
+    pub(crate) fn all_renewed(&self, sent: Duration, until: Duration, running: Duration) {
+        let trusted = self.trusted.load(Ordering::Relaxed);
+        self.out_of_touch.fetch_add(nanos(running).saturating_sub(trusted), Ordering::Relaxed);
+        self.asked.fetch_max(nanos(sent), Ordering::Relaxed);
+        self.trusted.fetch_max(nanos(until.max(running)), Ordering::Relaxed);
     }
 
     /// How well the log is followed, at `running`.
@@ -70,9 +69,10 @@ impl Freshness {
         })
     }
 
-    /// Nothing is trusted any more.
-    pub(crate) fn lose(&self) {
+    /// Nothing is trusted any more, from `running` on.
+    pub(crate) fn lose(&self, running: Duration) {
         self.until.iter().for_each(|fresh| fresh.store(0, Ordering::Release));
+        self.trusted.fetch_min(nanos(running), Ordering::Relaxed);
     }
 }
 
@@ -85,7 +85,7 @@ mod tests {
     use super::*;
 
     fn shared(partitions: u16) -> Freshness {
-        Freshness::of(&StoreInfo { engine: "postgres", partitions, durable: true, shared: true })
+        Freshness::of(&StoreInfo { engine: "postgres", partitions, durable: true, shared: true }, 10 * S)
     }
 
     const S: Duration = Duration::from_secs(1);
@@ -101,15 +101,31 @@ mod tests {
         assert_eq!(fresh.left(last, S), None, "each partition for itself");
         fresh.renew(0, S);
         assert_eq!(fresh.left(first, S), Some(S), "an answer that comes late takes nothing back");
-        fresh.lose();
+        fresh.lose(S);
         assert_eq!(fresh.left(first, S), None);
     }
 
     #[test]
     fn a_store_with_one_user_is_always_trusted() {
         let info = StoreInfo { engine: "embedded", partitions: 1, durable: true, shared: false };
-        let fresh = Freshness::of(&info);
+        let fresh = Freshness::of(&info, S);
         assert_eq!(fresh.left(Route(7), S), Some(Duration::MAX));
         assert!(!fresh.is_shared());
+    }
+
+    #[test]
+    fn the_time_out_of_touch_begins_with_the_process_and_never_goes_back() {
+        let fresh = shared(1);
+        let out = |at: Duration| fresh.following(at).unwrap().out_of_touch;
+        assert_eq!((out(10 * S), out(13 * S)), (Duration::ZERO, 3 * S), "not since the machine began");
+        fresh.all_renewed(12 * S, 14 * S, 13 * S);
+        assert_eq!((out(13 * S), out(14 * S), out(15 * S)), (3 * S, 3 * S, 4 * S));
+        fresh.all_renewed(15 * S, 17 * S, 15 * S);
+        assert_eq!(out(16 * S), 4 * S);
+        fresh.lose(16 * S);
+        assert_eq!(out(18 * S), 6 * S, "what is not trusted any more counts at once");
+        fresh.all_renewed(18 * S, 19 * S, 20 * S);
+        assert_eq!(out(20 * S), 8 * S, "an answer that was too old when it came");
+        assert_eq!(fresh.following(20 * S).unwrap().lag, 2 * S);
     }
 }

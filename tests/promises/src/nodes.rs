@@ -248,11 +248,11 @@ async fn p2_two_nodes_change_different_keys_of_one_session_and_all_are_there() {
     assert_eq!(session.session().version(), 2 * EACH);
 }
 
-/// A server takes over that has not heard of what its predecessor acknowledged last.
+/// A server takes over that has not heard of what its predecessor acknowledged last, before any node has
+/// read of it in the log.
 async fn after_a_failover(node: &Node, store: &SharedMemory, lost: impl AsyncFnOnce(&Node)) {
     let replica = store.replica();
     lost(node).await;
-    node.follow().await;
     store.promote(replica);
 }
 
@@ -298,6 +298,7 @@ async fn p1_after_a_failover_memory_is_not_trusted_where_it_knows_more_than_the_
     let (store, clock) = (SharedMemory::default(), TestClock::default());
     let one = Node::open(&store, &clock).await;
     let token = one.sign_in().await.token;
+    one.follow().await;
     after_a_failover(&one, &store, async |one| {
         let active = one.accepts(&token).await;
         one.sessions.change(&active, Changes::default().set("cart", 1.into())).await.unwrap();
@@ -305,4 +306,95 @@ async fn p1_after_a_failover_memory_is_not_trusted_where_it_knows_more_than_the_
     .await;
     one.follow().await;
     assert_eq!(one.accepts(&token).await.session().version(), 0, "the change is lost, and nobody pretends");
+}
+
+#[tokio::test]
+async fn p1_who_lost_a_place_to_the_limit_stays_out_after_a_failover() {
+    let (store, clock) = (SharedMemory::default(), TestClock::default());
+    let one = Node::open(&store, &clock).await;
+    let mut tokens = Vec::new();
+    for _ in 0..one.sessions.policy().max_sessions {
+        tokens.push(one.sign_in().await.token);
+        clock.advance(Duration::from_millis(1));
+    }
+    one.follow().await;
+    after_a_failover(&one, &store, async |one| {
+        one.sign_in().await;
+    })
+    .await;
+    one.follow().await;
+    one.refuses(&tokens[0], Reason::Ended(EndReason::SessionLimit)).await;
+}
+
+#[tokio::test]
+async fn p1_a_late_change_comes_after_an_end_that_a_failover_has_lost() {
+    let (store, clock) = (SharedMemory::default(), TestClock::default());
+    let one = Node::open(&store, &clock).await;
+    let token = one.sign_in().await.token;
+    let active = one.accepts(&token).await;
+    after_a_failover(&one, &store, async |one| {
+        one.sessions.end_all_of(&user("ada"), None, logout()).await.unwrap();
+    })
+    .await;
+    let late = one.sessions.change(&active, Changes::default().set("cart", 1.into())).await;
+    assert!(matches!(late, Err(Error::Inactive(_) | Error::Refused(_))), "{late:?}");
+    assert_eq!(one.sessions.list(&user("ada")).await.unwrap().len(), 0);
+}
+
+#[tokio::test]
+async fn p5_a_session_that_a_server_did_not_have_is_asked_for_again_once_another_takes_over() {
+    let (store, clock) = (SharedMemory::default(), TestClock::default());
+    let (one, other) = (Node::open(&store, &clock).await, Node::open(&store, &clock).await);
+    for node in [&one, &other] {
+        node.follow().await;
+    }
+    let behind = store.replica();
+    let token = one.sign_in().await.token;
+    let whole = store.replica();
+    store.promote(behind);
+    other.refuses(&token, Reason::Unknown).await;
+    store.promote(whole);
+    other.follow().await;
+    other.accepts(&token).await;
+}
+
+#[tokio::test]
+async fn p1_an_answer_of_the_store_that_was_long_on_its_way_is_relied_upon_for_less() {
+    let (one, other, clock) = two().await;
+    for (late_by, left) in [(900, 100), (5_000, 0)] {
+        let token = one.sign_in().await.token;
+        let gate = Gate::shut();
+        other.way.once(Call::Load, Trouble::HeldAfter(gate.clone()));
+        let checking = tokio::spawn({
+            let (sessions, token) = (other.sessions.clone(), token.expose().to_owned());
+            async move { sessions.check(token.as_bytes(), &Check::signed_in()).await }
+        });
+        gate.somebody_waits().await;
+        clock.advance(Duration::from_millis(late_by));
+        gate.open();
+        let active = checking.await.unwrap().unwrap().into_active().unwrap();
+        assert_eq!(active.cache_for(), Duration::from_millis(left));
+    }
+}
+
+#[tokio::test]
+async fn p9_a_change_whose_answer_was_lost_costs_memory_only_until_the_log_has_told() {
+    let (one, _, clock) = two().await;
+    let token = one.sign_in().await.token;
+    let active = one.accepts(&token).await;
+    one.way.always(Call::Change, Trouble::lost_answer());
+    let lost = one.sessions.change(&active, Changes::default().set("cart", 1.into())).await;
+    assert!(lost.is_err());
+    one.way.heal();
+    let loads = async |checks: u64| {
+        let before = one.way.count(Call::Load);
+        one.follow().await;
+        for _ in 0..checks {
+            one.accepts(&token).await;
+        }
+        one.way.count(Call::Load) - before
+    };
+    assert_eq!(loads(3).await, 3, "nobody knows yet what became of it");
+    clock.advance(Duration::from_secs(11));
+    assert_eq!(loads(3).await, 1);
 }

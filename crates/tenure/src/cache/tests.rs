@@ -147,14 +147,22 @@ fn p1_two_changes_at_once_never_leave_the_older_one_in_any_order() {
 }
 
 #[test]
-fn a_change_of_unknown_outcome_is_never_cached() {
+fn a_change_of_unknown_outcome_is_not_cached_until_it_is_resolved() {
     let world = World::new(Some("u_1"), 10);
     let cache = Arc::new(Cache::new(1 << 24));
     let id = world.record.id;
-    cache.begin(id).unknown();
-    let ticket = cache.ticket(&id);
-    cache.insert(&world.at_revision(9), ticket);
-    assert!(cache.get(&id).is_none());
+    let second = Duration::from_secs(1);
+    cache.begin(id).unknown(3 * second);
+    cache.begin(id).unknown(5 * second);
+    let cached = || {
+        let ticket = cache.ticket(&id);
+        cache.insert(&world.at_revision(9), ticket);
+        cache.get(&id).is_some()
+    };
+    for (resolved, is_cached) in [(None, false), (Some(2), false), (Some(3), false), (Some(5), true)] {
+        resolved.into_iter().for_each(|at| cache.resolve(at * second));
+        assert_eq!(cached(), is_cached, "{resolved:?}");
+    }
 }
 
 #[test]
@@ -164,9 +172,9 @@ fn changes_of_unknown_outcome_do_not_fill_the_memory() {
     let random = SeededRandom::new(1);
     let id = |n| SessionId::new(Timestamp::from_millis(n), Route(1), &random);
     let first = id(0);
-    cache.begin(first).unknown();
+    cache.begin(first).unknown(Duration::ZERO);
     for n in 1..200_000 {
-        cache.begin(id(n)).unknown();
+        cache.begin(id(n)).unknown(Duration::from_millis(n));
     }
     let remembered = cache.shards.iter().map(|shard| shard.read().unwrap().changing.len()).max();
     assert!(remembered.unwrap() <= MAX_UNKNOWN);
@@ -182,6 +190,10 @@ fn changes_of_unknown_outcome_do_not_fill_the_memory() {
     // A change that was under way when its shard went blind ends like any other.
     drop(cache.begin(first));
     assert!(!cached(first));
+    cache.resolve(Duration::from_millis(199_000));
+    assert!(!cached(first), "the last of them is not resolved");
+    cache.resolve(Duration::from_millis(200_000));
+    assert!(cached(first));
 }
 
 fn fill(cache: &Cache, keys: &Keys, user: Option<&str>, count: u64) -> Vec<SessionId> {

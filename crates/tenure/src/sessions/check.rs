@@ -216,12 +216,15 @@ impl Sessions {
         if !self.is_genuine(&presented, None) {
             return Ok(refuse(Reason::Malformed, None));
         }
-        let at = At { now, left: self.core.bound };
         for _ in 0..TRIES {
+            let asked = self.core.clock.running();
             let Some(snapshot) = self.core.load(presented.id, check.ip).await? else {
                 return Ok(refuse(Reason::Unknown, None));
             };
             self.is_genuine(&presented, Some(&snapshot));
+            // What the store said was right when it was asked.
+            let took = self.core.clock.running().saturating_sub(asked);
+            let at = At { now, left: self.core.bound.saturating_sub(took) };
             match self.weigh(&snapshot, &presented, check, now) {
                 Weight::Accept { in_grace } => {
                     let (verdict, chores) = self.accept(snapshot, presented, in_grace, check, at);
@@ -343,11 +346,16 @@ impl Sessions {
 
     /// The verdict on an accepted token when what it causes is done.
     async fn attend(&self, mut verdict: Verdict, chores: Chores, now: Timestamp) -> Verdict {
+        let began = self.core.clock.running();
         if chores.write {
             self.core.flush_touches().await.ok();
         }
         if let Some(active) = verdict.active_mut().filter(|_| chores.renew) {
             self.renew(active, now).await;
+        }
+        if let Some(active) = verdict.active_mut() {
+            let took = self.core.clock.running().saturating_sub(began);
+            active.cache_for = active.cache_for.saturating_sub(took);
         }
         verdict
     }

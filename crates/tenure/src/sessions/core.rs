@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, HashSet};
 use std::future::Future;
 use std::sync::atomic::AtomicBool;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use super::activity::Activity;
@@ -55,13 +55,22 @@ pub(super) struct Core {
     pub(super) bound: Duration,
     pub(super) follower: tokio::sync::Mutex<Follower>,
     pub(super) ends: Tombstones,
-    gone: Mutex<HashSet<SessionId>>,
+    gone: Mutex<Gone>,
+}
+
+/// Ids of sessions that are surely gone.
+#[derive(Default)]
+struct Gone {
+    ids: HashSet<SessionId>,
+    /// Counts how often the store turned out to be another.
+    history: u64,
 }
 
 impl Core {
     pub(super) fn new(opened: Opened, context: Context, cache_bytes: usize, bound: Duration) -> Self {
         let counted = Arc::new(Counted::new(opened.store, Arc::clone(&context.clock)));
         let info = counted.info();
+        let running = context.clock.running();
         Self {
             store: Arc::clone(&counted) as Arc<dyn Store>,
             counted,
@@ -74,7 +83,7 @@ impl Core {
             misses: Limiter::per_minute(MISSES_PER_MINUTE),
             watchers: Watchers::default(),
             closed: AtomicBool::new(false),
-            freshness: Freshness::of(&info),
+            freshness: Freshness::of(&info, running),
             bound,
             follower: tokio::sync::Mutex::new(Follower::new(info.partitions)),
             ends: Tombstones::default(),
@@ -122,6 +131,10 @@ impl Core {
         let core = Arc::clone(self);
         detached(async move {
             core.catch_up().await;
+            if let Some(ending) = core.ends.of(&id) {
+                // The store may have lost it, and then nothing else must come first.
+                core.end_as_before(id, ending).await?;
+            }
             let changing = core.cache.begin(id);
             let store = Arc::clone(&core.store);
             let known = changing.before().map(Snapshot::record);
@@ -160,7 +173,7 @@ impl Core {
                 }
                 Err(error) => {
                     if matches!(error, StoreError::Unknown(_)) {
-                        changing.unknown();
+                        changing.unknown(core.clock.running());
                     }
                     Err(error.into())
                 }
@@ -216,16 +229,18 @@ impl Core {
         answer.map(|answer| (answer, tries > 1))
     }
 
-    /// Forgets sessions that were ended, and tells those who wait for it.
-    pub(super) fn settle_ended(&self, ended: &[SessionId]) {
+    /// Forgets sessions that were ended, remembers how, and tells those who wait for it.
+    pub(super) fn settle_ended(&self, ended: &[SessionId], ending: &Ending) {
         for id in ended {
+            self.remember_end(*id, ending.clone());
             self.cache.evict(id);
             self.watchers.wake(id);
         }
     }
 
     fn settle(&self, reply: &Reply) {
-        self.settle_ended(&reply.ended);
+        // Those that had to make room.
+        self.settle_ended(&reply.ended, &Ending::new(EndReason::SessionLimit, Actor::system()));
         if let Some((record, ended)) =
             reply.record.as_ref().and_then(|record| Some((record, record.ended()?)))
         {
@@ -234,9 +249,10 @@ impl Core {
         }
     }
 
-    /// Remembers the end of a session of a store that another may take the place of.
+    /// Remembers the end of a session of a store that another may take the place of. Not of a guest who
+    /// signed in: if the session that took its place is gone too, the guest's goes on.
     pub(super) fn remember_end(&self, id: SessionId, ending: Ending) {
-        if self.freshness.is_shared() {
+        if self.freshness.is_shared() && ending.reason != EndReason::SignedIn {
             self.ends.remember(id, ending, self.clock.running());
         }
     }
@@ -246,15 +262,35 @@ impl Core {
     /// cookie comes: it is loaded [another way](Self::load_adopted) until it has begun, and is gone
     /// only when it begins no more.
     pub(super) fn is_gone(&self, id: &SessionId) -> bool {
-        self.gone.lock().unwrap_or_else(PoisonError::into_inner).contains(id)
+        self.gone().ids.contains(id)
     }
 
-    pub(super) fn remember_gone(&self, id: SessionId) {
-        let mut gone = self.gone.lock().unwrap_or_else(PoisonError::into_inner);
-        if gone.len() >= MAX_GONE {
-            gone.clear();
+    /// To be read before the store is asked for a session that may be gone.
+    pub(super) fn history(&self) -> u64 {
+        self.gone().history
+    }
+
+    /// Remembers that the store, as it was in this history, has no such session.
+    pub(super) fn remember_gone(&self, id: SessionId, history: u64) {
+        let mut gone = self.gone();
+        if gone.history == history {
+            if gone.ids.len() >= MAX_GONE {
+                gone.ids.clear();
+            }
+            gone.ids.insert(id);
         }
-        gone.insert(id);
+    }
+
+    /// Forgets all that is known of the store: it may be another now.
+    pub(super) fn forget_all(&self) {
+        self.cache.clear();
+        let mut gone = self.gone();
+        gone.history += 1;
+        gone.ids.clear();
+    }
+
+    fn gone(&self) -> MutexGuard<'_, Gone> {
+        self.gone.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

@@ -51,7 +51,8 @@ impl Sessions {
         self.of_realm(id).await?;
         let operation = self.core.operation(ending.actor.clone());
         let reply = self.core.mutate(operation, id, Mutation::End { ending, next: None }).await?;
-        granted(reply).map(|reply| reply.outcome == Outcome::Applied)
+        // After a lost answer it is told that it was done before, by the same operation.
+        granted(reply).map(|reply| matches!(reply.outcome, Outcome::Applied | Outcome::Replayed))
     }
 
     /// The user ends one of their own sessions, seen in the list.
@@ -139,7 +140,7 @@ impl Sessions {
             let operation = core.operation(ending.actor.clone());
             let end = || core.store.end_all_of(&operation, &owner, except, ending.clone());
             let (ended, _) = core.repeated(end).await?;
-            core.settle_ended(&ended.ids);
+            core.settle_ended(&ended.ids, &ending);
             Ok(ended.count)
         })
         .await
@@ -172,7 +173,7 @@ impl Sessions {
                 let operation = self.core.operation(ending.actor.clone());
                 let mutation = Mutation::End { ending: ending.clone(), next: None };
                 let reply = self.core.mutate(operation, record.id, mutation).await?;
-                ended += u64::from(reply.outcome == Outcome::Applied);
+                ended += u64::from(matches!(reply.outcome, Outcome::Applied | Outcome::Replayed));
             }
             match page.next {
                 Some(next) => after = Some(next),
@@ -220,9 +221,10 @@ impl Sessions {
         let (core, owner) = (Arc::clone(&self.core), self.owner(user));
         detached(async move {
             core.catch_up().await;
-            let operation = core.operation(actor);
+            let (operation, ending) =
+                (core.operation(actor.clone()), Ending::new(EndReason::UserDisabled, actor));
             let (ended, _) = core.repeated(|| core.store.set_disabled(&operation, &owner, disabled)).await?;
-            core.settle_ended(&ended.ids);
+            core.settle_ended(&ended.ids, &ending);
             Ok(ended.count)
         })
         .await

@@ -27,6 +27,10 @@ const QUESTIONS: u32 = 8;
 /// The shortest time between two questions.
 const APART: Duration = Duration::from_millis(5);
 
+/// How long after a change with an unknown outcome the log tells what became of it: no server works on it
+/// any more.
+const RESOLVED: Duration = Duration::from_secs(10);
+
 /// How many ends are written again at once.
 const AT_ONCE: usize = 16;
 
@@ -91,6 +95,7 @@ impl Core {
             let is_end = news.tails.iter().all(|tail| tail.is_end);
             self.apply(&mut follower, news, sent).await?;
             if is_end {
+                self.cache.resolve(sent.saturating_sub(RESOLVED));
                 return Ok(());
             }
         }
@@ -104,8 +109,8 @@ impl Core {
     ) -> Result<(), Error> {
         let other_server = follower.server.is_some_and(|server| server != news.server);
         if other_server || news.tails.iter().any(|tail| tail.gap) {
-            self.freshness.lose();
-            self.cache.clear();
+            self.freshness.lose(self.clock.running());
+            self.forget_all();
         }
         if other_server {
             tracing::warn!(
@@ -126,7 +131,7 @@ impl Core {
             let in_touch = (0..).zip(&behind).filter(|(_, behind)| !**behind);
             in_touch.for_each(|(partition, _)| self.freshness.renew(partition, until));
             if !behind.contains(&true) {
-                self.freshness.all_renewed(sent, until);
+                self.freshness.all_renewed(sent, until, self.clock.running());
             }
         }
         Ok(())

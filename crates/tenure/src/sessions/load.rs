@@ -33,10 +33,11 @@ impl Core {
         if self.is_gone(&id) {
             return Ok(None);
         }
+        let history = self.history();
         let found = self.look_up(id, ip).await?;
         if found.is_none() {
             self.count_miss(ip);
-            self.remember_gone(id);
+            self.remember_gone(id, history);
         }
         Ok(found)
     }

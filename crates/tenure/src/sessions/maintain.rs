@@ -117,7 +117,10 @@ impl Core {
             let as_of = self.clock.read()?;
             self.flush_touches().await?;
             let swept = self.store.sweep(&sweep(as_of)).await?;
-            self.settle_ended(&swept.ended);
+            for id in &swept.ended {
+                self.cache.evict(id);
+                self.watchers.wake(id);
+            }
             ended += swept.ended.len() as u64;
             removed += swept.removed;
             if !swept.more {

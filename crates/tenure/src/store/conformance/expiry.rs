@@ -204,3 +204,21 @@ pub(super) async fn a_clock_that_steps_back_extends_nobody(f: Fixture) {
     let times: Vec<_> = f.events_of(record.id).await.iter().map(|e| e.at).collect();
     assert!(times.is_sorted(), "the log goes forward: {times:?}");
 }
+
+pub(super) async fn an_end_of_what_was_active_since_it_was_read_is_told_as_it_was_meant(f: Fixture) {
+    let all = every_live_state(&f).await;
+    f.wait(IDLE - SECOND);
+    for known in &all {
+        f.touch(known.id, f.now()).await;
+    }
+    f.wait(2 * SECOND);
+    for known in all {
+        let due = f.store().mutate_known(&f.operation(), &known, Mutation::EndIfDue).await;
+        assert_eq!(due.expect("an answer").outcome, Outcome::Unchanged, "it was active");
+        let reply = f.store().mutate_known(&f.operation(), &known, logout()).await.expect("an answer");
+        assert_eq!(reply.outcome, Outcome::Applied);
+        let told = f.end_of(known.id).await;
+        assert_eq!(told.body.reason, Some(EndReason::Logout));
+        assert_eq!(f.record(known.id).await.ended().map(|e| e.ending.reason), Some(EndReason::Logout));
+    }
+}

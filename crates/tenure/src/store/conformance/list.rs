@@ -106,6 +106,7 @@ macro_rules! store_conformance {
                 a_touch_from_the_future_counts_as_now
                 a_touch_after_the_limit_revives_nobody
                 activity_before_the_limit_counts_also_when_it_is_written_after
+                an_end_of_what_was_active_since_it_was_read_is_told_as_it_was_meant
                 touches_in_one_batch_each_count_for_themselves
                 no_touch_moves_the_absolute_limit
                 only_a_full_authentication_moves_the_absolute_limit
