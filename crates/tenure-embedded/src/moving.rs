@@ -9,6 +9,7 @@ use tenure::{OperationId, Realm, UserId};
 
 use crate::error::{Result, damaged};
 use crate::job::Need;
+use crate::meta::Head;
 use crate::rows::{Sum, count};
 use crate::store::EmbeddedStore;
 use crate::txn::Txn;
@@ -57,6 +58,10 @@ impl Movable for EmbeddedStore {
             self.set_shut(barrier == Barrier::SHUT);
         }
         Ok(after)
+    }
+
+    async fn barrier(&self) -> std::result::Result<Barrier, StoreError> {
+        self.look(|conn| Ok(Head::read(conn)?.barrier)).await
     }
 
     async fn phase(&self) -> std::result::Result<Phase, StoreError> {

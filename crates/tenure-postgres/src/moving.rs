@@ -19,8 +19,7 @@ impl PostgresPlace {
         after: Option<&[u8]>,
         limit: usize,
     ) -> Result<Kept, StoreError> {
-        let barrier: i64 = get(&self.pool.query_one(Sent::Nothing, &self.sql.barrier, &[]).await?, 0)?;
-        Barrier::from_millis(count(barrier)).may_read()?;
+        self.lowest_barrier().await?.may_read()?;
         match part {
             Part::Sessions => self.export_sessions(after, limit).await,
             Part::Users => self.export_cells(CellKind::User, after, limit).await,
@@ -72,6 +71,12 @@ impl PostgresPlace {
             [&raise.to.map(number), &big(raise.for_ms), &raise.held.map(number), &now.map(millis)];
         let raised: Option<i64> = get(&self.pool.query_one(Sent::Write, &self.sql.fence, &values).await?, 0)?;
         Ok(raised.map(|until| Barrier::from_millis(count(until))))
+    }
+
+    /// All partitions have the same.
+    pub(crate) async fn lowest_barrier(&self) -> Result<Barrier, StoreError> {
+        let barrier: i64 = get(&self.pool.query_one(Sent::Nothing, &self.sql.barrier, &[]).await?, 0)?;
+        Ok(Barrier::from_millis(count(barrier)))
     }
 
     /// Refuses what no partition is asked for, and that would tell of what has moved.

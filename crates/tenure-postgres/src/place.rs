@@ -109,6 +109,10 @@ impl Place for PostgresPlace {
         self.raise(raise, now).await
     }
 
+    async fn barrier(&self) -> Result<Barrier, StoreError> {
+        self.lowest_barrier().await
+    }
+
     async fn phase(&self) -> Result<Option<Vec<u8>>, StoreError> {
         get(&self.pool.query_one(Sent::Nothing, &self.sql.phase, &[]).await?, 0)
     }

@@ -8,7 +8,7 @@ use tenure::clock::Timestamp;
 use tenure::store::{Barrier, Part, StoreError};
 use tenure_shared::{CellKey, CellKind, Kept, Raise, Want};
 
-use crate::answer::{array, integer, is_shut};
+use crate::answer::{array, integer};
 use crate::calls::{Calls, Word};
 use crate::error::{Failure, odd};
 use crate::place::RedisPlace;
@@ -53,12 +53,7 @@ impl RedisPlace {
         limit: usize,
     ) -> Result<Kept, StoreError> {
         let spot = Spot::read(after);
-        let mut commands = self.asking(spot.partition);
-        commands.cmd("HGET").arg(self.calls.keys.head(spot.partition)).arg("barrier");
-        let said = self.calls.commands(spot.partition, commands).await.and_then(array);
-        if said.map_err(Failure::of_read)?.last().is_some_and(is_shut) {
-            return Err(Barrier::shut());
-        }
+        self.barrier_in(spot.partition, Word::Any).await?.may_read()?;
         let (names, next) = self.names(part, spot, limit.min(AT_ONCE)).await?;
         let next = next.map(Spot::write);
         if part == Part::Sessions {
@@ -155,6 +150,23 @@ impl RedisPlace {
         // A replica that takes over is to keep everybody away too.
         self.calls.confirm_at(&link, partition).await?;
         Ok(Some(Barrier::from_millis(until)))
+    }
+
+    pub(crate) async fn lowest_barrier(&self) -> Result<Barrier, StoreError> {
+        let each = self.partitions().map(|partition| self.barrier_in(partition, Word::Confirmed));
+        let lowest = try_join_all(each).await?.into_iter().min_by_key(|barrier| barrier.as_millis());
+        Ok(lowest.unwrap_or_default())
+    }
+
+    async fn barrier_in(&self, partition: u16, word: Word) -> Result<Barrier, StoreError> {
+        let mut commands = self.asking(partition);
+        commands.cmd("HGET").arg(self.calls.keys.head(partition)).arg("barrier");
+        let asked = self.calls.commands_at(partition, word, commands).await;
+        let said = asked.and_then(|(said, _)| array(said)).map_err(Failure::of_read)?;
+        match said.last() {
+            Some(Value::Nil) | None => Ok(Barrier::default()),
+            Some(until) => integer(until).map(Barrier::from_millis).map_err(Failure::of_read),
+        }
     }
 
     /// Refuses what no partition is asked for, and that would tell of what has moved.

@@ -302,6 +302,10 @@ impl Place for RedisPlace {
         self.raise(raise, now).await
     }
 
+    async fn barrier(&self) -> Result<Barrier, StoreError> {
+        self.lowest_barrier().await
+    }
+
     async fn phase(&self) -> Result<Option<Vec<u8>>, StoreError> {
         self.calls.phase().await
     }

@@ -61,6 +61,10 @@ impl<P: Place> Movable for SharedStore<P> {
         self.place.fence(raise, self.own_time.then(|| self.clock.now())).await
     }
 
+    async fn barrier(&self) -> Result<Barrier, StoreError> {
+        self.place.barrier().await
+    }
+
     async fn phase(&self) -> Result<Phase, StoreError> {
         let Some(bytes) = self.place.phase().await? else { return Ok(Phase::Open) };
         rmp_serde::from_slice(&bytes)

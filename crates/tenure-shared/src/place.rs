@@ -89,8 +89,12 @@ pub trait Place: Send + Sync + 'static {
     async fn export(&self, part: Part, after: Option<&[u8]>, limit: usize) -> Result<Kept, StoreError>;
 
     /// [`Movable::fence`](tenure::store::Movable::fence): in all partitions, and for activity too. Who is
-    /// kept away is told [`Barrier::frozen`](tenure::store::Barrier::frozen) or `shut`. `now` is the time if the place lives by the caller's clock.
+    /// kept away is told [`Barrier::frozen`](tenure::store::Barrier::frozen) or `shut`. `now` is the time
+    /// if the place lives by the caller's clock. What is not shut everywhere does not stay shut anywhere.
     async fn fence(&self, raise: Raise, now: Option<Timestamp>) -> Result<Option<Barrier>, StoreError>;
+
+    /// The lowest barrier of all partitions.
+    async fn barrier(&self) -> Result<Barrier, StoreError>;
 
     /// What was written with [`set_phase`](Self::set_phase) last.
     async fn phase(&self) -> Result<Option<Vec<u8>>, StoreError>;

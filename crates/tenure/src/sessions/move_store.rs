@@ -354,7 +354,7 @@ impl Move {
 
     async fn is_shut(&self) -> Result<bool, StoreError> {
         let (source, _) = self.ends()?;
-        Ok(source.fence(Fence::Shut { held: Barrier::SHUT }).await?.is_some())
+        Ok(source.barrier().await? == Barrier::SHUT)
     }
 
     /// Opens the new store, once no node answers from what it knew of the old one.

@@ -43,6 +43,7 @@ use crate::record::Record;
 /// let held = store.fence(Fence::Freeze { for_ms: 2_000 }).await?.ok_or("it is not shut")?;
 /// assert!(kit.sessions.create_guest(tenure::NewGuest::default()).await.is_err());
 /// let held = store.fence(Fence::Extend { held, for_ms: 2_000 }).await?.ok_or("it is frozen")?;
+/// assert_eq!(store.barrier().await?, held);
 /// kit.advance(std::time::Duration::from_secs(3)).await;
 /// assert_eq!(store.fence(Fence::Shut { held }).await?, None, "others may have written since");
 /// assert_eq!(store.phase().await?, Phase::Open);
@@ -68,6 +69,10 @@ pub trait Movable: Send + Sync {
     /// begins after the answer, and no write that began before comes through later. Gives the barrier
     /// that there is now; none if that could not be: see [`Fence`].
     async fn fence(&self, fence: Fence) -> Result<Option<Barrier>, StoreError>;
+
+    /// The barrier that there is, and nothing is changed: [`Barrier::SHUT`] only if no part of the store
+    /// is open.
+    async fn barrier(&self) -> Result<Barrier, StoreError>;
 
     /// What the store is to those who open it.
     async fn phase(&self) -> Result<Phase, StoreError>;

@@ -34,6 +34,10 @@ async fn fence(movable: &dyn Movable, fence: Fence) -> Option<Barrier> {
     movable.fence(fence).await.expect("the store answers")
 }
 
+async fn barrier(movable: &dyn Movable) -> Barrier {
+    movable.barrier().await.expect("the store answers")
+}
+
 pub(super) async fn everything_is_exported_once_and_imported_once(f: Fixture) {
     let Some(movable) = f.store().movable() else { return };
     let sessions = every_live_state(&f).await;
@@ -102,6 +106,7 @@ pub(super) async fn a_freeze_is_believed_by_whom_it_is_of_and_nobody_else(f: Fix
     let Some(movable) = f.store().movable() else { return };
     let first = fence(movable, Fence::Freeze { for_ms: FOR_MS }).await.expect("it is not shut");
     let first = fence(movable, Fence::Extend { held: first, for_ms: FOR_MS }).await.expect("it is frozen");
+    assert_eq!(barrier(movable).await, first);
     f.wait(Duration::from_millis(FOR_MS));
     assert_eq!(fence(movable, Fence::Extend { held: first, for_ms: FOR_MS }).await, None, "it has ended");
     // Somebody wrote, and somebody else froze it: the first must not take that for its own.
@@ -110,6 +115,7 @@ pub(super) async fn a_freeze_is_believed_by_whom_it_is_of_and_nobody_else(f: Fix
     assert_eq!(fence(movable, Fence::Extend { held: first, for_ms: FOR_MS }).await, None);
     assert_eq!(fence(movable, Fence::Shut { held: first }).await, None);
     assert_eq!(fence(movable, Fence::Thaw { held: first }).await, None);
+    assert_eq!(barrier(movable).await, second);
     assert_eq!(fence(movable, Fence::Shut { held: second }).await, Some(Barrier::SHUT));
 }
 
@@ -143,6 +149,7 @@ pub(super) async fn a_shut_store_answers_nobody_and_opens_for_its_operator_only(
     }
     assert_eq!(fence(movable, Fence::Shut { held: Barrier::SHUT }).await, Some(Barrier::SHUT), "as it is");
     blocked(movable.export(Part::Sessions, None, 10).await.err());
+    assert_eq!(barrier(movable).await, Barrier::SHUT, "also to look at it changes nothing");
     assert_eq!(fence(movable, Fence::Lift).await, Some(Barrier::default()));
     f.apply(session.id, logout()).await;
 }

@@ -60,6 +60,10 @@ impl Movable for MemoryStore {
         Ok(after)
     }
 
+    async fn barrier(&self) -> Result<Barrier, StoreError> {
+        Ok(self.lock()?.0.barrier)
+    }
+
     async fn phase(&self) -> Result<Phase, StoreError> {
         Ok(self.lock()?.0.phase.clone())
     }
