@@ -87,13 +87,19 @@ impl Calls {
         own: Vec<Vec<u8>>,
         args: Vec<Vec<u8>>,
     ) -> Result<(Value, Arc<Link>), Failure> {
+        let keys = self.keys_of(partition, own);
+        self.call(At::Partition(partition, word), &Request::Script(script, keys, args)).await
+    }
+
+    /// The keys that a script is called with. `own` are those beside the head and the guests.
+    pub(crate) fn keys_of(&self, partition: u16, own: Vec<Vec<u8>>) -> Vec<Vec<u8>> {
         let mut keys = vec![self.keys.head(partition).into_bytes(), self.keys.guests(partition).into_bytes()];
         // A server of a cluster looks at the names of all keys before it begins: while a slot moves
         // to another server, a part of them may be there already.
         if self.servers.is_cluster() {
             keys.extend(own);
         }
-        self.call(At::Partition(partition, word), &Request::Script(script, keys, args)).await
+        keys
     }
 
     /// Sends commands about a partition.

@@ -14,6 +14,7 @@ use crate::connect::{field, identity};
 use crate::error::{Excuse, Failure, excuse, odd};
 use crate::heart::Doubt;
 use crate::link::{Link, Request};
+use crate::script::Script;
 
 /// Where the log of a partition ends.
 pub(crate) struct Head {
@@ -97,6 +98,37 @@ impl Calls {
             }
         });
         each.collect()
+    }
+
+    /// Runs a script on partitions of one server in one round, with these keys and arguments. Gives what
+    /// is said of each, which may be an error.
+    ///
+    /// # Errors
+    /// Unavailable.
+    pub(crate) async fn scripts(
+        &self,
+        link: &Link,
+        script: &Script,
+        each: Vec<(Vec<Vec<u8>>, Vec<Vec<u8>>)>,
+    ) -> Result<Vec<Value>, StoreError> {
+        if each.is_empty() {
+            return Ok(Vec::new());
+        }
+        for is_known in [true, false] {
+            let mut commands = redis::pipe();
+            for (place, (keys, args)) in each.iter().enumerate() {
+                // The server knows it once it was told.
+                commands.add_command(script.command(keys, args, place == 0 && !is_known));
+            }
+            let said =
+                link.ask(&Request::Commands(commands), false, false).await.map_err(Failure::of_read)?;
+            let said = array(said).map_err(Failure::of_read)?;
+            let unknown = |one: &Value| matches!(excuse(one, &link.address), Some(Excuse::NoScript));
+            if !(is_known && said.iter().any(unknown)) {
+                return Ok(said);
+            }
+        }
+        Err(odd())
     }
 
     /// Whether replicas confirm that this server is the primary.

@@ -1,7 +1,7 @@
 //! Opening a store: finding it or making it, and saying what is unwise about its servers.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU16, Ordering};
 
 use futures_util::future::try_join_all;
 use redis::Value;
@@ -88,7 +88,8 @@ pub(crate) async fn open(
     calls.is_open.store(true, Ordering::Relaxed);
     let calls = Arc::new(calls);
     let wake = Wake::start(&calls);
-    Ok(RedisPlace { calls, guests: Guests::default(), wake, durable, shut: AtomicBool::new(false) })
+    let (guests, turn, shut) = (Guests::default(), AtomicU16::new(0), AtomicBool::new(false));
+    Ok(RedisPlace { calls, guests, wake, durable, turn, shut })
 }
 
 impl Calls {

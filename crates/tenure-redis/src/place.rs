@@ -1,7 +1,7 @@
 //! The place: what is asked of it, as calls.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU16, Ordering};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -35,6 +35,8 @@ pub(crate) struct RedisPlace {
     pub(crate) guests: Guests,
     pub(crate) wake: Wake,
     pub(crate) durable: bool,
+    /// Counts the questions for news.
+    pub(crate) turn: AtomicU16,
     /// Its sessions have moved, as the last news said.
     pub(crate) shut: AtomicBool,
 }
