@@ -1,8 +1,9 @@
 //! Moving out of Redis, and into it.
 
 use std::sync::atomic::Ordering;
+use std::time::Duration;
 
-use futures_util::future::try_join_all;
+use futures_util::future::{join_all, try_join_all};
 use redis::Value;
 use tenure::clock::Timestamp;
 use tenure::store::{Barrier, Part, StoreError};
@@ -17,6 +18,13 @@ use crate::script::FENCE;
 
 /// How many names are read at once: a server does nothing else meanwhile.
 const AT_ONCE: usize = 500;
+
+/// For how long one tries to open again what could not be shut everywhere: longer than it may be frozen,
+/// since a server that stood still may shut its part for as long as that.
+const OPENED_WITHIN: Duration = Duration::from_secs(40);
+
+/// How long to wait before the next try.
+const PAUSE: Duration = Duration::from_millis(200);
 
 /// Where an export goes on: in an index of a partition, after so many members of this score.
 #[derive(Clone, Copy, Default)]
@@ -115,41 +123,62 @@ impl RedisPlace {
         raise: Raise,
         now: Option<Timestamp>,
     ) -> Result<Option<Barrier>, StoreError> {
-        let Some(barrier) = self.raise_in(0, raise, now).await? else { return Ok(None) };
+        if let (Some(Barrier::SHUT), Some(held)) = (raise.to, raise.held) {
+            return self.shut(held, now).await;
+        }
+        let Some(barrier) = self.calls.raise_in(0, Word::Confirmed, raise, now).await? else {
+            return Ok(None);
+        };
         let to = Raise { to: Some(barrier), ..raise };
-        let others = (1..self.calls.keys.partitions()).map(|partition| self.raise_in(partition, to, now));
-        if try_join_all(others).await?.into_iter().all(|raised| raised.is_some()) {
-            return Ok(Some(barrier));
-        }
-        if barrier == Barrier::SHUT {
-            // Some had thawed before, so nothing may stay shut.
-            let open = Raise { to: Some(Barrier::default()), held: Some(Barrier::SHUT), for_ms: 0 };
-            try_join_all(self.partitions().map(|partition| self.raise_in(partition, open, now))).await?;
-        }
-        Ok(None)
+        let others = (1..self.calls.keys.partitions())
+            .map(|partition| self.calls.raise_in(partition, Word::Confirmed, to, now));
+        let all = try_join_all(others).await?.into_iter().all(|raised| raised.is_some());
+        Ok(all.then_some(barrier))
     }
 
-    async fn raise_in(
-        &self,
-        partition: u16,
-        raise: Raise,
-        now: Option<Timestamp>,
-    ) -> Result<Option<Barrier>, StoreError> {
-        let number = |barrier: Option<Barrier>| {
-            barrier.map(|barrier| barrier.as_millis().to_string()).unwrap_or_default()
-        };
-        let now = now.map_or(0, Timestamp::as_millis).to_string();
-        let args = [number(raise.to), raise.for_ms.to_string(), number(raise.held), now];
-        let args = args.map(String::into_bytes).to_vec();
-        let asked = self.calls.script_at(partition, Word::Confirmed, &FENCE, Vec::new(), args).await;
-        let (said, link) = asked.map_err(Failure::of_write)?;
-        if said == Value::Int(-1) {
-            return Ok(None);
+    /// Shuts all partitions or none: nothing else ends what is shut, and a store of which a part is shut
+    /// is of no use to anybody.
+    async fn shut(&self, held: Barrier, now: Option<Timestamp>) -> Result<Option<Barrier>, StoreError> {
+        if held == Barrier::SHUT {
+            return Ok((self.lowest_barrier().await? == Barrier::SHUT).then_some(Barrier::SHUT));
         }
-        let until = integer(&said).map_err(Failure::of_write)?;
-        // A replica that takes over is to keep everybody away too.
-        self.calls.confirm_at(&link, partition).await?;
-        Ok(Some(Barrier::from_millis(until)))
+        let raise = Raise { to: Some(Barrier::SHUT), held: Some(held), for_ms: 0 };
+        let each = self.partitions().map(|partition| async move {
+            (partition, self.calls.raise_in(partition, Word::Confirmed, raise, now).await)
+        });
+        // All to their end: what is under way must not come after it was opened again.
+        let done = join_all(each).await;
+        let (mut touched, mut failed, mut refused) = (Vec::new(), None, false);
+        for (partition, shut) in done {
+            match shut {
+                // There it is not our freeze any more, so others may have written.
+                Ok(None) => refused = true,
+                Ok(Some(_)) => touched.push(partition),
+                Err(error) => {
+                    touched.push(partition);
+                    failed = Some(error);
+                }
+            }
+        }
+        if failed.is_none() && !refused {
+            return Ok(Some(Barrier::SHUT));
+        }
+        if tokio::time::timeout(OPENED_WITHIN, self.open_again(touched, held, now)).await.is_err() {
+            tracing::error!("a part of the old store may stay shut: move it once more, or call the move off");
+        }
+        failed.map_or(Ok(None), Err)
+    }
+
+    /// Opens partitions in which somebody tried to shut what was frozen until `held`. A server that
+    /// answers again may have been told to shut them just before.
+    async fn open_again(&self, partitions: Vec<u16>, held: Barrier, now: Option<Timestamp>) {
+        let each = partitions.into_iter().map(|partition| async move {
+            while let Err(error) = self.calls.open_again(partition, held, now).await {
+                tracing::debug!(partition, %error, "not opened again yet");
+                tokio::time::sleep(PAUSE).await;
+            }
+        });
+        join_all(each).await;
     }
 
     pub(crate) async fn lowest_barrier(&self) -> Result<Barrier, StoreError> {
@@ -176,6 +205,49 @@ impl RedisPlace {
 }
 
 impl Calls {
+    async fn raise_in(
+        &self,
+        partition: u16,
+        word: Word,
+        raise: Raise,
+        now: Option<Timestamp>,
+    ) -> Result<Option<Barrier>, StoreError> {
+        let number = |barrier: Option<Barrier>| {
+            barrier.map(|barrier| barrier.as_millis().to_string()).unwrap_or_default()
+        };
+        let now = now.map_or(0, Timestamp::as_millis).to_string();
+        let args = [number(raise.to), raise.for_ms.to_string(), number(raise.held), now];
+        let args = args.map(String::into_bytes).to_vec();
+        let asked = self.script_at(partition, word, &FENCE, Vec::new(), args).await;
+        let (said, link) = asked.map_err(Failure::of_write)?;
+        if said == Value::Int(-1) {
+            return Ok(None);
+        }
+        let until = integer(&said).map_err(Failure::of_write)?;
+        if word == Word::Confirmed {
+            // A replica that takes over is to keep everybody away too.
+            self.confirm_at(&link, partition).await?;
+        }
+        Ok(Some(Barrier::from_millis(until)))
+    }
+
+    /// Opens a partition that is frozen until `held`, or was and is shut. In this order: if it is shut
+    /// in between, the second finds it so.
+    async fn open_again(
+        &self,
+        partition: u16,
+        held: Barrier,
+        now: Option<Timestamp>,
+    ) -> Result<(), StoreError> {
+        for held in [held, Barrier::SHUT] {
+            let open = Raise { to: Some(Barrier::default()), held: Some(held), for_ms: 0 };
+            if self.raise_in(partition, Word::Any, open, now).await?.is_some() {
+                break;
+            }
+        }
+        Ok(())
+    }
+
     pub(crate) async fn phase(&self) -> Result<Option<Vec<u8>>, StoreError> {
         let mut commands = redis::pipe();
         commands.cmd("GETEX").arg(self.keys.phase());
