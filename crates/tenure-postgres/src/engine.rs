@@ -3,7 +3,7 @@
 use std::fmt;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU16};
+use std::sync::atomic::{AtomicBool, AtomicU16, AtomicU64};
 
 use async_trait::async_trait;
 use tenure::MasterKey;
@@ -194,7 +194,7 @@ impl Engine for Postgres {
             near,
             sql,
             partitions: meta.partitions,
-            epoch: meta.epoch,
+            epoch: AtomicU64::new(0),
             turn: AtomicU16::new(0),
             shut: AtomicBool::new(false),
             lines: std::array::from_fn(|_| Mutex::new(())),

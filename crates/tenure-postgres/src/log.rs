@@ -18,6 +18,9 @@ use crate::types::{big, count, get, millis, moment};
 /// How many partitions are pruned in one step.
 const PRUNED_AT_ONCE: usize = 64;
 
+/// How often logs are asked for when another server answers than the last time.
+const ASKED: u32 = 3;
+
 /// Stands for no position where positions are asked after: an array without nulls is read in one step.
 const NOWHERE: i64 = -1;
 
@@ -33,13 +36,13 @@ impl PostgresPlace {
         let values: [&(dyn ToSql + Sync); 3] = [&i32::from(partition), &from, &big(limit as u64)];
         let rows = self.pool.query(Sent::Nothing, &self.sql.log, &values).await?;
         let first = rows.first().ok_or_else(|| error::corrupt("a partition is missing"))?;
-        let (sequence, kept_from) = (count(get(first, 0)?), count(get(first, 1)?));
-        let oldest = Position { epoch: self.epoch, sequence: kept_from };
+        let (epoch, sequence, kept_from) = (server_of(first)?, count(get(first, 3)?), count(get(first, 4)?));
+        let oldest = Position { epoch, sequence: kept_from };
         let after = after.unwrap_or(oldest);
-        if after.epoch != self.epoch || after.sequence < kept_from || after.sequence > sequence {
+        if after.epoch != epoch || after.sequence < kept_from || after.sequence > sequence {
             return Ok(LogPage::Truncated { oldest });
         }
-        let entries = rows.iter().filter_map(|row| self.entry(row, 2).transpose());
+        let entries = rows.iter().filter_map(|row| entry(row, 5, epoch).transpose());
         let entries = entries.collect::<Result<Vec<Entry>, StoreError>>()?;
         if entries.is_empty() && limit > 0 && after.sequence < sequence {
             return Err(error::corrupt("the end of a log is missing"));
@@ -55,17 +58,11 @@ impl PostgresPlace {
     ) -> Result<News<Entry>, StoreError> {
         // First, so that what it proves is later than the question.
         let beat = self.heartbeat.begin();
-        let ours = |position: &&Position| position.epoch == self.epoch;
-        let from: Vec<i64> = after
-            .iter()
-            .map(|position| position.as_ref().filter(ours).map_or(NOWHERE, |p| big(p.sequence)))
-            .collect();
         // Another one comes first each time, so that a busy one does not keep the others back.
         let turn = i32::from(self.turn.fetch_add(1, Ordering::Relaxed));
-        let values: [&(dyn ToSql + Sync); 3] = [&from, &big(limit as u64), &turn];
-        let rows = self.near.query(Sent::Nothing, &self.sql.news, &values).await?;
-        let first = rows.first().ok_or_else(|| error::corrupt("the row that names the store is missing"))?;
-        let (server, now) = (server_of(first)?, moment(get(first, 3)?));
+        let (rows, server) = self.ends(after, limit, turn).await?;
+        let first = rows.first().ok_or_else(nameless)?;
+        let now = moment(get(first, 3)?);
         let replicates: bool = get(first, 4)?;
         self.heartbeat.is_needed(replicates);
         let shut = count(get(first, 11)?) == SHUT;
@@ -82,8 +79,8 @@ impl PostgresPlace {
             let asked = after.get(usize::from(partition)).copied().flatten();
             let tail = tails
                 .entry(partition)
-                .or_insert_with(|| begun(partition, asked, self.epoch, sequence, kept_from));
-            if let Some(entry) = self.entry(row, 8)? {
+                .or_insert_with(|| begun(partition, asked, server, sequence, kept_from));
+            if let Some(entry) = entry(row, 8, server)? {
                 tail.next = entry.position;
                 tail.events.push(entry);
             }
@@ -93,10 +90,31 @@ impl PostgresPlace {
         Ok(News { now, server, confirmed, tails: tails.into_values().collect() })
     }
 
-    fn entry(&self, row: &SqlRow, first: usize) -> Result<Option<Entry>, StoreError> {
-        let Some(sequence) = get::<Option<i64>>(row, first)? else { return Ok(None) };
-        let position = Position { epoch: self.epoch, sequence: count(sequence) };
-        Ok(Some(Entry { position, at: moment(get(row, first + 1)?), body: get(row, first + 2)? }))
+    /// The ends of all logs after these positions, and the server that says so. The positions are of
+    /// the epoch that it names its own by: a standby that was promoted may lack what came last, and
+    /// counts on with other events. So they are asked for again if they turn out to be of another one.
+    async fn ends(
+        &self,
+        after: &[Option<Position>],
+        limit: usize,
+        turn: i32,
+    ) -> Result<(Vec<SqlRow>, u64), StoreError> {
+        for _ in 0..ASKED {
+            let epoch = self.epoch.load(Ordering::Relaxed);
+            let ours = |position: &&Position| position.epoch == epoch;
+            let from = |position: &Option<Position>| {
+                position.as_ref().filter(ours).map_or(NOWHERE, |position| big(position.sequence))
+            };
+            let from: Vec<i64> = after.iter().map(from).collect();
+            let values: [&(dyn ToSql + Sync); 3] = [&from, &big(limit as u64), &turn];
+            let rows = self.near.query(Sent::Nothing, &self.sql.news, &values).await?;
+            let server = server_of(rows.first().ok_or_else(nameless)?)?;
+            self.epoch.store(server, Ordering::Relaxed);
+            if server == epoch || after.iter().all(Option::is_none) {
+                return Ok((rows, server));
+            }
+        }
+        Err(StoreError::Unavailable("each time another server of PostgreSQL answers".into()))
     }
 
     /// Forgets receipts and events.
@@ -134,6 +152,16 @@ impl PostgresPlace {
         }
         Ok((went, more))
     }
+}
+
+fn entry(row: &SqlRow, first: usize, epoch: u64) -> Result<Option<Entry>, StoreError> {
+    let Some(sequence) = get::<Option<i64>>(row, first)? else { return Ok(None) };
+    let position = Position { epoch, sequence: count(sequence) };
+    Ok(Some(Entry { position, at: moment(get(row, first + 1)?), body: get(row, first + 2)? }))
+}
+
+fn nameless() -> StoreError {
+    error::corrupt("the row that names the store is missing")
 }
 
 /// How many events each log may keep, so that all together keep so many: the long ones are cut, to

@@ -1,6 +1,6 @@
 //! PostgreSQL as a place for sessions.
 
-use std::sync::atomic::{AtomicBool, AtomicU16};
+use std::sync::atomic::{AtomicBool, AtomicU16, AtomicU64};
 
 use async_trait::async_trait;
 use tenure::SessionId;
@@ -32,7 +32,8 @@ pub(crate) struct PostgresPlace {
     pub(crate) heartbeat: Heartbeat,
     pub(crate) sql: Sql,
     pub(crate) partitions: u16,
-    pub(crate) epoch: u64,
+    /// The epoch of positions, as the last news said: it is the server's number.
+    pub(crate) epoch: AtomicU64,
     pub(crate) turn: AtomicU16,
     /// Its sessions have moved, as the last news said.
     pub(crate) shut: AtomicBool,

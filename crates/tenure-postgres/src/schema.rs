@@ -26,7 +26,6 @@ const FUNCTIONS: &str = include_str!("sql/functions.sql");
 /// What a store is.
 pub(crate) struct Meta {
     pub(crate) partitions: u16,
-    pub(crate) epoch: u64,
     pub(crate) store: Vec<u8>,
     pub(crate) latest: tenure::clock::Timestamp,
 }
@@ -93,7 +92,7 @@ pub(crate) async fn open(
         step.commit().await.map_err(failed)?;
     }
     let sql = format!(
-        "SELECT version, readable_by, partitions, epoch, store, key_check,
+        "SELECT version, readable_by, partitions, store, key_check,
                 (SELECT max(latest) FROM {schema}.partitions), (SELECT count(*) FROM {schema}.partitions)
          FROM {schema}.meta"
     );
@@ -120,7 +119,7 @@ fn read(row: &Row, schema: &str, key: Option<&MasterKey>) -> Result<Meta, StoreE
              know version {readable_by}; this one knows {VERSION}. Start the newer release"
         )));
     }
-    let check: &[u8] = get(row, 5)?;
+    let check: &[u8] = get(row, 4)?;
     let Some(key) = key else {
         return Err(StoreError::Configuration(format!(
             "the master key of the store in schema {schema} is missing: {WHERE}"
@@ -132,14 +131,13 @@ fn read(row: &Row, schema: &str, key: Option<&MasterKey>) -> Result<Meta, StoreE
         )));
     }
     let partitions: i32 = get(row, 2)?;
-    if get::<i64>(row, 7)? != i64::from(partitions) {
+    if get::<i64>(row, 6)? != i64::from(partitions) {
         return Err(error::corrupt("partitions are missing"));
     }
     Ok(Meta {
         partitions: u16::try_from(partitions).map_err(|_| error::corrupt("a wrong number of partitions"))?,
-        epoch: get::<i64>(row, 3)?.cast_unsigned(),
-        store: get(row, 4)?,
-        latest: moment(get(row, 6)?),
+        store: get(row, 3)?,
+        latest: moment(get(row, 5)?),
     })
 }
 

@@ -104,8 +104,8 @@ fn view(schema: &str) -> String {
 /// The statement that reads a part of a log, with how far the log goes.
 fn log(schema: &str) -> String {
     format!(
-        "SELECT p.sequence, p.kept_from, e.sequence, e.at, e.body FROM {schema}.partitions p
-         LEFT JOIN LATERAL (
+        "SELECT {SERVER}, m.epoch, p.sequence, p.kept_from, e.sequence, e.at, e.body
+         FROM {schema}.meta m, {schema}.partitions p LEFT JOIN LATERAL (
              SELECT sequence, at, body FROM {schema}.events
              WHERE partition = p.id AND sequence > coalesce($2::bigint, p.kept_from)
              ORDER BY sequence LIMIT $3) e ON true

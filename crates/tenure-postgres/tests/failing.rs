@@ -151,6 +151,49 @@ async fn a_promoted_standby_is_another_server_and_only_a_primary_is_used() {
     assert!(store.load(id).await.unwrap().is_some(), "what was acknowledged was on the standby");
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn a_cursor_of_what_a_promoted_standby_never_had_is_refused() {
+    let primary = Server::start();
+    let standby = primary.standby();
+    let urls =
+        format!("postgres://postgres@127.0.0.1:{},127.0.0.1:{}/postgres", primary.port(), standby.port());
+    let engine = Postgres::at(urls).master_key(key()).partitions(1);
+    let sessions = Sessions::builder(engine).cache_bytes(0).without_background().open().await.unwrap();
+    let (id, store) = (a_session(&sessions).await, Arc::clone(sessions.store()));
+    standby.until("SELECT count(*) FROM tenure.sessions", "1");
+    standby.set("primary_conninfo", "");
+    standby.until("SELECT count(*) FROM pg_stat_wal_receiver", "0");
+    for _ in 0..10 {
+        store.mutate(&operation(), id, change()).await.unwrap();
+    }
+    let read = async |after| match store.events(0, after, 100).await.unwrap() {
+        EventPage::Events(events) => events,
+        EventPage::Truncated { .. } => panic!("the log is cut"),
+    };
+    let cursor = read(None).await.last().map(|event| event.position);
+    primary.signal(Signal::Kill);
+    standby.promote();
+    // As many that count up to the cursor and on.
+    let mut done = 0;
+    while done < 15 {
+        match store.mutate(&operation(), id, change()).await {
+            Ok(_) => done += 1,
+            Err(error) => {
+                assert!(matches!(error, StoreError::Unavailable(_) | StoreError::Unknown(_)), "{error}")
+            }
+        }
+    }
+    let page = store.events(0, cursor, 100).await.unwrap();
+    assert!(matches!(page, EventPage::Truncated { .. }), "{page:?}");
+    let news = store.news(&[cursor], 100).await.unwrap();
+    let [tail] = &news.tails[..] else { panic!("{news:?}") };
+    assert!(tail.gap && tail.events.is_empty() && tail.is_end, "{tail:?}");
+    // What it goes on with is of the new history, and none of it is missing.
+    let all = read(None).await;
+    assert_eq!((all.len(), all.last().map(|event| event.position)), (16, Some(tail.next)));
+    assert!(read(Some(tail.next)).await.is_empty());
+}
+
 #[tokio::test]
 async fn what_is_configured_wrong_is_told_with_what_to_do() {
     let (schema, server) = (schema(), Server::shared());

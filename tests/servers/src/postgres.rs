@@ -119,6 +119,20 @@ impl Postgres {
         String::from_utf8_lossy(&done.stdout).trim().to_owned()
     }
 
+    /// Waits until SQL prints this.
+    ///
+    /// # Panics
+    /// When it fails, or does not come to that in a minute.
+    pub fn until(&self, sql: &str, printed: &str) {
+        for _ in 0..1_200 {
+            if self.sql(sql) == printed {
+                return;
+            }
+            std::thread::sleep(std::time::Duration::from_millis(50));
+        }
+        panic!("{sql}: {} and not {printed}", self.sql(sql));
+    }
+
     /// Stops it, as for a restart of the machine.
     ///
     /// # Panics
