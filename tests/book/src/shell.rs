@@ -6,6 +6,9 @@
 //!   after it shows, and puts the real one, on a free port, in its place from then on.
 //! - A comment `sh: COMMAND` runs too: what a reader does otherwise, such as pressing Ctrl-C
 //!   (`stop`). A comment `server at ADDRESS: COMMAND` is a server that the page takes for granted.
+//! - A comment `again: HEADING` runs the blocks under that heading once more, where the page sends its
+//!   reader back to them.
+//! - A number that the page names, such as a port, may stand for another one: see [`Shell::number`].
 //! - A block ` ```console ` does not run: see [`Unrun`].
 
 use std::fs;
@@ -69,7 +72,8 @@ pub struct Shell {
     to: Option<ChildStdin>,
     from: BufReader<ChildStdout>,
     steps: u32,
-    /// The address that pages show, and the one that is.
+    /// What pages show, and what is in its place: numbers, and the address of the server.
+    numbers: Vec<(String, String)>,
     address: Option<(String, String)>,
 }
 
@@ -103,9 +107,17 @@ impl Shell {
             .expect("there is a shell");
         let to = child.stdin.take();
         let from = BufReader::new(child.stdout.take().expect("it is piped"));
-        let mut shell = Self { home, child, to, from, steps: 0, address: None };
+        let mut shell = Self { home, child, to, from, steps: 0, numbers: Vec::new(), address: None };
         shell.step(STOP);
         shell
+    }
+
+    /// Puts another number in the place of one that pages name: a port that is free for one that is
+    /// not. What is said is compared with the page's number.
+    #[must_use]
+    pub fn number(mut self, shown: u16, real: u16) -> Self {
+        self.numbers.push((shown.to_string(), real.to_string()));
+        self
     }
 
     /// Runs the commands of a page and compares what they say.
@@ -114,6 +126,11 @@ impl Shell {
     /// When a command fails, or says something else than the page.
     pub fn run(&mut self, page: &Page) {
         let parts = page.parts();
+        self.parts(page, &parts);
+        self.step("stop");
+    }
+
+    fn parts(&mut self, page: &Page, parts: &[Part]) {
         let blocks_after = |at: usize| {
             parts[at + 1..].iter().filter_map(|part| match part {
                 Part::Block(block) => Some(block),
@@ -123,7 +140,10 @@ impl Shell {
         for (at, part) in parts.iter().enumerate() {
             match part {
                 Part::Comment(comment) => {
-                    if let Some(command) = comment.strip_prefix("sh: ") {
+                    if let Some(heading) = comment.strip_prefix("again: ") {
+                        let all = page.parts();
+                        self.parts(page, section(&all, heading));
+                    } else if let Some(command) = comment.strip_prefix("sh: ") {
                         let (done, said) = self.step(&self.real(command));
                         assert!(done, "{}: `{command}` failed: {said}", page.name);
                     } else if let Some(server) = comment.strip_prefix("server at ") {
@@ -138,7 +158,6 @@ impl Shell {
                 _ => {}
             }
         }
-        self.step("stop");
     }
 
     fn block(&mut self, page: &Page, block: &Block, shown: Option<&Block>) {
@@ -171,7 +190,8 @@ impl Shell {
     fn step(&mut self, commands: &str) -> (bool, String) {
         self.steps += 1;
         let said = self.home.path().join(format!(".said-{}", self.steps));
-        let script = format!("{{ {commands}\n}} > '{}' 2>&1\necho done\n", said.display());
+        // Without an input: what follows in it is for this shell.
+        let script = format!("{{ {commands}\n}} > '{}' 2>&1 < /dev/null\necho done\n", said.display());
         let to = self.to.as_mut().expect("the shell has not ended");
         to.write_all(script.as_bytes()).expect("the shell reads");
         let mut line = String::new();
@@ -202,21 +222,44 @@ impl Shell {
         panic!("{at}: the server does not come up: {}{}", read(&out), read(&log));
     }
 
-    /// What a page says, with the real address.
+    /// What a page says, with the real numbers and address.
     fn real(&self, text: &str) -> String {
-        match &self.address {
-            Some((nominal, real)) => text.replace(nominal, real),
-            None => text.into(),
-        }
+        self.replaced().fold(text.into(), |text, (shown, real)| whole(&text, shown, real))
     }
 
-    /// What was said, with the address that the page shows.
+    /// What was said, with the numbers and the address that the page shows.
     fn shown(&self, text: &str) -> String {
-        match &self.address {
-            Some((nominal, real)) => text.replace(real, nominal),
-            None => text.into(),
+        self.replaced().fold(text.into(), |text, (shown, real)| whole(&text, real, shown))
+    }
+
+    fn replaced(&self) -> impl Iterator<Item = &(String, String)> {
+        self.numbers.iter().chain(&self.address)
+    }
+}
+
+/// What stands under a heading, up to the next one.
+fn section<'p>(parts: &'p [Part], heading: &str) -> &'p [Part] {
+    let is_heading = |part: &Part| matches!(part, Part::Line(_, line) if line.starts_with('#'));
+    let is_this =
+        |part: &Part| matches!(part, Part::Line(_, line) if line.trim_start_matches('#').trim() == heading);
+    let from = parts.iter().position(|part| is_heading(part) && is_this(part));
+    let from = from.unwrap_or_else(|| panic!("there is no heading `{heading}`")) + 1;
+    let len = parts[from..].iter().position(is_heading).unwrap_or(parts.len() - from);
+    &parts[from..from + len]
+}
+
+/// A text with `new` for each `old` that is no part of a longer number.
+fn whole(text: &str, old: &str, new: &str) -> String {
+    let is_digit = |c: char| c.is_ascii_digit();
+    let (mut out, mut done) = (String::with_capacity(text.len()), 0);
+    for (at, found) in text.match_indices(old) {
+        let after = at + found.len();
+        if !text[..at].ends_with(is_digit) && !text[after..].starts_with(is_digit) {
+            out.extend([&text[done..at], new]);
+            done = after;
         }
     }
+    out + &text[done..]
 }
 
 /// The first address of this machine in a text: `127.0.0.1:8700`.
@@ -266,6 +309,29 @@ mod tests {
             "```sh server\nsh -c 'echo http://127.0.0.1:4711; exec sleep 600'\n```\n```text\nhttp://127.0.0.1:80\n```\n\
              ```sh\necho at 127.0.0.1:80\n```\n```text\nat 127.0.0.1:80\n```\n",
         );
+    }
+
+    #[test]
+    fn a_number_stands_for_another_one_and_for_no_part_of_one() {
+        let page = Page {
+            name: "a.md".into(),
+            text: "```sh\necho 80 8080 80x 801 | tee at\n```\n```text\n80 8080 80x 801\n```\n\
+                   <!-- sh: grep -qx '4711 8080 4711x 801' at -->\n"
+                .into(),
+        };
+        Shell::new(Path::new("/nowhere"), &[]).number(80, 4711).run(&page);
+    }
+
+    #[test]
+    fn blocks_under_a_heading_run_again_where_the_page_says_so() {
+        run(
+            "<!-- sh: N=0 -->\n# One\n```sh\nN=$((N + 1))\n```\n## Two\n<!-- again: One -->\n```sh\necho $N\n```\n```text\n2\n```\n",
+        );
+    }
+
+    #[test]
+    fn a_command_takes_nothing_of_what_follows() {
+        run("```sh\ncat\n```\n```sh\necho on\n```\n```text\non\n```\n");
     }
 
     #[test]
