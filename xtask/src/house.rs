@@ -9,6 +9,7 @@ use cargo_metadata::{DependencyKind, Metadata, MetadataCommand, Package};
 
 use crate::command::Log;
 use crate::tally::Tally;
+use crate::test::NEED_SERVERS;
 use crate::{circles, manifests};
 
 /// The longest Rust file.
@@ -49,6 +50,7 @@ pub(crate) fn check(root: &Path, log: &Log) -> Result<Tally> {
         ("no dependency is unused", manifests::unused_dependencies(&metadata)?),
         ("rust-version covers every dependency", too_new_dependencies(&metadata)),
         ("the lock file of the browser tests names no host", named_hosts(root)?),
+        ("what takes installed servers can be left out", hidden_servers(root, &metadata)?),
     ];
     let mut tally = Tally::NONE;
     for (rule, breaches) in rules {
@@ -166,6 +168,28 @@ fn named_hosts(root: &Path) -> Result<Vec<String>> {
     let text = fs::read_to_string(root.join(file)).with_context(|| format!("cannot read {file}"))?;
     let breach = format!("{file} has \"resolved\" addresses: write it anew with the .npmrc beside it");
     Ok(if text.contains("\"resolved\"") { vec![breach] } else { Vec::new() })
+}
+
+/// The files that start servers where `cargo xtask test --quick` does not know it.
+fn hidden_servers(root: &Path, metadata: &Metadata) -> Result<Vec<String>> {
+    let mut breaches = Vec::new();
+    for package in metadata.workspace_packages() {
+        let known = NEED_SERVERS.contains(&package.name.as_str());
+        if known || !package.dependencies.iter().any(|one| one.name == "tenure-servers") {
+            continue;
+        }
+        let folder = package.manifest_path.parent().context("a manifest lies in a folder")?;
+        for file in rust_files(folder.as_std_path())? {
+            let text =
+                fs::read_to_string(&file).with_context(|| format!("cannot read {}", file.display()))?;
+            let apart = file.components().any(|part| part.as_os_str() == "needs_servers");
+            if text.contains("tenure_servers") && !apart {
+                let file = file.strip_prefix(root).unwrap_or(&file).display();
+                breaches.push(format!("{file} starts servers: put it into a module `needs_servers`"));
+            }
+        }
+    }
+    Ok(breaches)
 }
 
 #[cfg(test)]

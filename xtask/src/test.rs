@@ -27,7 +27,7 @@ const QUICK: &str = "left out by --quick";
 /// failed.
 ///
 /// On Debian it installs what is missing, after asking: Chromium, curl, Node.js,
-/// PostgreSQL and Redis, python3-venv (by apt-get, with sudo unless root), and inside the workspace
+/// PostgreSQL, Redis and nginx, python3-venv (by apt-get, with sudo unless root), and inside the workspace
 /// playwright-core and cargo-deny.
 #[derive(Args)]
 #[command(verbatim_doc_comment, after_help = EXAMPLES)]
@@ -35,7 +35,7 @@ pub(crate) struct Options {
     /// Install what is missing without asking
     #[arg(long, short)]
     yes: bool,
-    /// Only what needs no package and no root: no PostgreSQL, no Redis, no browser tests, no cargo-deny
+    /// Only what needs no package and no root: no PostgreSQL, Redis or nginx, no browser tests, no cargo-deny
     #[arg(long, conflicts_with = "yes")]
     quick: bool,
     /// Run long: sets TENURE_SOAK=1, by which tests draw far more cases, and fuzzes
@@ -77,8 +77,9 @@ pub(crate) fn run(options: &Options) -> Result<bool> {
     Ok(report::all_passed(&ended))
 }
 
-/// The packages whose tests take servers that are installed.
-const NEED_SERVERS: &str = " --exclude tenure-postgres --exclude tenure-redis --exclude tenure-nodes";
+/// The packages whose tests all take servers that are installed. In others, those that do are in a module
+/// of the name `needs_servers`.
+pub(crate) const NEED_SERVERS: [&str; 3] = ["tenure-postgres", "tenure-redis", "tenure-nodes"];
 
 /// What takes the Rust toolchain and nothing else; the tests also take servers, unless `quick`.
 ///
@@ -87,8 +88,11 @@ const NEED_SERVERS: &str = " --exclude tenure-postgres --exclude tenure-redis --
 /// cargo has seen that everything is built. All name the same packages and
 /// targets, so nothing is compiled twice.
 fn rust_steps(places: &Places, quick: bool) -> Vec<Step> {
-    let (apart, installed): (&'static str, &[&'static str]) =
-        if quick { (NEED_SERVERS, &[]) } else { ("", &["packages"]) };
+    let installed: &[&str] = if quick { &[] } else { &["packages"] };
+    let excluded = NEED_SERVERS.map(|name| format!(" --exclude {name}")).concat();
+    // The words before and after what says which tests.
+    let (apart, skipped) = if quick { (excluded, " -- --skip needs_servers") } else { (String::new(), "") };
+    let docs_apart = apart.clone();
     let [for_house, for_crates, for_features, for_interface] = [(); 4].map(|()| places.clone());
     vec![
         Step::new("format", |log| check(log, &Program::cargo("fmt --all --check -- --color never"))),
@@ -96,7 +100,7 @@ fn rust_steps(places: &Places, quick: bool) -> Vec<Step> {
         Step::new("crates", move |log| crates::check(&for_crates, log)),
         Step::new("build", |log| check(log, &Program::cargo("build --workspace --all-targets --keep-going"))),
         Step::new("tests", move |log| {
-            cargo_test(log, &format!("test --workspace{apart} --all-targets --no-fail-fast"))
+            cargo_test(log, &format!("test --workspace{apart} --all-targets --no-fail-fast{skipped}"))
         })
         .needs(&["build"])
         .after(installed),
@@ -121,7 +125,7 @@ fn rust_steps(places: &Places, quick: bool) -> Vec<Step> {
         })
         .after(&["docs"]),
         Step::new("doc tests", move |log| {
-            cargo_test(log, &format!("test --workspace{apart} --doc --no-fail-fast"))
+            cargo_test(log, &format!("test --workspace{docs_apart} --doc --no-fail-fast"))
         })
         .needs(&["build"])
         .after(installed)
@@ -152,7 +156,7 @@ fn check(log: &Log, program: &Program) -> Result<Tally> {
 
 /// What is tried on Redis, on Valkey.
 fn on_valkey(log: &Log) -> Result<Tally> {
-    let tests = Program::cargo("test -p tenure-redis --tests --no-fail-fast");
+    let tests = Program::cargo("test -p tenure-redis -p tenure-nodes --tests --no-fail-fast");
     let success = log.succeeds(&tests.env("TENURE_REDIS_SERVER", "valkey-server"))?;
     Ok(Tally::of_cargo_test(&log.text()).and_success(success))
 }

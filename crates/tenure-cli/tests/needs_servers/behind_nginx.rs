@@ -1,15 +1,13 @@
 //! Three nodes over one database behind nginx, which knows nothing of sessions.
-#![cfg(unix)]
-
-mod common;
 
 use std::fs;
 use std::process::Stdio;
 use std::time::Duration;
 
-use common::{Home, Server, request};
 use serde_json::{Value, json};
 use tenure_servers::{Nginx, Postgres};
+
+use crate::common::{self, Home, Server, request};
 
 const KEY: &str = "tnk_of_the_tests_0123456789";
 

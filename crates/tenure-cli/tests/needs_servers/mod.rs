@@ -1,0 +1,3 @@
+//! The binary with servers that are installed.
+
+mod behind_nginx;
