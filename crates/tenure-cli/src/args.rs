@@ -256,10 +256,10 @@ pub(crate) enum StoreCommand {
 pub(crate) struct CopyArgs {
     /// The store to move from, which no server of an embedded store serves; nodes may go on serving one
     /// in PostgreSQL or Redis until it is shut [default: that of the running server]
-    #[arg(long, value_name = "URL")]
+    #[arg(long, env = "TENURE_FROM", hide_env_values = true, value_name = "URL")]
     pub(crate) from: Option<String>,
     /// The empty store to move to: `embedded:DIR`, `postgres://USER@HOST/DATABASE`, `redis://HOST` or another of Redis
-    #[arg(long, value_name = "URL")]
+    #[arg(long, env = "TENURE_TO", hide_env_values = true, value_name = "URL")]
     pub(crate) to: String,
     /// Give up a copy that was begun: the old store is as before, the new one has to be emptied
     #[arg(long)]

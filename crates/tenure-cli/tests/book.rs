@@ -47,12 +47,19 @@ fn trouble() {
     run("trouble.md");
 }
 
+#[test]
+fn load() {
+    run("load.md");
+}
+
 /// The pages whose commands another test runs.
 const ELSEWHERE: [&str; 1] = ["start.md"];
 
 #[test]
 fn no_page_with_commands_is_left_out() {
-    let run: Vec<&str> = include_str!("book.rs").split("run(\"").skip(1).collect();
+    let here = include_str!("book.rs").split("run(\"").skip(1);
+    let with_servers = include_str!("needs_servers/pages.rs").split("Page::named(\"").skip(1);
+    let run: Vec<&str> = here.chain(with_servers).collect();
     let is_run = |name: &str| run.iter().any(|rest| rest.starts_with(&format!("{name}\"")));
     for page in Page::all().iter().filter(|page| has_commands(page)) {
         let name = &*page.name;
@@ -125,6 +132,15 @@ fn the_unit_and_the_file_of_operating_start_a_server() {
     let limit = unit.lines().find_map(|line| line.strip_prefix("TimeoutStopSec=")).unwrap();
     assert_eq!(code, Some(0));
     assert!(took.as_secs() < limit.parse().unwrap());
+}
+
+#[test]
+fn the_file_of_a_node_is_one() {
+    let blocks = Page::named("nodes.md").blocks();
+    let file = blocks.iter().find(|block| block.info == "toml").unwrap();
+    let home = Home::new();
+    let (code, _, err) = home.run(&["policy", "show", "--config", &home.write("tenure.toml", &file.text)]);
+    assert_eq!(code, 0, "{err}");
 }
 
 /// What the crates are made of, texts that go over lines as one.

@@ -11,7 +11,7 @@ mod redis_cluster;
 mod redis_sentinel;
 
 pub use nginx::Nginx;
-pub use postgres::{Postgres, Signal};
+pub use postgres::{Postgres, Signal, free_port};
 pub use redis::Redis;
 pub use redis_cluster::RedisCluster;
 pub use redis_sentinel::RedisSentinel;

@@ -227,8 +227,11 @@ fn is_root() -> bool {
     *ROOT.get_or_init(|| fs::metadata("/proc/self").is_ok_and(|about| about.uid() == 0))
 }
 
-/// A port that nobody has at this moment.
-pub(crate) fn free_port() -> u16 {
+/// A port of loopback that nobody has at this moment.
+///
+/// # Panics
+/// When there is none.
+pub fn free_port() -> u16 {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
     listener.local_addr().expect("it has an address").port()
 }

@@ -1,3 +1,4 @@
 //! The binary with servers that are installed.
 
 mod behind_nginx;
+mod pages;
