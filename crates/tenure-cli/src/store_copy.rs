@@ -82,7 +82,7 @@ async fn at_server(args: CopyArgs) -> Result<Exit> {
         let number = |at: &str| state.pointer(at).and_then(Value::as_u64).unwrap_or(0);
         let text = |field| state.get(field).and_then(Value::as_str).unwrap_or_default();
         match text("state") {
-            "running" => {
+            "running" | "calling_off" => {
                 let numbers = ["/done", "/differed", "/behind"].map(number);
                 told.tell(&Stage { name: text("stage").to_owned(), numbers });
             }

@@ -68,17 +68,20 @@ impl Movable for EmbeddedStore {
         self.look(phase).await
     }
 
-    async fn set_phase(&self, phase: &Phase) -> std::result::Result<(), StoreError> {
-        let phase = phase.clone();
+    async fn change_phase(&self, from: &Phase, to: &Phase) -> std::result::Result<bool, StoreError> {
+        let (from, to) = (from.clone(), to.clone());
         let write = move |txn: &mut Txn<'_>| {
+            if phase(txn.conn)? != from {
+                return Ok(false);
+            }
             txn.wrote();
-            let bytes = rmp_serde::to_vec(&phase).map_err(|_| damaged("a phase that cannot be written"))?;
+            let bytes = rmp_serde::to_vec(&to).map_err(|_| damaged("a phase that cannot be written"))?;
             let sum = Sum::new().bytes(&bytes).value();
             txn.conn.execute(
                 "INSERT OR REPLACE INTO phase (one, sum, phase) VALUES (1, ?1, ?2)",
                 params![sum, bytes],
             )?;
-            Ok(())
+            Ok(true)
         };
         self.write_always(Need::Essential, write).await
     }

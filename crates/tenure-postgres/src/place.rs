@@ -118,8 +118,9 @@ impl Place for PostgresPlace {
         get(&self.pool.query_one(Sent::Nothing, &self.sql.phase, &[]).await?, 0)
     }
 
-    async fn set_phase(&self, phase: &[u8]) -> Result<(), StoreError> {
-        self.pool.query(Sent::Write, &self.sql.set_phase, &[&phase]).await.map(drop)
+    async fn change_phase(&self, from: Option<&[u8]>, to: &[u8]) -> Result<bool, StoreError> {
+        let changed = self.pool.query(Sent::Write, &self.sql.change_phase, &[&from, &to]).await?;
+        Ok(!changed.is_empty())
     }
 
     async fn close(&self) {

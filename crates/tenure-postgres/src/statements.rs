@@ -31,7 +31,7 @@ pub(crate) struct Sql {
     pub(crate) fence: String,
     pub(crate) barrier: String,
     pub(crate) phase: String,
-    pub(crate) set_phase: String,
+    pub(crate) change_phase: String,
 }
 
 impl Sql {
@@ -71,7 +71,9 @@ impl Sql {
             fence: format!("SELECT {schema}.fence_1($1, $2, $3, $4)"),
             barrier: format!("SELECT barrier FROM {schema}.meta"),
             phase: format!("SELECT phase FROM {schema}.meta"),
-            set_phase: format!("UPDATE {schema}.meta SET phase = $1"),
+            change_phase: format!(
+                "UPDATE {schema}.meta SET phase = $2 WHERE phase IS NOT DISTINCT FROM $1 RETURNING one"
+            ),
         }
     }
 }

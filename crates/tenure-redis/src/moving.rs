@@ -261,9 +261,14 @@ impl Calls {
         }
     }
 
-    pub(crate) async fn set_phase(&self, phase: &[u8]) -> Result<(), StoreError> {
+    pub(crate) async fn change_phase(&self, from: Option<&[u8]>, to: &[u8]) -> Result<bool, StoreError> {
         let mut commands = redis::pipe();
-        commands.cmd("SET").arg(self.keys.phase()).arg(phase);
-        self.meta_commands(commands).await.map_err(Failure::of_write).map(drop)
+        commands.cmd("EVAL").arg(include_str!("lua/phase.lua")).arg(1).arg(self.keys.phase());
+        commands.arg(from.unwrap_or_default()).arg(to);
+        let said = self.meta_commands(commands).await.and_then(array).map_err(Failure::of_write)?;
+        match said.as_slice() {
+            [changed] => Ok(integer(changed).map_err(Failure::of_write)? == 1),
+            _ => Err(odd()),
+        }
     }
 }

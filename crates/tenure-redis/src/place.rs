@@ -312,8 +312,8 @@ impl Place for RedisPlace {
         self.calls.phase().await
     }
 
-    async fn set_phase(&self, phase: &[u8]) -> Result<(), StoreError> {
-        self.calls.set_phase(phase).await
+    async fn change_phase(&self, from: Option<&[u8]>, to: &[u8]) -> Result<bool, StoreError> {
+        self.calls.change_phase(from, to).await
     }
 
     async fn close(&self) {

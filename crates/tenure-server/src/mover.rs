@@ -2,11 +2,13 @@
 
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 use tenure::store::Engine;
 use tenure::{Error, MoveProgress, Moved, Sessions};
 use tokio::sync::watch;
+use tokio::task::AbortHandle;
 use utoipa::ToSchema;
 
 use crate::codes;
@@ -19,6 +21,9 @@ pub struct Destination {
     /// What operators call it; without a password.
     pub name: String,
 }
+
+/// How often to look whether a copy that is called off has stopped.
+const ABORTED: Duration = Duration::from_millis(5);
 
 type Find = dyn Fn(&str) -> Result<Destination, String> + Send + Sync;
 
@@ -54,8 +59,17 @@ pub struct Mover(Arc<Inner>);
 
 struct Inner {
     find: Box<Find>,
-    state: Mutex<MoveState>,
+    last: Mutex<Last>,
     moved: watch::Sender<Option<String>>,
+}
+
+/// The last copy.
+#[derive(Default)]
+pub(crate) struct Last {
+    /// Where it was to go, as it was asked for.
+    address: String,
+    state: MoveState,
+    work: Option<AbortHandle>,
 }
 
 impl fmt::Debug for Mover {
@@ -86,6 +100,8 @@ pub(crate) enum Became {
     None,
     /// It goes on.
     Running,
+    /// It is being called off.
+    CallingOff,
     /// Everything is in the new store, which is served.
     Moved,
     /// It was called off.
@@ -136,7 +152,7 @@ impl Mover {
     /// One that finds stores by their addresses, or says why it cannot.
     pub fn new(find: impl Fn(&str) -> Result<Destination, String> + Send + Sync + 'static) -> Self {
         let (moved, _) = watch::channel(None);
-        Self(Arc::new(Inner { find: Box::new(find), state: Mutex::default(), moved }))
+        Self(Arc::new(Inner { find: Box::new(find), last: Mutex::default(), moved }))
     }
 
     /// Resolves with the address of the new store when sessions have moved: serve that one.
@@ -148,36 +164,74 @@ impl Mover {
         address.unwrap_or_default()
     }
 
-    pub(crate) fn state(&self) -> MutexGuard<'_, MoveState> {
-        self.0.state.lock().unwrap_or_else(PoisonError::into_inner)
+    pub(crate) fn state(&self) -> MoveState {
+        self.last().state.clone()
     }
 
+    fn last(&self) -> MutexGuard<'_, Last> {
+        self.0.last.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Begins a copy or calls it off. Of what is so already, tells how it goes.
     pub(crate) fn begin(&self, sessions: &Sessions, asked: Asked) -> Result<MoveState, Problem> {
-        let mut state = self.state();
-        if state.state == Became::Running {
-            return Ok(state.clone());
+        let mut last = self.last();
+        let is_same = last.address == asked.to;
+        match last.state.state {
+            Became::Running if !is_same => {
+                let detail = format!("the sessions are on their way to {}", last.state.to);
+                return Err(Problem::new(&codes::COPY_UNDER_WAY, detail));
+            }
+            Became::Running | Became::Moved if is_same && !asked.call_off => return Ok(last.state.clone()),
+            Became::CallingOff if is_same && asked.call_off => return Ok(last.state.clone()),
+            Became::CallingOff => {
+                return Err(Problem::new(&codes::COPY_UNDER_WAY, "a copy is being called off"));
+            }
+            _ => {}
         }
         let found = (self.0.find)(&asked.to);
         let Destination { engine, name } =
             found.map_err(|why| Problem::new(&codes::INVALID_REQUEST, format!("to: {why}")))?;
-        *state = MoveState { state: Became::Running, to: name.clone(), ..MoveState::default() };
+        // What is written down of it stays so, and is called off.
+        let before = last.work.take();
+        let state = if asked.call_off { Became::CallingOff } else { Became::Running };
+        last.state = MoveState { state, to: name.clone(), ..MoveState::default() };
+        last.address.clone_from(&asked.to);
         let (mover, sessions) = (self.clone(), sessions.clone());
-        tokio::spawn(async move {
-            let became = mover.work(&sessions, engine, name, &asked).await;
-            let mut state = mover.state();
-            match became {
-                Ok(Some(moved)) => {
-                    (state.state, state.moved) = (Became::Moved, Some(counted(&moved)));
-                    mover.0.moved.send_replace(Some(asked.to));
-                }
-                Ok(None) => state.state = Became::CalledOff,
-                Err(error) => {
-                    tracing::error!(%error, to = state.to, "sessions were not moved");
-                    (state.state, state.error) = (Became::Failed, Some(error.to_string()));
+        let work = tokio::spawn(async move {
+            if let Some(before) = before {
+                before.abort();
+                while !before.is_finished() {
+                    tokio::time::sleep(ABORTED).await;
                 }
             }
+            mover.work(&sessions, engine, name, asked.call_off).await
         });
-        Ok(state.clone())
+        last.work = Some(work.abort_handle());
+        let mover = self.clone();
+        tokio::spawn(async move {
+            let became = match work.await {
+                Err(error) if error.is_cancelled() => return,
+                Err(_) => Err(Error::Bug("a copy broke off; see the log for the panic")),
+                Ok(became) => became,
+            };
+            mover.ended(became);
+        });
+        Ok(last.state.clone())
+    }
+
+    fn ended(&self, became: Result<Option<Moved>, Error>) {
+        let mut last = self.last();
+        match became {
+            Ok(Some(moved)) => {
+                (last.state.state, last.state.moved) = (Became::Moved, Some(counted(&moved)));
+                self.0.moved.send_replace(Some(last.address.clone()));
+            }
+            Ok(None) => last.state.state = Became::CalledOff,
+            Err(error) => {
+                tracing::error!(%error, to = last.state.to, "sessions were not moved");
+                (last.state.state, last.state.error) = (Became::Failed, Some(error.to_string()));
+            }
+        }
     }
 
     async fn work(
@@ -185,13 +239,13 @@ impl Mover {
         sessions: &Sessions,
         engine: Box<dyn Engine>,
         name: String,
-        asked: &Asked,
+        call_off: bool,
     ) -> Result<Option<Moved>, Error> {
         let house = sessions.move_to(engine, name).await?;
-        let done = if asked.call_off {
+        let done = if call_off {
             house.call_off().await.map(|()| None)
         } else {
-            house.run(|progress| self.state().show(progress)).await.map(Some)
+            house.run(|progress| self.last().state.show(progress)).await.map(Some)
         };
         house.close().await;
         done
@@ -206,7 +260,7 @@ impl MoveState {
 }
 
 fn counted(moved: &Moved) -> Counted {
-    let ms = |time: std::time::Duration| u64::try_from(time.as_millis()).unwrap_or(u64::MAX);
+    let ms = |time: Duration| u64::try_from(time.as_millis()).unwrap_or(u64::MAX);
     let Moved { sessions, users, .. } = *moved;
     Counted { sessions, users, frozen_ms: ms(moved.frozen), took_ms: ms(moved.took) }
 }

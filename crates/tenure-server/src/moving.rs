@@ -23,7 +23,7 @@ fn mover(app: &App) -> Result<&Mover, Problem> {
 /// Moves all sessions to another store
 ///
 /// They are copied while they are in use, compared, and served from the new store; tokens stay valid. One
-/// at a time: while a copy goes on, this tells how.
+/// at a time: asked again for the same, this tells how it goes. `call_off` also stops a copy that goes on.
 #[utoipa::path(post, operation_id = "copy_store", path = "/v1/store/copy", tag = "admin",
     request_body = Asked,
     responses(
@@ -44,5 +44,5 @@ pub(crate) async fn begin(
         (status = 200, description = "The last copy.", body = MoveState),
         (status = "default", description = "See `code`.", body = problem::Body, content_type = "application/problem+json")))]
 pub(crate) async fn show(State(app): State<App>, _: MayAdmin) -> Result<axum::Json<MoveState>, Problem> {
-    Ok(axum::Json(mover(&app)?.state().clone()))
+    Ok(axum::Json(mover(&app)?.state()))
 }

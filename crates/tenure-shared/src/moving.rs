@@ -71,10 +71,14 @@ impl<P: Place> Movable for SharedStore<P> {
             .map_err(|_| StoreError::Corrupt("what says whether sessions have moved cannot be read".into()))
     }
 
-    async fn set_phase(&self, phase: &Phase) -> Result<(), StoreError> {
-        self.place
-            .set_phase(&rmp_serde::to_vec(phase).expect("nothing here that MessagePack cannot hold"))
-            .await
+    async fn change_phase(&self, from: &Phase, to: &Phase) -> Result<bool, StoreError> {
+        let bytes =
+            |phase: &Phase| rmp_serde::to_vec(phase).expect("nothing here that MessagePack cannot hold");
+        // Nothing is written before the first move.
+        if *from == Phase::Open && self.place.change_phase(None, &bytes(to)).await? {
+            return Ok(true);
+        }
+        self.place.change_phase(Some(&bytes(from)), &bytes(to)).await
     }
 }
 

@@ -96,11 +96,12 @@ pub trait Place: Send + Sync + 'static {
     /// The lowest barrier of all partitions.
     async fn barrier(&self) -> Result<Barrier, StoreError>;
 
-    /// What was written with [`set_phase`](Self::set_phase) last.
+    /// What was written with [`change_phase`](Self::change_phase) last.
     async fn phase(&self) -> Result<Option<Vec<u8>>, StoreError>;
 
-    /// Keeps a few bytes that say what the store is in a move.
-    async fn set_phase(&self, phase: &[u8]) -> Result<(), StoreError>;
+    /// Keeps a few bytes that say what the store is in a move, in place of those that were there, if these
+    /// were `from`. Whether they were.
+    async fn change_phase(&self, from: Option<&[u8]>, to: &[u8]) -> Result<bool, StoreError>;
 
     /// Lets go of what it holds. Later calls fail.
     async fn close(&self);

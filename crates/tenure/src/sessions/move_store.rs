@@ -2,6 +2,8 @@
 
 mod census;
 mod pass;
+mod phases;
+mod run;
 
 use std::fmt;
 use std::sync::Arc;
@@ -11,18 +13,9 @@ use super::Sessions;
 use super::core::Core;
 use crate::clock::{SteadyClock, SystemClock};
 use crate::error::Error;
-use crate::id::OperationId;
 use crate::keys::Keys;
 use crate::random::{Random, SystemRandom};
-use crate::store::{BOUND, Barrier, Context, Engine, Fence, Movable, Opened, Part, Phase, Store, StoreError};
-use census::Census;
-use pass::{Lease, Pass};
-
-/// How often it begins anew because the old store was not kept frozen.
-const TRIES: u32 = 3;
-
-/// With how few events left the old store is frozen; or earlier, when they do not become fewer.
-const CLOSE_BEHIND: u64 = 200;
+use crate::store::{BOUND, Context, Engine, Movable, Opened, Store, StoreError};
 
 /// A move of everything in one store to another, of whatever engine: [`Sessions::move_to`] prepares it
 /// from a running application, [`Move::between`] without one.
@@ -74,8 +67,15 @@ const CLOSE_BEHIND: u64 = 200;
 /// use tenure::testing::SharedMemory;
 /// use tenure::{Move, Sessions};
 ///
-/// let old = SharedMemory::default();
-/// let house = Move::between(old.clone(), old.another(), "another store").await?;
+/// let (old, new) = (SharedMemory::default(), SharedMemory::default());
+/// # let new = old.another();
+/// let house = Move::between(old.clone(), new.clone(), "another store").await?;
+/// assert!(house.call_off().await.is_err(), "it was not begun");
+/// let begun = tokio::sync::Notify::new();
+/// tokio::select! {
+///     _ = house.run(|_| begun.notify_one()) => {}
+///     () = begun.notified() => {} // it stops here
+/// }
 /// house.call_off().await?;
 /// assert!(house.run(|_| ()).await.is_err(), "the other store has to be emptied first");
 /// Sessions::open(old).await?;
@@ -232,165 +232,6 @@ impl Move {
             |which| StoreError::Configuration(format!("the {which} store is of an engine that cannot move"));
         let source = self.source.movable().ok_or_else(|| cannot("old"))?;
         Ok((source, self.target.movable().ok_or_else(|| cannot("new"))?))
-    }
-
-    /// Moves everything, and tells `watch` how it goes. When it is done, the old store is shut: open the
-    /// new one.
-    ///
-    /// # Errors
-    /// Those of the stores. Configuration when the new store is not empty and no move to it was begun,
-    /// or both are not the same in the end; the old store is in use then as before.
-    pub async fn run(&self, watch: impl Fn(&MoveProgress) + Send + Sync) -> Result<Moved, Error> {
-        let (source, target) = self.ends()?;
-        let began = self.clock.running();
-        let pass = |stage| Pass::new(self, stage, &watch);
-        let of = match (source.phase().await?, target.phase().await?) {
-            (Phase::Moved { of, .. } | Phase::Leaving { of }, Phase::Arrived { of: there })
-                if of == there && self.is_shut().await? =>
-            {
-                pass(MoveStage::HandingOver).report();
-                let census = Census::of(target).await?;
-                self.hand_over(of).await?;
-                return Ok(census.moved(Duration::ZERO, self.clock.running().saturating_sub(began)));
-            }
-            (Phase::Leaving { of }, Phase::Arriving { of: there } | Phase::Arrived { of: there })
-                if of == there =>
-            {
-                of
-            }
-            (Phase::Open | Phase::Leaving { .. }, Phase::Open) if Census::is_empty(target).await? => {
-                OperationId::random(&*self.random)
-            }
-            (Phase::Moved { to, .. }, _) => {
-                return Err(
-                    StoreError::Blocked(format!("the sessions of the old store have moved to {to}")).into()
-                );
-            }
-            _ => {
-                return Err(StoreError::Configuration(
-                    "the new store is not empty, and no copy of the old one was begun there; give an empty one".into(),
-                )
-                .into());
-            }
-        };
-        source.set_phase(&Phase::Leaving { of }).await?;
-        target.set_phase(&Phase::Arriving { of }).await?;
-        let mut followed = self.tails().await?;
-        let mut copying = pass(MoveStage::Copying);
-        for part in Part::ALL {
-            copying.copy(part, None).await?;
-        }
-        let copied = self.clock.running();
-        let (mut following, mut before) = (pass(MoveStage::Following), u64::MAX);
-        // For no longer than copying took: what is left then, the comparison finds.
-        while self.clock.running() <= copied + copied.saturating_sub(began) {
-            let (behind, is_end) = following.follow(&mut followed).await?;
-            if is_end && (behind <= CLOSE_BEHIND || behind >= before / 2) {
-                break;
-            }
-            before = behind;
-        }
-        for _ in 0..TRIES {
-            let frozen = self.clock.running();
-            if let Some(census) = self.shut(of, pass(MoveStage::Comparing)).await? {
-                self.hand_over(of).await?;
-                let now = self.clock.running();
-                return Ok(census.moved(now.saturating_sub(frozen), now.saturating_sub(began)));
-            }
-        }
-        Err(StoreError::Unavailable(
-            "the old store could not be kept frozen; try again at a quieter time".into(),
-        )
-        .into())
-    }
-
-    /// Freezes the old store, makes the new one the same, and shuts the old one. None if it thawed in
-    /// between.
-    async fn shut<W: Fn(&MoveProgress) + Send + Sync>(
-        &self,
-        of: OperationId,
-        comparing: Pass<'_, W>,
-    ) -> Result<Option<Census>, Error> {
-        let (source, _) = self.ends()?;
-        if let Some(core) = &self.core {
-            core.flush_touches().await?;
-        }
-        let Some(mut lease) = Lease::begin(source, &self.clock).await? else {
-            return Err(StoreError::Blocked("somebody else has just shut the old store".into()).into());
-        };
-        let shut = self.make_same(of, comparing, &mut lease).await;
-        if !matches!(shut, Ok(Some(_))) {
-            lease.end().await;
-        }
-        shut
-    }
-
-    async fn make_same<W: Fn(&MoveProgress) + Send + Sync>(
-        &self,
-        of: OperationId,
-        mut comparing: Pass<'_, W>,
-        lease: &mut Lease<'_>,
-    ) -> Result<Option<Census>, Error> {
-        let (_, target) = self.ends()?;
-        let mut here = Census::default();
-        for part in Part::ALL {
-            match comparing.copy(part, Some(lease)).await? {
-                Some(census) => here.add(&census),
-                None => return Ok(None),
-            }
-        }
-        let there = Census::of(target).await?;
-        if here != there {
-            return Err(StoreError::Corrupt(format!(
-                "the new store has {} live sessions and {} users where the old one has {} and {}, or others; \
-                 nothing was handed over",
-                there.sessions, there.users, here.sessions, here.users
-            ))
-            .into());
-        }
-        target.set_phase(&Phase::Arrived { of }).await?;
-        Ok(lease.shut().await?.then_some(here))
-    }
-
-    async fn is_shut(&self) -> Result<bool, StoreError> {
-        let (source, _) = self.ends()?;
-        Ok(source.barrier().await? == Barrier::SHUT)
-    }
-
-    /// Opens the new store, once no node answers from what it knew of the old one.
-    async fn hand_over(&self, of: OperationId) -> Result<(), Error> {
-        let (source, target) = self.ends()?;
-        source.set_phase(&Phase::Moved { of, to: self.to.clone() }).await?;
-        if let Some(core) = &self.core {
-            core.cache.clear();
-        }
-        tokio::time::sleep(self.bound * 2).await;
-        if let Some(core) = &self.core {
-            self.target.touch(&core.activity.waiting()).await?;
-        }
-        if !self.is_shut().await? {
-            return Err(
-                StoreError::Blocked("somebody has opened the old store again meanwhile".into()).into()
-            );
-        }
-        Ok(target.set_phase(&Phase::Open).await?)
-    }
-
-    /// Gives up a move that was begun: the old store is as before, and the new one has to be emptied.
-    ///
-    /// # Errors
-    /// Those of the stores; Blocked when the new store is in use already.
-    pub async fn call_off(&self) -> Result<(), Error> {
-        let (source, target) = self.ends()?;
-        if matches!((source.phase().await?, target.phase().await?), (Phase::Moved { .. }, Phase::Open)) {
-            return Err(StoreError::Blocked(
-                "the new store is in use: it cannot be called off any more".into(),
-            )
-            .into());
-        }
-        target.set_phase(&Phase::CalledOff).await?;
-        source.fence(Fence::Lift).await?;
-        Ok(source.set_phase(&Phase::Open).await?)
     }
 
     /// Lets go of the new store, and of the old one if this process does not serve it.

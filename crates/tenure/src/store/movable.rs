@@ -47,7 +47,9 @@ use crate::record::Record;
 /// kit.advance(std::time::Duration::from_secs(3)).await;
 /// assert_eq!(store.fence(Fence::Shut { held }).await?, None, "others may have written since");
 /// assert_eq!(store.phase().await?, Phase::Open);
-/// store.set_phase(&Phase::CalledOff).await?;
+/// let of = tenure::OperationId::random(&tenure::random::SystemRandom);
+/// assert!(store.change_phase(&Phase::Open, &Phase::Leaving { of }).await?);
+/// assert!(!store.change_phase(&Phase::Open, &Phase::Arriving { of }).await?, "it is not open any more");
 /// # Ok(()) }
 /// ```
 ///
@@ -77,8 +79,9 @@ pub trait Movable: Send + Sync {
     /// What the store is to those who open it.
     async fn phase(&self) -> Result<Phase, StoreError>;
 
-    /// Writes that down.
-    async fn set_phase(&self, phase: &Phase) -> Result<(), StoreError>;
+    /// Writes that down, if it is `from` until then. Whether it was: of two who change it at the same time,
+    /// one does.
+    async fn change_phase(&self, from: &Phase, to: &Phase) -> Result<bool, StoreError>;
 }
 
 /// Gives the [route](crate::SessionId::route) of a user, as [`Movable::import`] takes it.
@@ -201,7 +204,10 @@ pub enum Phase {
         to: String,
     },
     /// A move into it was called off: it has a part of another's sessions.
-    CalledOff,
+    CalledOff {
+        /// Names the move.
+        of: OperationId,
+    },
 }
 
 impl Phase {
@@ -236,7 +242,7 @@ impl Phase {
             Self::Moved { to, .. } => {
                 Err(StoreError::Blocked(format!("its sessions have moved to {to}; serve that store instead")))
             }
-            Self::CalledOff => Err(StoreError::Configuration(
+            Self::CalledOff { .. } => Err(StoreError::Configuration(
                 "a copy into it was called off, so it has a part of another's sessions; empty it first"
                     .into(),
             )),

@@ -2,7 +2,7 @@
 
 use tenure::{Memory, Move, MoveStage, NewGuest, Sessions};
 
-use super::house::House;
+use super::house::{House, everything};
 use super::stopped::breaks_off;
 use crate::support::{check, sign_in};
 
@@ -49,6 +49,8 @@ async fn one_that_is_called_off_leaves_the_old_store_as_it_was() {
     let old = from.sessions().await;
     let token = sign_in(&old, "ann").await;
     let house = old.move_to(to.engine(), "the other store").await.unwrap();
+    assert!(house.call_off().await.unwrap_err().to_string().contains("nothing to call off"));
+    breaks_off(&house, MoveStage::Comparing, 1).await;
     house.call_off().await.unwrap();
     house.close().await;
     assert_eq!(check(&old, &token).await.unwrap().as_str(), "ok");
@@ -58,8 +60,12 @@ async fn one_that_is_called_off_leaves_the_old_store_as_it_was() {
     let house = old.move_to(House::redis().engine(), "the other store").await.unwrap();
     house.run(|_| ()).await.unwrap();
     // Once that is in use, there is no way back.
-    assert!(house.call_off().await.unwrap_err().to_string().contains("in use"));
+    assert!(house.call_off().await.unwrap_err().to_string().contains("nothing to call off"));
     house.close().await;
+    let house = Move::between(from.engine(), to.engine(), "the one that was called off").await.unwrap();
+    assert!(house.call_off().await.is_err(), "the sessions are elsewhere");
+    house.close().await;
+    assert!(Sessions::open(from.engine()).await.is_err(), "and the old store stays shut");
     assert!(
         Move::between(from.engine(), House::memory().engine(), "a third")
             .await
@@ -68,4 +74,77 @@ async fn one_that_is_called_off_leaves_the_old_store_as_it_was() {
             .await
             .is_err()
     );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_store_in_use_is_not_harmed_by_whoever_calls_off_a_move_to_it() {
+    let (from, to) = (House::redis(), House::postgres());
+    let (old, new) = (from.sessions().await, to.sessions().await);
+    let (ours, theirs) = (sign_in(&old, "ann").await, sign_in(&new, "ben").await);
+    for (house, other) in [(&old, &to), (&new, &from)] {
+        let house = house.move_to(other.engine(), "in use").await.unwrap();
+        assert!(house.call_off().await.unwrap_err().to_string().contains("nothing to call off"));
+        house.close().await;
+    }
+    for (sessions, token, place) in [(old, ours, &from), (new, theirs, &to)] {
+        assert_eq!(check(&sessions, &token).await.unwrap().as_str(), "ok");
+        sessions.close().await.unwrap();
+        place.sessions().await.create_guest(NewGuest::default()).await.unwrap();
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn no_store_takes_in_itself() {
+    for (place, same) in [
+        (House::Postgres("itself".into()), House::Postgres("itself".into())),
+        (
+            House::Redis(tenure_servers::Redis::shared().url(), "itself".into()),
+            House::Redis(tenure_servers::Redis::shared().url(), "itself".into()),
+        ),
+    ] {
+        let sessions = place.sessions().await;
+        let error = error_of(&sessions, &same).await;
+        assert!(error.contains("is the old one"), "{error}");
+        assert!(error_of(&sessions, &same).await.contains("not empty"));
+        sessions.close().await.unwrap();
+        place.sessions().await.create_guest(NewGuest::default()).await.unwrap();
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn of_two_who_move_the_same_store_one_does() {
+    for (from, one, other) in [
+        (House::postgres(), House::redis(), House::embedded()),
+        (House::redis(), House::postgres(), House::postgres()),
+    ] {
+        let old = from.sessions().await;
+        let mut tokens = Vec::new();
+        for number in 0..200 {
+            tokens.push(sign_in(&old, &format!("u{number}")).await);
+        }
+        let (first, second) = (
+            Move::between(from.engine(), one.engine(), "one").await.unwrap(),
+            old.move_to(other.engine(), "other").await.unwrap(),
+        );
+        let done = tokio::join!(first.run(|_| ()), second.run(|_| ()));
+        let in_use = match &done {
+            (Ok(_), Err(_)) => &one,
+            (Err(_), Ok(_)) => &other,
+            both => panic!("one of them: {both:?}"),
+        };
+        first.close().await;
+        second.close().await;
+        let new = in_use.sessions().await;
+        for token in &tokens {
+            assert_eq!(check(&new, token).await.unwrap().as_str(), "ok");
+        }
+        let lost = if std::ptr::eq(in_use, &raw const one) { &other } else { &one };
+        // It has a part and says so, or the other one was first before anything came.
+        if let Ok(lost) = Sessions::open(lost.engine()).await {
+            assert!(everything(&lost).await.is_empty(), "nobody serves two");
+            lost.close().await.unwrap();
+        }
+        assert!(Sessions::open(from.engine()).await.is_err());
+        new.close().await.unwrap();
+    }
 }

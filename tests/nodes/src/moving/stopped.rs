@@ -77,13 +77,20 @@ async fn one_that_broke_off_between_both_stores_is_finished_without_serving_eith
     house.run(|_| ()).await.unwrap();
     house.close().await;
     // Either before that was written down or after.
-    for written in [false, true] {
+    for (written, open) in [(false, false), (true, false), (true, true)] {
         let there = to.sessions().await;
-        there.store().movable().unwrap().set_phase(&Phase::Arrived { of }).await.unwrap();
+        let movable = there.store().movable().unwrap();
+        assert!(movable.change_phase(&Phase::Open, &Phase::Arrived { of }).await.unwrap());
         there.close().await.unwrap();
         if !written {
-            old.store().movable().unwrap().set_phase(&Phase::Leaving { of }).await.unwrap();
+            let movable = old.store().movable().unwrap();
+            let moved = movable.phase().await.unwrap();
+            assert!(movable.change_phase(&moved, &Phase::Leaving { of }).await.unwrap());
             assert!(old.ready().await.is_err());
+        }
+        if open {
+            // A server took over that has not heard of that.
+            old.store().movable().unwrap().fence(Fence::Lift).await.unwrap();
         }
         assert!(Sessions::open(to.engine()).await.unwrap_err().to_string().contains("not handed over"));
         let house = Move::between(from.engine(), to.engine(), "the other store").await.unwrap();

@@ -5,7 +5,7 @@ use std::time::Duration;
 use sha2::{Digest, Sha256};
 
 use super::Moved;
-use super::pass::PAGE;
+use super::pass::{Lease, PAGE, patiently};
 use crate::store::{Item, Movable, Part, StoreError};
 
 /// How many there are, and a sum that does not depend on their order.
@@ -53,19 +53,40 @@ impl Census {
 
     /// Of a whole store.
     pub(super) async fn of(store: &dyn Movable) -> Result<Self, StoreError> {
+        // It is only stopped by who keeps another frozen.
+        Ok(Self::count(store, None).await?.unwrap_or_default())
+    }
+
+    /// Of a whole store while another is kept frozen. None if that one thawed.
+    pub(super) async fn of_while(
+        store: &dyn Movable,
+        lease: &mut Lease<'_>,
+    ) -> Result<Option<Self>, StoreError> {
+        Self::count(store, Some(lease)).await
+    }
+
+    async fn count(
+        store: &dyn Movable,
+        mut lease: Option<&mut Lease<'_>>,
+    ) -> Result<Option<Self>, StoreError> {
         let mut census = Self::default();
         for part in [Part::Sessions, Part::Users] {
             let mut after: Option<Vec<u8>> = None;
             loop {
-                let page = store.export(part, after.as_deref(), PAGE).await?;
+                let page = patiently(|| store.export(part, after.as_deref(), PAGE)).await?;
                 census.add(&Self::of_items(&page.items));
+                if let Some(lease) = &mut lease
+                    && !lease.holds().await?
+                {
+                    return Ok(None);
+                }
                 after = page.next;
                 if after.is_none() {
                     break;
                 }
             }
         }
-        Ok(census)
+        Ok(Some(census))
     }
 
     /// Whether there is nothing in a store.

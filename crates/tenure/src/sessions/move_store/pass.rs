@@ -14,8 +14,8 @@ use crate::event::{Event, EventKind, Position};
 use crate::id::{Realm, SessionId, UserId};
 use crate::store::{Barrier, Fence, Item, KnownUser, Movable, Owner, Part, RecentEnds, StoreError};
 
-/// How many items are taken at once.
-pub(super) const PAGE: usize = 8_192;
+/// How many items are taken at once: of the largest sessions, not more than some tens of megabytes.
+pub(super) const PAGE: usize = 2_000;
 
 /// How many events are read at once, and how many sessions beside each other.
 const EVENTS: usize = 2_000;
@@ -49,7 +49,7 @@ impl<'a> Lease<'a> {
     }
 
     /// Makes it longer when it is time. Whether it has been frozen all the time.
-    async fn holds(&mut self) -> Result<bool, StoreError> {
+    pub(super) async fn holds(&mut self) -> Result<bool, StoreError> {
         let now = self.clock.running();
         if now.saturating_sub(self.since) < LONGER_AFTER {
             return Ok(true);
@@ -98,10 +98,14 @@ impl<'a, W: Fn(&MoveProgress) + Send + Sync> Pass<'a, W> {
     ) -> Result<Option<Census>, Error> {
         let (source, _) = self.house.ends()?;
         let mut census = Census::default();
-        let mut after: Option<Vec<u8>> = None;
+        let mut page = patiently(|| source.export(part, None, PAGE)).await?;
         loop {
-            let page = patiently(|| source.export(part, after.as_deref(), PAGE)).await?;
-            let differed = self.house.import(&page.items).await?;
+            let next = async {
+                let Some(after) = page.next.as_deref() else { return Ok(None) };
+                patiently(|| source.export(part, Some(after), PAGE)).await.map(Some)
+            };
+            let (differed, next) = tokio::join!(self.house.import(&page.items), next);
+            let differed = differed?;
             census.add(&Census::of_items(&page.items));
             self.progress.done += page.items.len() as u64;
             self.progress.differed += differed;
@@ -111,9 +115,9 @@ impl<'a, W: Fn(&MoveProgress) + Send + Sync> Pass<'a, W> {
             {
                 return Ok(None);
             }
-            after = page.next;
-            if after.is_none() {
-                return Ok(Some(census));
+            match next? {
+                Some(next) => page = next,
+                None => return Ok(Some(census)),
             }
         }
     }
@@ -196,7 +200,7 @@ impl Move {
 }
 
 /// Tries something several times that may be done twice.
-async fn patiently<T, F: Future<Output = Result<T, StoreError>>>(
+pub(super) async fn patiently<T, F: Future<Output = Result<T, StoreError>>>(
     work: impl Fn() -> F,
 ) -> Result<T, StoreError> {
     let mut pause = PAUSE;

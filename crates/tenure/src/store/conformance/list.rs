@@ -247,6 +247,7 @@ macro_rules! store_conformance {
                 a_freeze_is_believed_by_whom_it_is_of_and_nobody_else
                 a_shut_store_answers_nobody_and_opens_for_its_operator_only
                 what_a_store_is_in_a_move_is_kept
+                of_those_who_change_what_a_store_is_at_once_one_does
             }
             restart {
                 every_live_session_is_as_it_was

@@ -160,11 +160,32 @@ pub(super) async fn what_a_store_is_in_a_move_is_kept(f: Fixture) {
     let phases = [
         Phase::Leaving { of: f.operation().id },
         Phase::Moved { of: f.operation().id, to: "elsewhere".into() },
-        Phase::CalledOff,
+        Phase::CalledOff { of: f.operation().id },
         Phase::Open,
+        Phase::Arriving { of: f.operation().id },
     ];
+    let mut before = Phase::Open;
     for phase in phases {
-        movable.set_phase(&phase).await.expect("the store takes it");
+        let other = Phase::Leaving { of: f.operation().id };
+        for (from, changes) in [(&other, false), (&before, true), (&before, before == phase)] {
+            let changed = movable.change_phase(from, &phase).await.expect("the store takes it");
+            assert_eq!(changed, changes, "from {from:?} to {phase:?}");
+        }
         assert_eq!(movable.phase().await.expect("the store answers"), phase);
+        before = phase;
     }
+}
+
+pub(super) async fn of_those_who_change_what_a_store_is_at_once_one_does(f: Fixture) {
+    if f.store().movable().is_none() {
+        return;
+    }
+    let changed = f
+        .at_once(8, |f, _| async move {
+            let to = Phase::Leaving { of: f.operation().id };
+            let movable = f.store().movable().expect("it is");
+            movable.change_phase(&Phase::Open, &to).await.expect("the store answers")
+        })
+        .await;
+    assert_eq!(changed.into_iter().filter(|changed| *changed).count(), 1);
 }

@@ -68,8 +68,12 @@ impl Movable for MemoryStore {
         Ok(self.lock()?.0.phase.clone())
     }
 
-    async fn set_phase(&self, phase: &Phase) -> Result<(), StoreError> {
-        self.lock()?.0.phase = phase.clone();
-        Ok(())
+    async fn change_phase(&self, from: &Phase, to: &Phase) -> Result<bool, StoreError> {
+        let phase = &mut self.lock()?.0.phase;
+        let changes = phase == from;
+        if changes {
+            phase.clone_from(to);
+        }
+        Ok(changes)
     }
 }
