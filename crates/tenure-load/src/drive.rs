@@ -4,6 +4,9 @@ use crate::client::{Answer, Ask, Client, Failure};
 use crate::who::{Credential, Issued, Seen, Who};
 use crate::{api, web};
 
+/// How often what can be repeated without harm is tried.
+const TRIES: usize = 3;
+
 /// The way to ask.
 #[expect(clippy::large_enum_variant, reason = "there is one of it in a run")]
 pub(crate) enum Driver {
@@ -59,6 +62,15 @@ impl Driver {
         }
     }
 
+    /// How often something is tried that changes anything. An operation of Tenure's API that comes twice
+    /// is done once; of a web application nobody knows.
+    pub(crate) fn tries(&self) -> usize {
+        match self {
+            Self::Api(_) => TRIES,
+            Self::Web(_) => 1,
+        }
+    }
+
     /// Whether guests have sessions that can be followed.
     pub(crate) fn follows_guests(&self) -> bool {
         matches!(self, Self::Api(_))
@@ -85,14 +97,14 @@ impl Driver {
     }
 
     /// What a change or another request of somebody was answered.
-    pub(crate) fn changed(&self, answer: &Answer, count: u64) -> Result<bool, Failure> {
+    pub(crate) fn changed(&self, answer: &Answer, asked: &Credential, count: u64) -> Result<Seen, Failure> {
         match self {
             Self::Api(_) => match answer.status {
-                200 => Ok(true),
-                404 | 410 => Ok(false),
+                200 => Ok(Seen::Accepted { id: None, count: None, renewed: None }),
+                404 | 410 => Ok(Seen::Refused),
                 status => Err(Failure(format!("status {status}"))),
             },
-            Self::Web(web) => web.answered(answer, count),
+            Self::Web(web) => web.answered(answer, asked, count),
         }
     }
 

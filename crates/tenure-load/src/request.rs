@@ -16,9 +16,6 @@ const MADE_UP: &str = "a made-up session was accepted";
 const LOST: &str = "an acknowledged change was lost";
 const MIXED_UP: &str = "the answer was about another session";
 
-/// How often what can be repeated without harm is tried.
-const TRIES: usize = 3;
-
 /// How long the random part of a token is.
 const TOKEN: usize = 92;
 
@@ -39,7 +36,7 @@ pub(crate) async fn make(
         }
         Action::Change { serial, who, count } => change(shared, serial, &who, count, wrong).await,
         Action::End { serial, who } => {
-            let answer = asked(shared, shared.driver.end(&who), TRIES).await;
+            let answer = asked(shared, shared.driver.end(&who), shared.driver.tries()).await;
             let ended = answer.and_then(|answer| shared.driver.ended(&answer));
             let at = ended.is_ok().then(|| shared.now());
             shared.people().left(serial, at);
@@ -71,11 +68,10 @@ async fn asked(shared: &Shared, what: Ask, tries: usize) -> Result<Answer, Failu
 
 /// With an idempotency key where the API has one: a lost answer is asked for again.
 async fn begun(shared: &Shared, mut what: Ask, chance: &mut Chance) -> Result<Answer, Failure> {
-    if !shared.driver.follows_guests() {
-        return asked(shared, what, 1).await;
+    if shared.driver.tries() > 1 {
+        what.idempotency_key = Some(chance.text(32));
     }
-    what.idempotency_key = Some(chance.text(32));
-    asked(shared, what, TRIES).await
+    asked(shared, what, shared.driver.tries()).await
 }
 
 async fn guest(shared: &Shared, chance: &mut Chance) -> Result<(), Failure> {
@@ -161,12 +157,14 @@ async fn change(
     count: u64,
     wrong: impl Fn(&'static str, &str),
 ) -> Result<(), Failure> {
-    let answer = asked(shared, shared.driver.change(who, count), TRIES).await;
-    let changed = answer.and_then(|answer| shared.driver.changed(&answer, count));
-    let acked = matches!(changed, Ok(true)).then_some(count);
+    let answer = asked(shared, shared.driver.change(who, count), shared.driver.tries()).await;
+    let changed = answer.and_then(|answer| shared.driver.changed(&answer, &who.credential, count));
+    let acked = matches!(changed, Ok(Seen::Accepted { .. })).then_some(count);
     shared.people().changed(serial, acked, shared.now());
-    if !changed? {
-        refused(shared, serial, who, wrong);
+    match changed? {
+        Seen::Refused => refused(shared, serial, who, wrong),
+        Seen::Accepted { renewed: Some(renewed), .. } => shared.people().renewed(serial, renewed),
+        Seen::Accepted { .. } => {}
     }
     Ok(())
 }

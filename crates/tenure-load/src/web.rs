@@ -114,9 +114,7 @@ impl Web {
         };
         let page = String::from_utf8_lossy(&answer.body);
         if answer.status == who.expect && page.contains(&shows) {
-            let renewed = merged(&asked.0, answer);
-            let renewed = (renewed != asked.0).then_some(Credential(renewed));
-            return Ok(Seen::Accepted { id: None, count: None, renewed });
+            return Ok(accepted(answer, asked));
         }
         match answer.status {
             200..=399 | 401 | 403 => Ok(Seen::Refused),
@@ -124,14 +122,25 @@ impl Web {
         }
     }
 
-    pub(crate) fn answered(&self, answer: &Answer, count: u64) -> Result<bool, Failure> {
+    pub(crate) fn answered(&self, answer: &Answer, asked: &Credential, count: u64) -> Result<Seen, Failure> {
         let expect = self.named(count).map_or(self.scenario.who.expect, |call| call.expect);
-        if answer.status == expect { Ok(true) } else { Err(Failure(format!("status {}", answer.status))) }
+        if answer.status == expect {
+            Ok(accepted(answer, asked))
+        } else {
+            Err(Failure(format!("status {}", answer.status)))
+        }
     }
 
     pub(crate) fn has_signed_out(&self, answer: &Answer) -> bool {
         answer.status == self.scenario.sign_out.expect
     }
+}
+
+/// Somebody was accepted, maybe with other cookies from now on.
+fn accepted(answer: &Answer, asked: &Credential) -> Seen {
+    let renewed = merged(&asked.0, answer);
+    let renewed = (renewed != asked.0).then_some(Credential(renewed));
+    Seen::Accepted { id: None, count: None, renewed }
 }
 
 /// The `Cookie` header after an answer.
