@@ -1,9 +1,13 @@
-//! The operations of a store that can run Rust inside its atomic step: what each reads, lets the
-//! [`rules`] decide, and writes.
+//! The operations of a store: what each reads, lets the [`rules`] decide, and writes.
 //!
-//! A store brings its [`Tables`], locked for one step, and calls [`create`], [`mutate`],
-//! [`end_all_of`] and [`set_disabled`] with them. When one of these fails, nothing of the step may
-//! stay.
+//! A store brings its [`Tables`] and calls [`create`], [`mutate`], [`end_all_of`] and [`set_disabled`] with
+//! them, [`end`] for what housekeeping finds dead, and [`import`] if sessions can move to it. When one of
+//! these fails, nothing of the step may stay.
+//!
+//! Where the atomic step can run Rust, the tables are locked for it. Where it cannot, as in a database on
+//! another machine, they are what was read before, and what they are told to write is kept; then the step
+//! compares that all is still as it was read, and writes that. `tenure_shared::Place` is this second way,
+//! for any engine that several nodes share.
 //!
 //! # Example: a store of two maps and a log
 //! ```
