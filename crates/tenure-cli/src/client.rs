@@ -11,7 +11,9 @@ use hyper::{Method, Request, Uri};
 use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioExecutor;
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::Value;
+use tenure_server::Scope;
 use zeroize::Zeroizing;
 
 use crate::args;
@@ -21,7 +23,10 @@ use crate::files;
 use crate::output::{self, DOUBT, styled};
 
 /// Where a server is when nothing else is said.
-const SERVER: &str = "http://127.0.0.1:8700";
+pub(crate) const SERVER: &str = "http://127.0.0.1:8700";
+
+/// What is not left as it is in a part of a query.
+const PART: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 
 /// How long an answer may take.
 const PATIENCE: Duration = Duration::from_secs(15);
@@ -37,15 +42,16 @@ pub(crate) struct Server {
 }
 
 impl Server {
-    /// The server that flag, environment, file or default name.
-    pub(crate) fn named(args: &args::Server) -> Result<Self> {
+    /// The server that flag, environment, file or default name, to be asked for what takes an API key
+    /// with this scope.
+    pub(crate) fn named(args: &args::Server, scope: Scope) -> Result<Self> {
         let base = match &args.server {
             Some(server) => server.clone(),
             None => configured(args.config.as_deref()).blame_usage()?.unwrap_or_else(|| SERVER.into()),
         };
         let base = base.trim_end_matches('/').to_owned();
         refuse_other_than_http(&base).blame_usage()?;
-        let key = key_header().blame_usage()?;
+        let key = key_header(scope).blame_usage()?;
         let client = Client::builder(TokioExecutor::new()).build_http();
         Ok(Self { base, key, client })
     }
@@ -93,24 +99,26 @@ impl Server {
 }
 
 /// The API key of the environment, as a header.
-fn key_header() -> Result<HeaderValue> {
-    let key = api_key()?;
+fn key_header(scope: Scope) -> Result<HeaderValue> {
+    let key = api_key(&[scope])?;
     let header = Zeroizing::new(format!("Bearer {}", key.trim()));
     let mut key = HeaderValue::from_str(&header).context("TENURE_API_KEY is no API key")?;
     key.set_sensitive(true);
     Ok(key)
 }
 
-/// The API key of the environment.
-pub(crate) fn api_key() -> Result<Zeroizing<String>> {
+/// The API key of the environment, which is to have these scopes.
+pub(crate) fn api_key(scopes: &[Scope]) -> Result<Zeroizing<String>> {
     let Ok(key) = std::env::var("TENURE_API_KEY").map(Zeroizing::new) else {
         let first_start = files::default_config_dir().map_or_else(
             || "admin-api-key in its configuration folder".to_owned(),
             |dir| dir.join("admin-api-key").display().to_string(),
         );
+        let scopes: Vec<String> = scopes.iter().map(|scope| format!("`{}`", scope.as_str())).collect();
         bail!(
-            "no API key: put one with the scope `manage` into TENURE_API_KEY; the administrator's was shown \
-             at the server's first start, or is in {first_start}"
+            "no API key: put one with the scope {} into TENURE_API_KEY; the administrator's was shown \
+             at the server's first start, or is in {first_start}",
+            scopes.join(" and ")
         );
     };
     Ok(key)
@@ -139,14 +147,5 @@ fn refuse_other_than_http(base: &str) -> Result<()> {
 
 /// `text` as one part of a query.
 pub(crate) fn encoded(text: &str) -> String {
-    use std::fmt::Write;
-    let mut out = String::with_capacity(text.len());
-    for byte in text.bytes() {
-        if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {
-            out.push(char::from(byte));
-        } else {
-            write!(out, "%{byte:02X}").expect("writing to a string does not fail");
-        }
-    }
-    out
+    utf8_percent_encode(text, PART).to_string()
 }

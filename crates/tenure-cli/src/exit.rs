@@ -71,6 +71,8 @@ impl std::error::Error for Blamed {}
 pub(crate) trait Blame<T> {
     /// The command line, the environment or the configuration has to change.
     fn blame_usage(self) -> anyhow::Result<T>;
+    /// What was looked at is not as it should be.
+    fn blame_found(self) -> anyhow::Result<T>;
     /// Nobody answers at the moment.
     fn blame_outage(self) -> anyhow::Result<T>;
 }
@@ -78,6 +80,10 @@ pub(crate) trait Blame<T> {
 impl<T, E: Into<anyhow::Error>> Blame<T> for Result<T, E> {
     fn blame_usage(self) -> anyhow::Result<T> {
         self.map_err(|error| Blamed { exit: Exit::Usage, error: error.into() }.into())
+    }
+
+    fn blame_found(self) -> anyhow::Result<T> {
+        self.map_err(|error| Blamed { exit: Exit::Found, error: error.into() }.into())
     }
 
     fn blame_outage(self) -> anyhow::Result<T> {

@@ -187,6 +187,7 @@ Exit status:
 pub(crate) const STORE: &str = "\
 Examples:
   tenure store copy --to postgres://tenure@db.example/shop
+  TENURE_TO=$(cat /etc/tenure/new) tenure store copy      an address that holds a password
   tenure store backup /var/lib/tenure /mnt/backup/tenure.db
   tenure store verify /var/lib/tenure";
 
@@ -200,10 +201,17 @@ What happens:
 
 Examples:
   tenure store copy --to postgres://tenure@db.example/shop
+  TENURE_TO=$(cat /etc/tenure/new) tenure store copy      an address that holds a password
   tenure store copy --from postgres://tenure@db.example/shop --to redis://cache.example
 
 JSON:
   {\"to\": \"...\", \"sessions\": 3, \"users\": 1, \"frozen_ms\": 40, \"took_ms\": 2100}
+  {\"to\": \"...\", \"called_off\": true}
+
+Environment:
+  TENURE_API_KEY      an API key with the scope `admin`; not with --from
+  TENURE_SERVER       the server's address; not with --from
+  TENURE_MASTER_KEY   the master key itself, which comes before files; with --from
 
 Exit status:
   0  moved, or called off

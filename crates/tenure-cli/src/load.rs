@@ -8,6 +8,7 @@ use std::time::Duration;
 use anyhow::{Context, Result, anyhow};
 use tenure::clock::{Clock, SystemClock};
 use tenure_load::{Live, LoadError, Report, Scenario, Settings, Target, compare, run};
+use tenure_server::Scope;
 
 use crate::args::{LoadArgs, LoadCommand};
 use crate::client;
@@ -15,8 +16,8 @@ use crate::exit::{Blame, Exit};
 use crate::output::{BAD, note, printable, say, styled};
 use crate::signals::{self, stopped};
 
-/// Where the server is when nothing else is said.
-const SERVER: &str = "http://127.0.0.1:8700";
+/// What its API key is to be good for.
+const SCOPES: [Scope; 3] = [Scope::Check, Scope::Issue, Scope::Manage];
 
 /// How wide the table is.
 const WIDTH: usize = 80;
@@ -32,7 +33,7 @@ pub(crate) async fn load(args: LoadArgs) -> Result<Exit> {
         return Ok(if comparison.is_worse() { Exit::Found } else { Exit::Done });
     }
     let target = target(args.scenario.as_deref()).blame_usage()?;
-    let servers = if args.servers.is_empty() { vec![SERVER.to_owned()] } else { args.servers };
+    let servers = if args.servers.is_empty() { vec![client::SERVER.to_owned()] } else { args.servers };
     let defaults = Settings::of(servers);
     let settings = Settings {
         rate: args.rate,
@@ -69,7 +70,7 @@ pub(crate) async fn load(args: LoadArgs) -> Result<Exit> {
 
 fn target(scenario: Option<&Path>) -> Result<Target> {
     let Some(file) = scenario else {
-        return Ok(Target::Api { key: client::api_key()?.as_str().to_owned() });
+        return Ok(Target::Api { key: client::api_key(&SCOPES)?.as_str().to_owned() });
     };
     let text = fs::read_to_string(file).with_context(|| format!("cannot read {}", file.display()))?;
     let scenario = Scenario::parse(&text).with_context(|| file.display().to_string())?;

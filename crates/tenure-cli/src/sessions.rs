@@ -3,6 +3,7 @@
 use anyhow::{Context, Result};
 use hyper::Method;
 use serde_json::{Value, json};
+use tenure_server::Scope;
 
 use crate::args::{EndArgs, ListArgs, ShowArgs};
 use crate::client::{Server, encoded};
@@ -21,7 +22,7 @@ const COLUMNS: [(&str, &str); 6] = [
 
 /// Lists live sessions.
 pub(crate) async fn list(args: ListArgs) -> Result<Exit> {
-    let server = Server::named(&args.server)?;
+    let server = Server::named(&args.server, Scope::Manage)?;
     let mut path = format!("/v1/sessions?limit={}", args.limit);
     for (name, value) in [("user", &args.user), ("cursor", &args.cursor)] {
         if let Some(value) = value {
@@ -46,7 +47,7 @@ pub(crate) async fn list(args: ListArgs) -> Result<Exit> {
 
 /// Shows one session.
 pub(crate) async fn show(args: ShowArgs) -> Result<Exit> {
-    let server = Server::named(&args.server)?;
+    let server = Server::named(&args.server, Scope::Manage)?;
     let path = format!("/v1/sessions/{}", encoded(&args.id));
     let session = server.ask(Method::GET, &path, None).await?;
     if args.server.json {
@@ -62,7 +63,7 @@ pub(crate) async fn show(args: ShowArgs) -> Result<Exit> {
 
 /// Ends a session, all of a user, or all there are.
 pub(crate) async fn end(args: EndArgs) -> Result<Exit> {
-    let server = Server::named(&args.server)?;
+    let server = Server::named(&args.server, Scope::Manage)?;
     if let Some(id) = &args.id {
         let mut path = format!("/v1/sessions/{}?reason={}", encoded(id), args.reason);
         if let Some(note) = &args.note {

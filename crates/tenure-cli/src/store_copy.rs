@@ -9,6 +9,7 @@ use hyper::Method;
 use serde_json::{Value, json};
 use tenure::clock::{Clock, SystemClock};
 use tenure::{Move, MoveProgress, Moved};
+use tenure_server::Scope;
 
 use crate::args::CopyArgs;
 use crate::client::Server;
@@ -64,7 +65,7 @@ async fn here(args: CopyArgs, to: &StoreUrl) -> Result<Exit> {
     house.close().await;
     let ms = |time: Duration| u64::try_from(time.as_millis()).unwrap_or(u64::MAX);
     match done? {
-        None => called_off(&name),
+        None => called_off(json, &name),
         Some(moved) => {
             let Moved { sessions, users, .. } = moved;
             report(json, &name, [sessions, users, ms(moved.frozen), ms(moved.took)])
@@ -74,7 +75,7 @@ async fn here(args: CopyArgs, to: &StoreUrl) -> Result<Exit> {
 
 /// Asks a running server to do it, and watches.
 async fn at_server(args: CopyArgs) -> Result<Exit> {
-    let server = Server::named(&args.server)?;
+    let server = Server::named(&args.server, Scope::Admin)?;
     let asked = json!({ "to": args.to, "call_off": args.call_off });
     let mut state = server.ask(Method::POST, PATH, Some(&asked)).await?;
     let (told, mut silent) = (Teller::default(), 0);
@@ -90,8 +91,8 @@ async fn at_server(args: CopyArgs) -> Result<Exit> {
                 let numbers = ["/moved/sessions", "/moved/users", "/moved/frozen_ms", "/moved/took_ms"];
                 return report(args.server.json, text("to"), numbers.map(number));
             }
-            "called_off" => return called_off(text("to")),
-            _ => anyhow::bail!("{}", printable(text("error"))),
+            "called_off" => return called_off(args.server.json, text("to")),
+            _ => return failed(text("code"), text("error")),
         }
         tokio::time::sleep(LOOKED_EVERY).await;
         // While it changes over to the new store, it may break a connection off.
@@ -107,9 +108,24 @@ async fn at_server(args: CopyArgs) -> Result<Exit> {
     }
 }
 
-fn called_off(to: &str) -> Result<Exit> {
-    say(format!("called off: the old store is in use as before, and {to} has to be emptied"))?;
+fn called_off(json: bool, to: &str) -> Result<Exit> {
+    if json {
+        say_json(&json!({ "to": to, "called_off": true }))?;
+    } else {
+        say(format!("called off: the old store is in use as before, and {to} has to be emptied"))?;
+    }
     Ok(Exit::Done)
+}
+
+/// What broke off at the server ends as it would have here.
+fn failed(code: &str, error: &str) -> Result<Exit> {
+    let error = Err(anyhow::anyhow!("{}", printable(error)));
+    match code {
+        "store_configuration" | "store_blocked" | "invalid_policy" => error.blame_usage(),
+        "store_damaged" => error.blame_found(),
+        "store_unavailable" | "clock_implausible" => error.blame_outage(),
+        _ => error,
+    }
 }
 
 fn report(json: bool, to: &str, [sessions, users, frozen_ms, took_ms]: [u64; 4]) -> Result<Exit> {

@@ -12,6 +12,10 @@ use serde::Deserialize;
 const REDIS: [&str; 6] =
     ["redis", "rediss", "redis-sentinel", "rediss-sentinel", "redis-cluster", "rediss-cluster"];
 
+/// The settings of an address without which it is another store, or is kept in another way.
+const SETTINGS: [&str; 7] =
+    ["schema", "prefix", "partitions", "replicas", "sslmode", "sslrootcert", "master"];
+
 /// Where sessions are kept.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum StoreUrl {
@@ -43,18 +47,29 @@ impl fmt::Debug for Address {
 }
 
 impl fmt::Display for StoreUrl {
-    /// As operators may see it: without name, password and settings.
+    /// As operators may see it, and serve it if they add what signs in there: without names, passwords and
+    /// what is not known to be neither.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Embedded(dir) => write!(f, "embedded:{}", dir.display()),
             Self::Memory => f.write_str("memory:"),
-            Self::Postgres(Address(url)) | Self::Redis(Address(url)) => {
-                let (scheme, rest) = url.split_once("://").unwrap_or(("", url));
-                let rest = rest.split(['?', '#']).next().unwrap_or_default();
-                write!(f, "{scheme}://{}", rest.rsplit('@').next().unwrap_or_default())
-            }
+            Self::Postgres(Address(url)) | Self::Redis(Address(url)) => f.write_str(&told(url)),
         }
     }
+}
+
+fn told(url: &str) -> String {
+    let (scheme, rest) = url.split_once("://").unwrap_or((url.split(':').next().unwrap_or_default(), ""));
+    let end = rest.find(['?', '#']).unwrap_or(rest.len());
+    if rest[end..].contains('@') {
+        // A password holds what begins settings elsewhere, or the other way about: nobody can tell.
+        return format!("{scheme}://…");
+    }
+    let (place, settings) = (rest[..end].rsplit('@').next().unwrap_or_default(), &rest[end..]);
+    let harmless = |setting: &&str| setting.split('=').next().is_some_and(|name| SETTINGS.contains(&name));
+    let settings: Vec<&str> = settings.split(['?', '&', '#']).filter(harmless).collect();
+    let begin = if settings.is_empty() { "" } else { "?" };
+    format!("{scheme}://{place}{begin}{}", settings.join("&"))
 }
 
 impl FromStr for StoreUrl {
@@ -114,6 +129,27 @@ impl From<AfterClockGap> for tenure_embedded::AfterClockGap {
         match decision {
             AfterClockGap::Refuse => Self::Refuse,
             AfterClockGap::Accept => Self::Accept,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_told_of_an_address_holds_no_password_and_leads_to_the_same_store() {
+        for (url, told) in [
+            ("postgres://tenure@db/shop", "postgres://db/shop"),
+            ("postgres://u:secret@db:5433/a?schema=b&password=secret", "postgres://db:5433/a?schema=b"),
+            ("postgres://u:p@sec/ret@db/shop?user=ann&sslmode=require", "postgres://db/shop?sslmode=require"),
+            ("rediss://:secret@a:1,b:2/3?prefix=x&replicas=1", "rediss://a:1,b:2/3?prefix=x&replicas=1"),
+            ("postgres://u:sec#ret@db:5433/shop?schema=two", "postgres://…"),
+            ("postgres://u:sec?ret@db/shop", "postgres://…"),
+            ("redis://a?password=x@y&prefix=z", "redis://…"),
+            ("postgres:host=db password=secret", "postgres://"),
+        ] {
+            assert_eq!(url.parse::<StoreUrl>().unwrap().to_string(), told);
         }
     }
 }

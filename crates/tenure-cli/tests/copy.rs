@@ -108,8 +108,12 @@ fn what_cannot_be_is_said_before_anything_happens() {
     let (code, _, said) =
         home.run(&["store", "copy", "--from", OLD, "--to", "postgres://u:secret@127.0.0.1:1/x"]);
     assert!(code == 4 && !said.contains("secret"), "{code}: {said}");
-    let (code, _, said) = home.run(&["store", "copy", "--from", OLD, "--to", NEW, "--call-off"]);
-    assert!(code != 0 && said.contains("nothing to call off"), "{said}");
+    let (code, _, said) = home.run(&["store", "copy", "--to", NEW]);
+    assert!(code == 2 && said.contains("with the scope `admin`"), "{code}: {said}");
+    let mut call_off = home.tenure(&["store", "copy", "--call-off", "--json"]);
+    call_off.env("TENURE_FROM", OLD).env("TENURE_TO", NEW);
+    let (code, _, said) = common::told(call_off.output().unwrap());
+    assert!(code == 2 && said.contains("nothing to call off"), "{code}: {said}");
     home.serve(&["--store", OLD]).stop();
     home.serve(&["--store", NEW]).stop();
 }

@@ -3,10 +3,14 @@
 use std::collections::BTreeMap;
 
 use hyper::header::SET_COOKIE;
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
 use crate::client::{Answer, Ask, Failure};
 use crate::scenario::{Call, Scenario, User};
 use crate::who::{Credential, Issued, Seen, Who};
+
+/// What is not left as it is in a form.
+const PART: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 
 /// A scenario and the run it is used in.
 pub(crate) struct Web {
@@ -158,7 +162,5 @@ fn merged(before: &str, answer: &Answer) -> String {
 }
 
 fn encoded(text: &str) -> String {
-    let kept = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~".contains(&byte);
-    let one = |byte| if kept(byte) { char::from(byte).to_string() } else { format!("%{byte:02X}") };
-    text.bytes().map(one).collect()
+    utf8_percent_encode(text, PART).to_string()
 }

@@ -129,7 +129,10 @@ pub(crate) struct MoveState {
     /// What is in the new store.
     #[serde(skip_serializing_if = "Option::is_none")]
     moved: Option<Counted>,
-    /// Why it broke off.
+    /// Why it broke off: a code as in other errors.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    code: Option<&'static str>,
+    /// The same, told.
     #[serde(skip_serializing_if = "Option::is_none")]
     error: Option<String>,
 }
@@ -229,7 +232,8 @@ impl Mover {
             Ok(None) => last.state.state = Became::CalledOff,
             Err(error) => {
                 tracing::error!(%error, to = last.state.to, "sessions were not moved");
-                (last.state.state, last.state.error) = (Became::Failed, Some(error.to_string()));
+                last.state.state = Became::Failed;
+                (last.state.code, last.state.error) = (Some(error.code()), Some(error.to_string()));
             }
         }
     }
