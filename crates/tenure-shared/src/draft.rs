@@ -17,8 +17,9 @@ use crate::row::{
 pub(crate) struct Draft<'v> {
     view: &'v View,
     now: Timestamp,
-    /// Whether the view is of now, so that also activity is as the step sees it.
-    exact: bool,
+    /// A session as it was read before, in place of what the view has of it: then the view is not of now, and
+    /// activity may be otherwise than the step sees it.
+    known: Option<&'v Record>,
     wanted: &'v Want,
     lacks: Option<Want>,
     write: Write,
@@ -29,12 +30,12 @@ impl<'v> Draft<'v> {
     pub(crate) fn over(view: &'v View, wanted: &'v Want, now: Timestamp) -> Self {
         let holder = wanted.hold.map(|hold| hold.holder);
         let write = Write { partition: wanted.partition, now, holder, ..Write::default() };
-        Self { view, now, exact: true, wanted, lacks: None, write }
+        Self { view, now, known: None, wanted, lacks: None, write }
     }
 
-    /// A step over what was read before.
-    pub(crate) fn over_known(view: &'v View, wanted: &'v Want, now: Timestamp) -> Self {
-        Self { exact: false, ..Self::over(view, wanted, now) }
+    /// A step over what was read before of one session. The view has its row, without the body.
+    pub(crate) fn over_known(view: &'v View, known: &'v Record, wanted: &'v Want, now: Timestamp) -> Self {
+        Self { known: Some(known), ..Self::over(view, wanted, now) }
     }
 
     /// What to write, if anything.
@@ -79,7 +80,7 @@ impl<'v> Draft<'v> {
 
     fn depend(&mut self, id: SessionId, row: Option<&Row>) {
         if self.write.seen.iter().all(|seen| seen.id != id) {
-            let seen = row.filter(|_| self.exact).map(|row| row.seen);
+            let seen = row.filter(|_| self.known.is_none()).map(|row| row.seen);
             self.write.seen.push(Seen { id, revision: row.map_or(0, |row| row.revision), seen });
         }
     }
@@ -148,6 +149,9 @@ impl Tables for Draft<'_> {
         }
         let row = self.row(id);
         self.depend(id, row);
+        if let Some(known) = self.known.filter(|known| known.id == id) {
+            return Ok(Some(known.clone()));
+        }
         row.map(Row::record).transpose()
     }
 

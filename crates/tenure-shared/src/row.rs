@@ -14,6 +14,9 @@ use crate::place::{Body, Cell, CellKey, CellKind, Class, Entry, Row};
 /// The version of the layout of an event and of a cell: the byte after the checksum.
 const FORMAT: u8 = 1;
 
+/// Room for most events and cells.
+const ROOM: usize = 256;
+
 /// What to do about damage.
 const REMEDY: &str = "restore a backup of the store, or remove what is damaged";
 
@@ -27,7 +30,8 @@ impl Row {
         row
     }
 
-    fn without_body(record: &Record) -> Self {
+    /// The same, but for the bytes of the record.
+    pub(crate) fn without_body(record: &Record) -> Self {
         let class = match record.state {
             State::Guest | State::Claimed(_) => Class::Guest,
             State::Pending(_) | State::SignedIn(_) => Class::User,
@@ -163,7 +167,8 @@ pub(crate) fn event_of(entry: Entry) -> Result<Event, StoreError> {
 }
 
 fn sealed(key: &[u8], value: &impl Serialize) -> Vec<u8> {
-    let mut bytes = vec![0, 0, 0, 0, FORMAT];
+    let mut bytes = Vec::with_capacity(ROOM);
+    bytes.extend([0, 0, 0, 0, FORMAT]);
     rmp_serde::encode::write(&mut bytes, value).expect("nothing here that MessagePack cannot hold");
     let sum = sum(key, &bytes[4..]);
     bytes[..4].copy_from_slice(&sum.to_be_bytes());

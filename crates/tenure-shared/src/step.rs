@@ -62,9 +62,9 @@ impl<P: Place> SharedStore<P> {
         // What is known may lack activity, and only an end that looks overdue goes by that.
         let sure = |record: &&Record| !essential || record.dead(self.clock.now()).is_none();
         if let Some(record) = known.filter(sure) {
-            let view = View { sessions: vec![Row::of(record)], ..View::default() };
+            let view = View { sessions: vec![Row::without_body(record)], ..View::default() };
             let (done, write) = {
-                let mut draft = Draft::over_known(&view, &want, self.clock.now());
+                let mut draft = Draft::over_known(&view, record, &want, self.clock.now());
                 let done = decide(&mut draft);
                 (done, draft.finish().ok().flatten())
             };

@@ -1,9 +1,13 @@
 //! The bytes of a record in a store, for engines that keep it whole.
 
-use super::Record;
+use super::{Record, Value};
 
 /// The version of the layout that [`Record::encode`] writes.
 pub const RECORD_FORMAT: u8 = 1;
+
+/// How many bytes most records and values take at the most, besides what is sealed in them.
+const RECORD: usize = 384;
+const VALUE: usize = 80;
 
 /// The bytes are no record of a format this release reads.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -18,7 +22,10 @@ pub struct CorruptRecord {
 impl Record {
     /// The record as bytes: a format byte, then MessagePack.
     pub fn encode(&self) -> Vec<u8> {
-        let mut bytes = vec![RECORD_FORMAT];
+        let sealed = |value: &Value| value.sealed.len() + VALUE;
+        let mut bytes =
+            Vec::with_capacity(RECORD + self.device.len() + self.data.values().map(sealed).sum::<usize>());
+        bytes.push(RECORD_FORMAT);
         rmp_serde::encode::write(&mut bytes, self)
             .expect("a record has nothing that MessagePack cannot hold");
         bytes

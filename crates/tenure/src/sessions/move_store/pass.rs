@@ -12,7 +12,7 @@ use crate::clock::SteadyClock;
 use crate::error::Error;
 use crate::event::{Event, EventKind, Position};
 use crate::id::{Realm, SessionId, UserId};
-use crate::store::{Barrier, Fence, Item, KnownUser, Movable, Owner, Part, RecentEnds, StoreError};
+use crate::store::{Barrier, Export, Fence, Item, KnownUser, Movable, Owner, Part, RecentEnds, StoreError};
 
 /// How many items are taken at once: of the largest sessions, not more than some tens of megabytes.
 pub(super) const PAGE: usize = 2_000;
@@ -28,6 +28,8 @@ const LONGER_AFTER: Duration = Duration::from_secs(5);
 /// How often a page is tried, and how long to wait before the second time.
 const TRIES: u32 = 6;
 const PAUSE: Duration = Duration::from_millis(100);
+
+const BROKEN_OFF: Error = Error::Bug("reading broke off; see the log for the panic");
 
 /// Keeps the old store frozen.
 pub(super) struct Lease<'a> {
@@ -100,12 +102,9 @@ impl<'a, W: Fn(&MoveProgress) + Send + Sync> Pass<'a, W> {
         let mut census = Census::default();
         let mut page = patiently(|| source.export(part, None, PAGE)).await?;
         loop {
-            let next = async {
-                let Some(after) = page.next.as_deref() else { return Ok(None) };
-                patiently(|| source.export(part, Some(after), PAGE)).await.map(Some)
-            };
-            let (differed, next) = tokio::join!(self.house.import(&page.items), next);
-            let differed = differed?;
+            // The next page is read while this one is written.
+            let next = page.next.take().map(|after| tokio::spawn(self.house.read(part, after)));
+            let differed = self.house.import(&page.items).await?;
             census.add(&Census::of_items(&page.items));
             self.progress.done += page.items.len() as u64;
             self.progress.differed += differed;
@@ -115,8 +114,8 @@ impl<'a, W: Fn(&MoveProgress) + Send + Sync> Pass<'a, W> {
             {
                 return Ok(None);
             }
-            match next? {
-                Some(next) => page = next,
+            match next {
+                Some(next) => page = next.await.unwrap_or(Err(BROKEN_OFF))?,
                 None => return Ok(Some(census)),
             }
         }
@@ -155,6 +154,15 @@ impl<'a, W: Fn(&MoveProgress) + Send + Sync> Pass<'a, W> {
 }
 
 impl Move {
+    /// Reads a page of the old store, on its own.
+    fn read(&self, part: Part, after: Vec<u8>) -> impl Future<Output = Result<Export, Error>> + Send + use<> {
+        let store = Arc::clone(&self.source);
+        async move {
+            let movable = store.movable().ok_or(BROKEN_OFF)?;
+            Ok(patiently(|| movable.export(part, Some(&after), PAGE)).await?)
+        }
+    }
+
     async fn import(&self, items: &[Item]) -> Result<u64, Error> {
         let (_, target) = self.ends()?;
         let route_of = |realm: &Realm, user: &UserId| self.keys.route(realm, user);
@@ -182,7 +190,7 @@ impl Move {
             }
             match reading.join_next().await {
                 Some(Ok(read)) => items.extend(read?.map(|record| Item::Session(Box::new(record)))),
-                Some(Err(_)) => return Err(Error::Bug("reading a session panicked; see the log")),
+                Some(Err(_)) => return Err(BROKEN_OFF),
                 None => return Ok(items),
             }
         }
