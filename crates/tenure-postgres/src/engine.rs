@@ -3,13 +3,13 @@
 use std::fmt;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU16, AtomicU64};
+use std::sync::atomic::{AtomicBool, AtomicU16};
 
 use async_trait::async_trait;
 use tenure::MasterKey;
 use tenure::store::{Context, Engine, Opened, StoreError};
 use tenure_shared::{SharedStore, key_in_environment, key_in_file};
-use tokio::sync::Mutex;
+use tokio::sync::{Mutex, watch};
 use tokio::time::timeout;
 
 use crate::changes::Changes;
@@ -17,7 +17,7 @@ use crate::error::{self, Sent};
 use crate::heartbeat::Heartbeat;
 use crate::listen::Listener;
 use crate::place::PostgresPlace;
-use crate::pool::{Connections, PATIENCE, begin};
+use crate::pool::{Connections, PATIENCE, Servers, begin};
 use crate::schema::{self, Meta, New};
 use crate::server::Server;
 use crate::statements::Sql;
@@ -123,10 +123,10 @@ impl Postgres {
     }
 
     /// How many connections this node uses at the most, beside the three with which it follows the
-    /// others. The default is 16.
+    /// others; a quarter of them only for what reads. At least 2; the default is 16.
     #[must_use]
     pub fn connections(mut self, number: usize) -> Self {
-        self.connections = number.max(1);
+        self.connections = number.max(2);
         self
     }
 
@@ -183,18 +183,22 @@ impl Engine for Postgres {
         };
         context.clock.not_before(meta.latest);
         let channel: String = meta.store.iter().map(|byte| format!("{byte:02x}")).collect();
-        let near = Connections::new(server.config.clone(), tls.clone(), 2);
-        let pool = Connections::new(server.config.clone(), tls.clone(), self.connections);
+        let servers: Servers = Arc::new(watch::Sender::new(0));
+        let connect = |size, for_reading| {
+            Connections::new(server.config.clone(), tls.clone(), size, for_reading, &servers)
+        };
+        let pool = connect(self.connections, (self.connections / 4).max(1));
+        let (near, beats) = (connect(1, 1), connect(1, 0));
         let sql = Sql::of(&schema);
         let place = PostgresPlace {
             changes: Changes::start(pool.clone(), &sql),
             pool,
-            listener: Listener::start(server.config, tls, format!("tenure_{channel}")),
-            heartbeat: Heartbeat::new(Arc::clone(&context.clock), near.clone(), &schema),
             near,
+            listener: Listener::start(server.config, tls, format!("tenure_{channel}")),
+            heartbeat: Heartbeat::new(Arc::clone(&context.clock), beats, &schema),
+            servers,
             sql,
             partitions: meta.partitions,
-            epoch: AtomicU64::new(0),
             turn: AtomicU16::new(0),
             shut: AtomicBool::new(false),
             lines: std::array::from_fn(|_| Mutex::new(())),

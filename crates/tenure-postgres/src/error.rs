@@ -11,8 +11,10 @@ use tokio_postgres::error::SqlState;
 /// Whether what was sent may have changed something.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Sent {
-    /// It was not sent, or only reads, or can be sent again.
+    /// It was not sent, or only reads.
     Nothing,
+    /// It writes, and can be sent again.
+    Again,
     /// A write.
     Write,
 }
@@ -58,9 +60,16 @@ pub(crate) fn of_pool(error: &PoolError) -> StoreError {
             of(error, Sent::Nothing)
         }
         PoolError::Closed => closed(),
-        PoolError::Timeout(_) => StoreError::Unavailable("all connections are in use for too long".into()),
+        PoolError::Timeout(_) => none_free(),
         other => StoreError::Unavailable(other.to_string()),
     }
+}
+
+/// There is no connection in time.
+pub(crate) fn none_free() -> StoreError {
+    StoreError::Unavailable(
+        "no connection to PostgreSQL in time: it does not answer, or commits wait for a standby".into(),
+    )
 }
 
 /// There was no answer in time.
@@ -81,7 +90,7 @@ pub(crate) fn corrupt(what: &str) -> StoreError {
 fn doubt(sent: Sent, text: String) -> StoreError {
     match sent {
         Sent::Write => StoreError::Unknown(text),
-        Sent::Nothing => StoreError::Unavailable(text),
+        Sent::Nothing | Sent::Again => StoreError::Unavailable(text),
     }
 }
 

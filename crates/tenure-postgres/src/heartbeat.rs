@@ -14,7 +14,8 @@
 //!
 //! The commit runs beside the question, on a connection of its own. An answer waits for it a moment,
 //! as a write would; not if an earlier commit has had no answer, and not if the last was a moment
-//! ago: such an answer is not confirmed, and whoever asked relies on an earlier one.
+//! ago: such an answer is not confirmed, and whoever asked relies on an earlier one. There is one such
+//! connection, so none begins while the server is not done with an earlier one.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -65,6 +66,11 @@ impl Heartbeat {
         self.is_needed.store(needed, Ordering::Relaxed);
     }
 
+    /// Lets go of the connection.
+    pub(crate) fn close(&self) {
+        self.pool.close();
+    }
+
     /// Begins a commit, if it is time.
     pub(crate) fn begin(&self) -> Beat {
         if !self.is_needed.load(Ordering::Relaxed) {
@@ -81,7 +87,7 @@ impl Heartbeat {
         let (tell, told) = oneshot::channel();
         let (pool, sql, state) = (self.pool.clone(), self.sql.clone(), Arc::clone(&self.state));
         tokio::spawn(async move {
-            let row = pool.query_one(Sent::Nothing, &sql, &[]).await;
+            let row = pool.query_one(Sent::Again, &sql, &[]).await;
             state.lock().unwrap_or_else(PoisonError::into_inner).under_way = false;
             match row.and_then(|row| server_of(&row)) {
                 // Who waited may be gone.

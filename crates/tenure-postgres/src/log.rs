@@ -100,7 +100,7 @@ impl PostgresPlace {
         turn: i32,
     ) -> Result<(Vec<SqlRow>, u64), StoreError> {
         for _ in 0..ASKED {
-            let epoch = self.epoch.load(Ordering::Relaxed);
+            let epoch = *self.servers.borrow();
             let ours = |position: &&Position| position.epoch == epoch;
             let from = |position: &Option<Position>| {
                 position.as_ref().filter(ours).map_or(NOWHERE, |position| big(position.sequence))
@@ -109,7 +109,7 @@ impl PostgresPlace {
             let values: [&(dyn ToSql + Sync); 3] = [&from, &big(limit as u64), &turn];
             let rows = self.near.query(Sent::Nothing, &self.sql.news, &values).await?;
             let server = server_of(rows.first().ok_or_else(nameless)?)?;
-            self.epoch.store(server, Ordering::Relaxed);
+            self.servers.send_if_modified(|known| std::mem::replace(known, server) != server);
             if server == epoch || after.iter().all(Option::is_none) {
                 return Ok((rows, server));
             }
@@ -121,7 +121,7 @@ impl PostgresPlace {
     pub(crate) async fn prune_once(&self, prune: &Prune) -> Result<(u64, bool), StoreError> {
         let limit = big(prune.limit as u64);
         let receipts = [&millis(prune.receipts_until) as &(dyn ToSql + Sync), &limit];
-        let row = self.pool.query_one(Sent::Nothing, &self.sql.prune_receipts, &receipts).await?;
+        let row = self.pool.query_one(Sent::Again, &self.sql.prune_receipts, &receipts).await?;
         let receipts = count(get(&row, 0)?);
         let (mut went, mut more) = (receipts, receipts >= prune.limit as u64 && receipts > 0);
         let until = millis(prune.events_until);
@@ -145,7 +145,7 @@ impl PostgresPlace {
             }
             pruned += 1;
             let values: [&(dyn ToSql + Sync); 4] = [&id, &until, &big(keep_after), &limit];
-            let row = self.pool.query_one(Sent::Nothing, &self.sql.prune, &values).await?;
+            let row = self.pool.query_one(Sent::Again, &self.sql.prune, &values).await?;
             let events = count(get(&row, 0)?);
             went += events;
             more |= events >= prune.limit as u64 && events > 0;

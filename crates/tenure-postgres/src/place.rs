@@ -1,6 +1,6 @@
 //! PostgreSQL as a place for sessions.
 
-use std::sync::atomic::{AtomicBool, AtomicU16, AtomicU64};
+use std::sync::atomic::{AtomicBool, AtomicU16};
 
 use async_trait::async_trait;
 use tenure::SessionId;
@@ -18,22 +18,22 @@ use crate::changes::Changes;
 use crate::error::Sent;
 use crate::heartbeat::Heartbeat;
 use crate::listen::Listener;
-use crate::pool::Connections;
+use crate::pool::{Connections, Servers};
 use crate::statements::Sql;
 use crate::types::get;
 
 /// An open database.
 pub(crate) struct PostgresPlace {
     pub(crate) pool: Connections,
-    /// For polls and what confirms them: they never wait behind the others.
+    /// For polls: they never wait behind the others.
     pub(crate) near: Connections,
+    /// Which one answered the last poll; its number is the epoch of positions too.
+    pub(crate) servers: Servers,
     pub(crate) changes: Changes,
     pub(crate) listener: Listener,
     pub(crate) heartbeat: Heartbeat,
     pub(crate) sql: Sql,
     pub(crate) partitions: u16,
-    /// The epoch of positions, as the last news said: it is the server's number.
-    pub(crate) epoch: AtomicU64,
     pub(crate) turn: AtomicU16,
     /// Its sessions have moved, as the last news said.
     pub(crate) shut: AtomicBool,
@@ -61,7 +61,7 @@ impl Place for PostgresPlace {
 
     async fn release(&self, partition: u16, holder: u64) {
         let values: [&(dyn ToSql + Sync); 3] = [&i32::from(partition), &holder.cast_signed(), &0_i64];
-        let held = self.pool.query_one(Sent::Nothing, &self.sql.hold, &values).await;
+        let held = self.pool.query_one(Sent::Again, &self.sql.hold, &values).await;
         if let Err(error) = held {
             tracing::debug!(%error, "a hold ends by itself");
         }
@@ -126,6 +126,7 @@ impl Place for PostgresPlace {
     async fn close(&self) {
         self.pool.close();
         self.near.close();
+        self.heartbeat.close();
         self.listener.stop();
     }
 }

@@ -63,7 +63,7 @@ impl PostgresPlace {
         let line = &self.lines[usize::from(partition.unsigned_abs() as u16) % self.lines.len()];
         let held = async {
             let _turn = line.lock().await;
-            while !get::<bool>(&self.pool.query_one(Sent::Nothing, &self.sql.hold, &values).await?, 0)? {
+            while !get::<bool>(&self.pool.query_one(Sent::Again, &self.sql.hold, &values).await?, 0)? {
                 sleep(HOLD_TRIED).await;
             }
             Ok(())

@@ -108,7 +108,7 @@ impl PostgresPlace {
             let (ids, moments): (Vec<Id>, Vec<i64>) =
                 part.iter().map(|touch| (Id::from(touch.id), millis(touch.at))).unzip();
             // Activity that is written twice is the same.
-            let row = self.pool.query_one(Sent::Nothing, &self.sql.touch, &[&ids, &moments, &now]).await?;
+            let row = self.pool.query_one(Sent::Again, &self.sql.touch, &[&ids, &moments, &now]).await?;
             match get::<i32>(&row, 0)? {
                 0 => {}
                 5 => return Err(Barrier::frozen()),
