@@ -3,7 +3,7 @@
 use std::error::Error as _;
 
 use deadpool_postgres::{HookError, PoolError};
-use tenure::store::{Barrier, StoreError};
+use tenure::store::StoreError;
 use tenure_shared::Wrote;
 use tokio_postgres::Error;
 use tokio_postgres::error::SqlState;
@@ -113,14 +113,5 @@ pub(crate) fn describe(error: &Error) -> String {
 
 /// What a function says that writes.
 pub(crate) fn wrote(code: i32) -> Result<Wrote, StoreError> {
-    match code {
-        0 => Ok(Wrote::Done),
-        1 => Ok(Wrote::Stale),
-        2 => Ok(Wrote::Busy),
-        3 => Ok(Wrote::Late),
-        4 => Ok(Wrote::TooManyGuests),
-        5 => Err(Barrier::frozen()),
-        6 => Err(Barrier::shut()),
-        _ => Err(corrupt("the function that writes is another one")),
-    }
+    Wrote::of_code(code.into()).unwrap_or_else(|| Err(corrupt("the function that writes is another one")))
 }

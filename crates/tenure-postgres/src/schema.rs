@@ -3,10 +3,11 @@
 use tenure::MasterKey;
 use tenure::random::Random;
 use tenure::store::StoreError;
-use tenure_shared::key_check;
+use tenure_shared::{LONGEST_FREEZE_MS, LONGEST_HOLD_MS, key_check};
 use tokio_postgres::{Client, Row};
 
 use crate::error::{self, Sent};
+use crate::statements::SHUT;
 use crate::types::get;
 use crate::types::moment;
 
@@ -71,7 +72,11 @@ pub(crate) async fn open(
             if !get::<bool>(&step.query_one(HAS_SCHEMA, &[&schema]).await.map_err(failed)?, 0)? {
                 step.batch_execute(&format!("CREATE SCHEMA {schema}")).await.map_err(failed)?;
             }
-            let sql = format!("{TABLES}{FUNCTIONS}").replace("{schema}", schema);
+            let sql = format!("{TABLES}{FUNCTIONS}")
+                .replace("{schema}", schema)
+                .replace("{shut}", &SHUT.to_string())
+                .replace("{longest_hold}", &LONGEST_HOLD_MS.to_string())
+                .replace("{longest_freeze}", &LONGEST_FREEZE_MS.to_string());
             step.batch_execute(&sql).await.map_err(failed)?;
             let (mut store, mut epoch) = ([0; 16], [0; 8]);
             new.random.fill(&mut store);

@@ -1,7 +1,7 @@
 //! The call that compares and writes all that a step may want.
 
 use tenure::clock::Timestamp;
-use tenure::store::{Barrier, StoreError};
+use tenure::store::StoreError;
 use tenure_shared::{MAX_DELAY_MS, Touched, Write, Wrote};
 
 use crate::changes::Change;
@@ -109,11 +109,7 @@ impl PostgresPlace {
                 part.iter().map(|touch| (Id::from(touch.id), millis(touch.at))).unzip();
             // Activity that is written twice is the same.
             let row = self.pool.query_one(Sent::Again, &self.sql.touch, &[&ids, &moments, &now]).await?;
-            match get::<i32>(&row, 0)? {
-                0 => {}
-                5 => return Err(Barrier::frozen()),
-                _ => return Err(Barrier::shut()),
-            }
+            wrote(get(&row, 0)?)?;
         }
         Ok(())
     }

@@ -199,16 +199,7 @@ impl Place for RedisPlace {
             self.guests.done(&self.calls, leave).await;
         }
         let (said, link) = asked.map_err(Failure::of_write)?;
-        let wrote = match said {
-            Value::Int(0) => Wrote::Done,
-            Value::Int(1) => Wrote::Stale,
-            Value::Int(2) => Wrote::Busy,
-            Value::Int(3) => Wrote::Late,
-            Value::Int(4) => Wrote::TooManyGuests,
-            Value::Int(5) => return Err(Barrier::frozen()),
-            Value::Int(6) => return Err(Barrier::shut()),
-            _ => return Err(odd()),
-        };
+        let wrote = wrote(&said)?;
         if wrote == Wrote::Done {
             if !write.events.is_empty() {
                 self.wake.tell();
@@ -352,11 +343,12 @@ impl RedisPlace {
         let args = vec![self.calls.keys.base(partition).into(), now, pack::touches(touches.into_iter())];
         // What is not written stays with who asks, and is written where the primary is then.
         let asked = self.calls.script_at(partition, Word::Confirmed, &TOUCH, own, args).await;
-        match asked.map_err(Failure::of_write)?.0 {
-            Value::Int(0) => Ok(()),
-            Value::Int(5) => Err(Barrier::frozen()),
-            Value::Int(6) => Err(Barrier::shut()),
-            _ => Err(odd()),
-        }
+        wrote(&asked.map_err(Failure::of_write)?.0).map(drop)
     }
+}
+
+/// What a script says that writes.
+fn wrote(said: &Value) -> Result<Wrote, StoreError> {
+    let code = if let Value::Int(code) = said { Wrote::of_code(*code) } else { None };
+    code.unwrap_or_else(|| Err(odd()))
 }

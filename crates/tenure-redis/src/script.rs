@@ -3,6 +3,8 @@
 use std::sync::LazyLock;
 
 use redis::Cmd;
+use tenure::store::Barrier;
+use tenure_shared::{LONGEST_FREEZE_MS, LONGEST_HOLD_MS};
 
 /// A script and its name at the server.
 pub(crate) struct Script {
@@ -50,7 +52,10 @@ fn primary(text: &str) -> Script {
 
 impl Script {
     fn new(text: &str, before: &str) -> Self {
-        let text = format!("{before}{text}");
+        let text = format!("{before}{text}")
+            .replace("$SHUT", &Barrier::SHUT.as_millis().to_string())
+            .replace("$LONGEST_HOLD", &LONGEST_HOLD_MS.to_string())
+            .replace("$LONGEST_FREEZE", &LONGEST_FREEZE_MS.to_string());
         let sha = redis::Script::new(&text).get_hash().to_owned();
         Self { text, sha }
     }

@@ -18,8 +18,8 @@ mod sweep;
 
 pub use key::{KEY_VARIABLE, key_check, key_in_environment, key_in_file};
 pub use place::{
-    Body, Cell, CellKey, CellKind, Class, Entry, Hold, Kept, LogPage, MAX_DELAY_MS, Place, Prune, Raise, Row,
-    Seen, Touched, View, Want, Write, Wrote,
+    Body, Cell, CellKey, CellKind, Class, Entry, Hold, Kept, LONGEST_FREEZE_MS, LONGEST_HOLD_MS, LogPage,
+    MAX_DELAY_MS, Place, Prune, Raise, Row, Seen, Touched, View, Want, Write, Wrote,
 };
 pub use row::{owner_key, realm_hash};
 pub use shared::SharedStore;

@@ -9,7 +9,7 @@ use tenure::store::{
     Barrier, Export, Fence, Item, KnownUser, Movable, Part, Phase, RecentEnds, RouteOf, StoreError, steps,
 };
 
-use crate::place::{Cell, CellKey, Place, Raise, Row, Want};
+use crate::place::{Cell, CellKey, LONGEST_FREEZE_MS, Place, Raise, Row, Want};
 use crate::row::{known_user, owner_key, receipt_key, replay_of, user_key};
 use crate::shared::SharedStore;
 use crate::step::Step;
@@ -93,7 +93,7 @@ impl Raise {
         };
         // Only what lifts opens what is shut.
         let opens = held == Some(Barrier::SHUT) && to != Some(Barrier::SHUT);
-        (!opens).then_some(Self { to, held, for_ms })
+        (!opens).then_some(Self { to, held, for_ms: for_ms.min(LONGEST_FREEZE_MS) })
     }
 }
 

@@ -8,6 +8,8 @@ use tenure::clock::Timestamp;
 use tenure::event::Position;
 use tenure::store::{Barrier, News, PageRequest, Part, StoreError, StoreInfo};
 
+use crate::step::HOLD_MS;
+
 /// An engine that several nodes share.
 ///
 /// It knows nothing of sessions but rows and when to look at them. What happens to them is decided
@@ -352,6 +354,31 @@ pub enum Wrote {
     /// There are as many guests as there may be. Nothing was written.
     TooManyGuests,
 }
+
+impl Wrote {
+    /// What became of a write, by the number that functions and scripts of an engine give, which are
+    /// the same for all: 0 done, 1 stale, 2 busy, 3 late, 4 too many guests, 5 frozen, 6 shut. None for
+    /// another number.
+    pub fn of_code(code: i64) -> Option<Result<Self, StoreError>> {
+        Some(match code {
+            0 => Ok(Self::Done),
+            1 => Ok(Self::Stale),
+            2 => Ok(Self::Busy),
+            3 => Ok(Self::Late),
+            4 => Ok(Self::TooManyGuests),
+            5 => Err(Barrier::frozen()),
+            6 => Err(Barrier::shut()),
+            _ => return None,
+        })
+    }
+}
+
+/// How far ahead of a place's clock a [hold](Hold) may end, in milliseconds, and a freeze: one that
+/// ends later was made before the clock was set back, and counts no more. A write that finds a freeze so
+/// lifts it, or whoever froze the place would believe that nobody has written.
+pub const LONGEST_HOLD_MS: u64 = 2 * HOLD_MS;
+/// The same for a freeze.
+pub const LONGEST_FREEZE_MS: u64 = 60_000;
 
 /// How long before it is written a step may have been decided, in milliseconds.
 pub const MAX_DELAY_MS: u64 = 2_000;

@@ -17,7 +17,7 @@ const TRIES: u32 = 60;
 const PATIENT: u32 = 1;
 
 /// For how long it does, in milliseconds: many times what it takes to read and write.
-const HOLD_MS: u64 = 500;
+pub(crate) const HOLD_MS: u64 = 500;
 
 /// How long a step waits for those of this process that want the same. Those who came together also go
 /// ahead together, lose against each other and read everything anew: so it is longer than a burst of

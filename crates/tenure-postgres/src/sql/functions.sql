@@ -45,15 +45,22 @@ BEGIN
         RAISE EXCEPTION 'there is no partition %', in_partition USING ERRCODE = 'data_corrupted';
     END IF;
     clock := {schema}.now_1();
-    IF p.held_until > clock AND p.holder IS DISTINCT FROM my_hold THEN
+    IF p.held_until BETWEEN clock + 1 AND clock + {longest_hold} AND p.holder IS DISTINCT FROM my_hold THEN
         RETURN {schema}.nothing_1(2);
     END IF;
-    at_time := greatest(CASE WHEN is_the_time THEN decided ELSE clock END, p.latest);
+    clock := CASE WHEN is_the_time THEN decided ELSE clock END;
+    at_time := greatest(clock, p.latest);
     IF NOT is_the_time AND abs(at_time - decided) > max_delay THEN
         RETURN {schema}.nothing_1(3);
     END IF;
-    IF p.barrier > at_time THEN
-        RETURN {schema}.nothing_1(CASE WHEN p.barrier = 9007199254740991 THEN 6 ELSE 5 END);
+    IF p.barrier = {shut} THEN
+        RETURN {schema}.nothing_1(6);
+    ELSIF p.barrier > at_time THEN
+        IF p.barrier <= clock + {longest_freeze} THEN
+            RETURN {schema}.nothing_1(5);
+        END IF;
+        -- The clock was set back. Whoever froze it is not to believe that nobody writes.
+        UPDATE {schema}.partitions SET barrier = 0 WHERE id = in_partition;
     END IF;
 
     -- Activity is written without the lock of the partition. Whoever depends on it locks the rows.
@@ -184,6 +191,7 @@ DECLARE
     p record;
     clock bigint;
     at_time bigint;
+    held boolean;
     code integer := 0;
 BEGIN
     IF alone THEN
@@ -200,13 +208,17 @@ BEGIN
         RAISE EXCEPTION 'there is no partition %', in_partition USING ERRCODE = 'data_corrupted';
     END IF;
     clock := floor(date_part('epoch', clock_timestamp()) * 1000)::bigint;
-    at_time := greatest(CASE WHEN is_the_time THEN decided ELSE clock END, p.latest);
-    IF p.held_until > clock THEN
+    held := p.held_until BETWEEN clock + 1 AND clock + {longest_hold};
+    clock := CASE WHEN is_the_time THEN decided ELSE clock END;
+    at_time := greatest(clock, p.latest);
+    IF held THEN
         code := 2;
     ELSIF NOT is_the_time AND abs(at_time - decided) > max_delay THEN
         code := 3;
-    ELSIF p.barrier > at_time THEN
-        code := CASE WHEN p.barrier = 9007199254740991 THEN 6 ELSE 5 END;
+    ELSIF p.barrier = {shut} THEN
+        code := 6;
+    ELSIF p.barrier > at_time AND p.barrier <= clock + {longest_freeze} THEN
+        code := 5;
     ELSE
         UPDATE {schema}.sessions o
             SET class = in_class, realm = in_realm, owner = in_owner,
@@ -223,7 +235,11 @@ BEGIN
     END IF;
     INSERT INTO {schema}.events (partition, sequence, at, body)
         VALUES (in_partition, p.sequence + 1, at_time, event);
-    UPDATE {schema}.partitions SET sequence = p.sequence + 1, latest = at_time WHERE id = in_partition;
+    -- A freeze that is still there is one of before the clock was set back, as in write_1.
+    UPDATE {schema}.partitions
+        SET sequence = p.sequence + 1, latest = at_time,
+            barrier = CASE WHEN p.barrier > at_time THEN 0 ELSE p.barrier END
+        WHERE id = in_partition;
     RETURN 0;
 END
 $$;
@@ -263,14 +279,16 @@ DECLARE
 BEGIN
     -- Without a lock first: most who ask have to come again.
     PERFORM FROM {schema}.partitions
-        WHERE id = in_partition AND (holder = my_hold OR held_until <= clock);
+        WHERE id = in_partition
+            AND (holder = my_hold OR held_until NOT BETWEEN clock + 1 AND clock + {longest_hold});
     IF NOT FOUND THEN
         RETURN false;
     END IF;
     -- A hold that a crash undoes has kept nobody from anything.
     PERFORM set_config('synchronous_commit', 'off', true);
     UPDATE {schema}.partitions SET holder = my_hold, held_until = clock + for_ms
-        WHERE id = in_partition AND (holder = my_hold OR held_until <= clock);
+        WHERE id = in_partition
+            AND (holder = my_hold OR held_until NOT BETWEEN clock + 1 AND clock + {longest_hold});
     RETURN FOUND;
 END
 $$;
@@ -287,8 +305,10 @@ BEGIN
     -- Before looking, so that whoever fences waits for this or is seen by it.
     LOCK TABLE {schema}.sessions IN ROW EXCLUSIVE MODE;
     SELECT barrier INTO until FROM {schema}.meta;
-    IF until > clock THEN
-        RETURN {schema}.nothing_1(CASE WHEN until = 9007199254740991 THEN 6 ELSE 5 END);
+    IF until = {shut} THEN
+        RETURN {schema}.nothing_1(6);
+    ELSIF until BETWEEN clock + 1 AND clock + {longest_freeze} THEN
+        RETURN {schema}.nothing_1(5);
     END IF;
     FOR t IN SELECT id, least(moment, clock) AS moment FROM unnest(ids, moments) AS e (id, moment) LOOP
         UPDATE {schema}.sessions SET seen = t.moment
@@ -300,21 +320,24 @@ END
 $$;
 
 -- Keeps all partitions from being written in until `until`, or for so long. With `held` only where that
--- is the barrier and has not passed, unless it is to be lifted; without it not where it is shut, unless
+-- is the barrier and has neither passed nor is further ahead than a freeze may be, unless it is to be lifted; without it not where it is shut, unless
 -- it is to be lifted. Gives the barrier, or null if nothing was changed.
 CREATE FUNCTION {schema}.fence_1(until bigint, for_ms bigint, held bigint, own_time bigint)
 RETURNS bigint LANGUAGE plpgsql VOLATILE AS $$
 DECLARE
+    clock bigint := coalesce(own_time, {schema}.now_1());
     at_time bigint;
     raised bigint;
 BEGIN
     -- Partitions first, as writers do. Activity is written without them.
     PERFORM FROM {schema}.partitions ORDER BY id FOR NO KEY UPDATE;
     LOCK TABLE {schema}.sessions IN SHARE ROW EXCLUSIVE MODE;
-    SELECT greatest(coalesce(own_time, {schema}.now_1()), max(latest)) INTO at_time FROM {schema}.partitions;
+    SELECT greatest(clock, max(latest)) INTO at_time FROM {schema}.partitions;
     IF EXISTS (SELECT FROM {schema}.partitions
-               WHERE CASE WHEN held IS NULL THEN barrier = 9007199254740991 AND until IS DISTINCT FROM 0
-                          ELSE barrier <> held OR (barrier <= at_time AND until IS DISTINCT FROM 0) END) THEN
+               WHERE CASE WHEN held IS NULL THEN barrier = {shut} AND until IS DISTINCT FROM 0
+                          ELSE barrier <> held
+                               OR (until IS DISTINCT FROM 0 AND barrier <> {shut}
+                                   AND barrier NOT BETWEEN at_time + 1 AND clock + {longest_freeze}) END) THEN
         RETURN NULL;
     END IF;
     raised := coalesce(until, at_time + for_ms);

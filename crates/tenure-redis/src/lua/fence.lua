@@ -12,12 +12,16 @@ if now == 0 then
     local time = redis.call('TIME')
     now = tonumber(time[1]) * 1000 + math.floor(tonumber(time[2]) / 1000)
 end
+local latest = now + $LONGEST_FREEZE
 now = math.max(now, tonumber(head[1]))
 if held == '' then
-    if barrier == '9007199254740991' and to ~= '0' then
+    if barrier == '$SHUT' and to ~= '0' then
         return -1
     end
-elseif barrier ~= held or (tonumber(barrier) <= now and to ~= '0') then
+elseif barrier ~= held then
+    return -1
+-- Further ahead than a freeze may be it is one of before the clock was set back.
+elseif to ~= '0' and barrier ~= '$SHUT' and (tonumber(barrier) <= now or tonumber(barrier) > latest) then
     return -1
 end
 local raised = to ~= '' and to or string.format('%.0f', now + tonumber(ARGV[2]))

@@ -4,11 +4,17 @@ local base, now = ARGV[1], tonumber(ARGV[2])
 if now == 0 then
     local time = redis.call('TIME')
     now = tonumber(time[1]) * 1000 + math.floor(tonumber(time[2]) / 1000)
-    now = math.max(now, tonumber(redis.call('HGET', KEYS[1], 'latest') or '0'))
 end
-local barrier = tonumber(redis.call('HGET', KEYS[1], 'barrier') or '0')
-if barrier > now then
-    return barrier == 9007199254740991 and 6 or 5
+local head = redis.call('HMGET', KEYS[1], 'latest', 'barrier')
+local clock, barrier = now, tonumber(head[2] or '0')
+if ARGV[2] == '0' then
+    now = math.max(now, tonumber(head[1] or '0'))
+end
+if barrier == $SHUT then
+    return 6
+end
+if barrier > now and barrier <= clock + $LONGEST_FREEZE then
+    return 5
 end
 local touches = ARGV[3]
 for from = 1, #touches, 24 do

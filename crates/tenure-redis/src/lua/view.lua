@@ -5,12 +5,13 @@ local head = redis.call('HMGET', KEYS[1], 'seq', 'latest', 'holder', 'until', 'b
 if not head[1] then
     return 'GONE'
 end
-if head[5] == '9007199254740991' then
+if head[5] == '$SHUT' then
     return 'SHUT'
 end
 local now = math.max(clock, tonumber(head[2]))
 if holder ~= '' then
-    if head[3] == '' or head[3] == holder or clock >= tonumber(head[4]) then
+    local left = tonumber(head[4]) - clock
+    if head[3] == '' or head[3] == holder or left <= 0 or left > $LONGEST_HOLD then
         -- A place without room for this goes without.
         redis.pcall('HSET', KEYS[1], 'holder', holder, 'until', clock + for_ms)
     else

@@ -9,16 +9,25 @@ if not head[1] then
 end
 local time = redis.call('TIME')
 local clock = tonumber(time[1]) * 1000 + math.floor(tonumber(time[2]) / 1000)
-if head[3] ~= '' and head[3] ~= holder and clock < tonumber(head[4]) then
+local left = tonumber(head[4]) - clock
+if head[3] ~= '' and head[3] ~= holder and left > 0 and left <= $LONGEST_HOLD then
     return 2
 end
-local at = math.max(is_the_time == 1 and decided or clock, tonumber(head[2]))
+clock = is_the_time == 1 and decided or clock
+local at = math.max(clock, tonumber(head[2]))
 if is_the_time == 0 and math.abs(at - decided) > max_delay then
     return 3
 end
 local barrier = tonumber(head[5] or '0')
+if barrier == $SHUT then
+    return 6
+end
 if barrier > at then
-    return barrier == 9007199254740991 and 6 or 5
+    if barrier <= clock + $LONGEST_FREEZE then
+        return 5
+    end
+    -- The clock was set back. Whoever froze it is not to believe that nobody writes.
+    redis.call('HSET', KEYS[1], 'barrier', 0)
 end
 
 -- A row begins with: class 1, due 8, seen 8, idle 8, deadline 8, revision 8, realm 8, owner 16.
