@@ -14,7 +14,8 @@ use tenure::{
 };
 
 use crate::support::{check, logout, sign_in, user};
-use house::{House, everything};
+pub(crate) use house::House;
+use house::everything;
 
 /// A cart with so many things in it.
 fn cart(things: u64) -> Changes {
