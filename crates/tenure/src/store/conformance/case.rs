@@ -5,13 +5,16 @@ use std::future::Future;
 use std::pin::Pin;
 
 use super::fixture::Fixture;
-use crate::store::StoreInfo;
+use crate::store::Store;
 
 /// The future of a running case.
 pub type Run = Pin<Box<dyn Future<Output = ()> + Send>>;
 
 /// The group whose cases close the store and open it again.
 const NEEDS_DURABLE: &str = "restart";
+
+/// The group whose cases move sessions.
+const NEEDS_MOVABLE: &str = "moving";
 
 /// One promise, and how to try a store on it.
 #[derive(Clone, Copy)]
@@ -30,10 +33,14 @@ impl fmt::Debug for Case {
 }
 
 impl Case {
-    /// Whether it can be asked of such a store: what survives a restart is only asked of
-    /// durable ones.
-    pub fn applies_to(&self, info: &StoreInfo) -> bool {
-        info.durable || self.group != NEEDS_DURABLE
+    /// Whether it can be asked of this store: what survives a restart is only asked of durable
+    /// ones, and what moves only of those that can [move](crate::store::Movable).
+    pub fn applies_to(&self, store: &dyn Store) -> bool {
+        match self.group {
+            NEEDS_DURABLE => store.info().durable,
+            NEEDS_MOVABLE => store.movable().is_some(),
+            _ => true,
+        }
     }
 
     /// Tries the store of `fixture`, unless the case does not apply to it. Wants a runtime
@@ -42,7 +49,7 @@ impl Case {
     /// # Panics
     /// When the store breaks the promise.
     pub async fn run(&self, fixture: Fixture) {
-        if self.applies_to(&fixture.store().info()) {
+        if self.applies_to(fixture.store()) {
             (self.run)(fixture).await;
         }
     }

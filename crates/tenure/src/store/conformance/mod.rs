@@ -63,8 +63,9 @@
 //! - It works on a runtime with several threads. Many cases let 8 to 50 tasks begin at the
 //!   same moment; none of them sleeps or has a time limit, so a store that blocks hangs.
 //! - If it says [`durable`](super::StoreInfo::durable), it can be closed and opened again.
-//!   Only durable stores are asked the cases of the group `restart`; for others these tests
-//!   pass without doing anything, as [`Case::applies_to`] says.
+//!   Only durable stores are asked the cases of the group `restart`, and only those that can
+//!   [move](super::Movable) those of `moving`; for others these tests pass without doing anything, as
+//!   [`Case::applies_to`] says.
 //!
 //! # What each group tries
 //!

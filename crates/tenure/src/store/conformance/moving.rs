@@ -1,5 +1,5 @@
 //! Moving out of a store and into it: nothing is left behind or taken back, and of two who freeze a
-//! store only one may believe that it is the same. Stores that cannot move pass without doing anything.
+//! store only one may believe that it is the same.
 
 use std::time::Duration;
 
@@ -9,6 +9,11 @@ use super::tables::{ada, every_live_state};
 use crate::store::{Barrier, Fence, Item, Movable, NewSession, Operation, Part, Phase, StoreError, Touch};
 
 const FOR_MS: u64 = 30_000;
+
+/// The cases are asked of stores that can move only.
+fn movable(f: &Fixture) -> &dyn Movable {
+    f.store().movable().expect("it can move")
+}
 
 async fn everything(movable: &dyn Movable, page: usize) -> Vec<Item> {
     let mut all = Vec::new();
@@ -39,7 +44,7 @@ async fn barrier(movable: &dyn Movable) -> Barrier {
 }
 
 pub(super) async fn everything_is_exported_once_and_imported_once(f: Fixture) {
-    let Some(movable) = f.store().movable() else { return };
+    let movable = movable(&f);
     let sessions = every_live_state(&f).await;
     f.apply(sessions[0].id, logout()).await;
     f.end_all_of(&ada(), Some(sessions[2].id), revoked()).await;
@@ -59,7 +64,7 @@ pub(super) async fn everything_is_exported_once_and_imported_once(f: Fixture) {
 }
 
 pub(super) async fn what_has_gone_on_is_not_taken_back_by_an_import(f: Fixture) {
-    let Some(movable) = f.store().movable() else { return };
+    let movable = movable(&f);
     let (ended, changed) = (f.begin(f.signed_in(&ada())).await, f.begin(f.signed_in(&ada())).await);
     f.end_all_of(&user("ben"), None, revoked()).await;
     let before = everything(movable, 100).await;
@@ -75,7 +80,7 @@ pub(super) async fn what_has_gone_on_is_not_taken_back_by_an_import(f: Fixture) 
 }
 
 pub(super) async fn a_frozen_store_is_read_and_not_written(f: Fixture) {
-    let Some(movable) = f.store().movable() else { return };
+    let movable = movable(&f);
     let guest = f.begin(f.guest()).await;
     let session = f.begin(f.signed_in(&ada())).await;
     fence(movable, Fence::Freeze { for_ms: FOR_MS }).await.expect("it is not shut");
@@ -103,7 +108,7 @@ pub(super) async fn a_frozen_store_is_read_and_not_written(f: Fixture) {
 }
 
 pub(super) async fn a_freeze_is_believed_by_whom_it_is_of_and_nobody_else(f: Fixture) {
-    let Some(movable) = f.store().movable() else { return };
+    let movable = movable(&f);
     let first = fence(movable, Fence::Freeze { for_ms: FOR_MS }).await.expect("it is not shut");
     let first = fence(movable, Fence::Extend { held: first, for_ms: FOR_MS }).await.expect("it is frozen");
     assert_eq!(barrier(movable).await, first);
@@ -120,7 +125,7 @@ pub(super) async fn a_freeze_is_believed_by_whom_it_is_of_and_nobody_else(f: Fix
 }
 
 pub(super) async fn a_shut_store_answers_nobody_and_opens_for_its_operator_only(f: Fixture) {
-    let Some(movable) = f.store().movable() else { return };
+    let movable = movable(&f);
     let session = f.begin(f.signed_in(&ada())).await;
     let held = fence(movable, Fence::Freeze { for_ms: FOR_MS }).await.expect("it is not shut");
     assert_eq!(fence(movable, Fence::Shut { held }).await, Some(Barrier::SHUT));
@@ -155,7 +160,7 @@ pub(super) async fn a_shut_store_answers_nobody_and_opens_for_its_operator_only(
 }
 
 pub(super) async fn what_a_store_is_in_a_move_is_kept(f: Fixture) {
-    let Some(movable) = f.store().movable() else { return };
+    let movable = movable(&f);
     assert_eq!(movable.phase().await.expect("the store answers"), Phase::Open);
     let phases = [
         Phase::Leaving { of: f.operation().id },
