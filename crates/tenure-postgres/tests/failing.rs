@@ -4,20 +4,13 @@ mod support;
 
 use std::sync::Arc;
 
-use tenure::clock::SystemClock;
 use tenure::random::SystemRandom;
-use tenure::record::Change;
-use tenure::store::{Context, Engine, EventPage, Mutation, Operation, Outcome, Store, StoreError};
-use tenure::{Actor, MasterKey, OperationId, SessionId, Sessions, SignIn, UserId};
+use tenure::store::{EventPage, Outcome, StoreError};
+use tenure::{MasterKey, SessionId, Sessions, SignIn, UserId};
 use tenure_postgres::Postgres;
-use tenure_servers::{Postgres as Server, Signal};
+use tenure_servers::{Patience, Postgres as Server, Signal, eventually};
 
-use support::{Blocker, engine, key, open, schema};
-
-async fn store_at(engine: Postgres) -> Result<Arc<dyn Store>, StoreError> {
-    let context = Context::new(Arc::new(SystemClock), Arc::new(SystemRandom));
-    Ok(Box::new(engine).open(context).await?.store)
-}
+use support::{Blocker, change, engine, key, open, operation, schema, store_at};
 
 /// Why it cannot be opened.
 async fn refused(engine: Postgres) -> StoreError {
@@ -27,14 +20,6 @@ async fn refused(engine: Postgres) -> StoreError {
 async fn a_session(sessions: &Sessions) -> SessionId {
     let begun = sessions.sign_in(None, SignIn::password(UserId::new("ann").unwrap())).await.unwrap();
     begun.session.id()
-}
-
-fn operation() -> Operation {
-    Operation { id: OperationId::random(&SystemRandom), actor: Actor::application(), receipt: None }
-}
-
-fn change() -> Mutation {
-    Mutation::Change { change: Change { remove: vec!["cart".into()], ..Change::default() } }
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -54,9 +39,7 @@ async fn a_write_whose_connection_is_killed_is_unknown_and_its_retry_changes_onc
         "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity
          WHERE query LIKE 'SELECT {schema}.change_1%' AND wait_event_type = 'Lock'"
     );
-    while server.sql(&waits) == "0" {
-        tokio::task::yield_now().await;
-    }
+    eventually(|| server.sql(&waits), |count| count != "0");
     let error = write.await.unwrap().unwrap_err();
     assert!(matches!(error, StoreError::Unknown(_)), "{error}");
     drop(blocker);
@@ -128,8 +111,9 @@ async fn a_promoted_standby_is_another_server_and_only_a_primary_is_used() {
     let (id, store) = (a_session(&sessions).await, Arc::clone(sessions.store()));
     // The first poll learns that there are standbys; a later one has its commit confirmed.
     let mut news = store.news(&[None], 1).await.unwrap();
+    let mut patience = Patience::default();
     while !news.confirmed {
-        tokio::task::yield_now().await;
+        tokio::time::sleep(patience.pause("none confirmed")).await;
         news = store.news(&[None], 1).await.unwrap();
     }
     // Without a standby that answers, nothing is confirmed, and no poll hangs.
@@ -141,10 +125,14 @@ async fn a_promoted_standby_is_another_server_and_only_a_primary_is_used() {
     primary.signal(Signal::Kill);
     standby.promote();
     standby.set("synchronous_standby_names", "");
+    let mut patience = Patience::default();
     let after = loop {
         match store.news(&[None], 1).await {
             Ok(after) => break after,
-            Err(error) => assert!(matches!(error, StoreError::Unavailable(_)), "{error}"),
+            Err(error) => {
+                assert!(matches!(error, StoreError::Unavailable(_)), "{error}");
+                tokio::time::sleep(patience.pause(error)).await;
+            }
         }
     };
     assert_ne!(after.server, news.server);
@@ -174,12 +162,13 @@ async fn a_cursor_of_what_a_promoted_standby_never_had_is_refused() {
     primary.signal(Signal::Kill);
     standby.promote();
     // As many that count up to the cursor and on.
-    let mut done = 0;
+    let (mut done, mut patience) = (0, Patience::default());
     while done < 15 {
         match store.mutate(&operation(), id, change()).await {
             Ok(_) => done += 1,
             Err(error) => {
-                assert!(matches!(error, StoreError::Unavailable(_) | StoreError::Unknown(_)), "{error}")
+                assert!(matches!(error, StoreError::Unavailable(_) | StoreError::Unknown(_)), "{error}");
+                tokio::time::sleep(patience.pause(error)).await;
             }
         }
     }

@@ -5,13 +5,11 @@ mod support;
 use std::sync::Arc;
 
 use tenure::event::Position;
-use tenure::random::SystemRandom;
-use tenure::record::Change;
-use tenure::store::{EventPage, Mutation, Operation, Outcome, Store};
-use tenure::{Actor, Key, NewGuest, OperationId, SessionId, Sessions, SignIn, UserId};
+use tenure::store::{EventPage, Outcome, Store};
+use tenure::{Key, NewGuest, SessionId, Sessions, SignIn, UserId};
 use tenure_servers::Postgres as Server;
 
-use support::{Blocker, active, open, schema};
+use support::{Blocker, active, change, open, operation, schema};
 
 const HERE: Key<u64> = Key::new("here");
 const THERE: Key<u64> = Key::new("there");
@@ -73,11 +71,8 @@ async fn sequences(store: &Arc<dyn Store>, partition: u16) -> Vec<u64> {
     }
 }
 
-async fn change(store: Arc<dyn Store>, id: SessionId) -> Outcome {
-    let change = Mutation::Change { change: Change { remove: vec!["cart".into()], ..Change::default() } };
-    let operation =
-        Operation { id: OperationId::random(&SystemRandom), actor: Actor::application(), receipt: None };
-    store.mutate(&operation, id, change).await.unwrap().outcome
+async fn changed(store: Arc<dyn Store>, id: SessionId) -> Outcome {
+    store.mutate(&operation(), id, change()).await.unwrap().outcome
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -94,7 +89,7 @@ async fn a_partition_that_somebody_keeps_locked_holds_no_other_change_up() {
     let blocker = Blocker::of(&schema, locked.partition(1_024));
     let (mut waiting, mut others) = (Vec::new(), Vec::new());
     for id in &ids {
-        let call = tokio::spawn(change(Arc::clone(sessions.store()), *id));
+        let call = tokio::spawn(changed(Arc::clone(sessions.store()), *id));
         let is_locked = partition(id) == locked.partition(1_024);
         if is_locked { waiting.push(call) } else { others.push(call) }
     }
@@ -120,7 +115,7 @@ async fn plans_that_were_made_of_empty_tables_do_not_read_full_ones() {
     // A server tells what a connection read when that is over.
     let open =
         "SELECT count(*) FROM pg_stat_activity WHERE query LIKE '%{schema}.%' AND pid <> pg_backend_pid()";
-    while server.sql(&open.replace("{schema}", &schema)) != "0" {}
+    server.until(&open.replace("{schema}", &schema), "0");
     let read = |table: &str| -> usize {
         let sql = format!(
             "SELECT seq_tup_read + coalesce(idx_tup_fetch, 0) FROM pg_stat_user_tables

@@ -1,135 +1,33 @@
-//! What several nodes do to one store at the same time.
+//! What nodes hear of each other, and how the tables bear what they write.
 
 mod support;
 
 use tenure::clock::SystemClock;
 use tenure::event::Position;
-use tenure::store::EventPage;
-use tenure::{Actor, AtLimit, Check, EndReason, Ending, Key, NewGuest, Policy, Sessions, SignIn, UserId};
+use tenure::{Check, Key, Sessions, SignIn, UserId};
 use tenure_servers::Postgres as Server;
 
-use support::{active, engine, open, schema};
+use support::{active, open, schema};
 
 const HERE: Key<u64> = Key::new("here");
-const THERE: Key<u64> = Key::new("there");
-
-/// How often each node changes something.
-const TIMES: u64 = 2_000;
 
 fn user() -> UserId {
     UserId::new("ann").unwrap()
 }
 
-async fn count_up(sessions: Sessions, token: String, key: Key<u64>) {
-    let active = active(&sessions, &token).await;
-    for _ in 0..TIMES {
-        sessions.update(&active, key, |count| *count += 1).await.unwrap();
-    }
-}
-
 #[tokio::test(flavor = "multi_thread")]
-async fn changes_of_two_nodes_to_different_keys_are_all_there_and_told_without_a_gap() {
-    let schema = schema();
-    let (here, there) = (open(&schema).await, open(&schema).await);
-    let token = here.sign_in(None, SignIn::password(user())).await.unwrap().token.expose().to_owned();
-    let one = tokio::spawn(count_up(here.clone(), token.clone(), HERE));
-    let two = tokio::spawn(count_up(there.clone(), token.clone(), THERE));
-    one.await.unwrap();
-    two.await.unwrap();
-    let third = open(&schema).await;
-    let active = active(&third, &token).await;
-    assert_eq!(HERE.read(active.session()).unwrap(), Some(TIMES));
-    assert_eq!(THERE.read(active.session()).unwrap(), Some(TIMES));
-    assert_eq!(active.session().version(), 2 * TIMES);
-    let partition = active.session().id().route().partition(1_024);
-    assert_eq!(sequences(&third, partition).await, (1..=2 * TIMES + 1).collect::<Vec<u64>>());
-}
-
-async fn sequences(sessions: &Sessions, partition: u16) -> Vec<u64> {
-    let (mut all, mut after): (Vec<u64>, Option<Position>) = (Vec::new(), None);
-    loop {
-        let page = sessions.store().events(partition, after, 1_000).await.unwrap();
-        let EventPage::Events(events) = page else { panic!("the log is cut") };
-        let Some(last) = events.last() else { return all };
-        after = Some(last.position);
-        all.extend(events.iter().map(|event| event.position.sequence));
-    }
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn of_fifty_sign_ins_from_two_nodes_as_many_succeed_as_may() {
-    let schema = schema();
-    let policy = Policy { max_sessions: 5, at_limit: AtLimit::Refuse, ..Policy::default() };
-    let mut nodes = Vec::new();
-    for _ in 0..2 {
-        let node = Sessions::builder(engine(&schema)).policy(policy.clone()).without_background();
-        nodes.push(node.open().await.unwrap());
-    }
-    let sign_ins = (0..50).map(|n| {
-        let node: Sessions = nodes[n % 2].clone();
-        tokio::spawn(async move { node.sign_in(None, SignIn::password(user())).await })
-    });
-    let mut succeeded = 0;
-    for sign_in in futures_util::future::join_all(sign_ins).await {
-        match sign_in.unwrap() {
-            Ok(_) => succeeded += 1,
-            Err(error) => assert!(matches!(error, tenure::Error::Refused(_)), "{error}"),
-        }
-    }
-    assert_eq!(succeeded, 5);
-    for node in nodes {
-        assert_eq!(node.list(&user()).await.unwrap().len(), 5);
-    }
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn of_sixty_guests_at_once_from_two_nodes_as_many_begin_as_may() {
-    let schema = schema();
-    let mut policy = Policy::default();
-    policy.guest.max = 20;
-    let mut nodes = Vec::new();
-    for _ in 0..2 {
-        let node = Sessions::builder(engine(&schema)).policy(policy.clone()).without_background();
-        nodes.push(node.open().await.unwrap());
-    }
-    let guests = (0..60).map(|n| {
-        let node: Sessions = nodes[n % 2].clone();
-        tokio::spawn(async move { node.create_guest(NewGuest::default()).await.is_ok() })
-    });
-    let begun = futures_util::future::join_all(guests).await;
-    assert_eq!(begun.into_iter().filter(|begun| *begun.as_ref().unwrap()).count(), 20);
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn what_one_node_ends_wakes_another_and_is_news_to_it() {
-    let schema = schema();
-    let (here, there) = (open(&schema).await, open(&schema).await);
-    let token = here.sign_in(None, SignIn::password(user())).await.unwrap().token.expose().to_owned();
-    let partition = active(&there, &token).await.session().id().route().partition(1_024);
-    let none = vec![None; 1_024];
-    let first = there.store().news(&none, 100).await.unwrap();
-    assert!(first.confirmed);
-    let mut after = none;
-    for tail in first.tails {
-        assert!(tail.events.is_empty() && tail.is_end && !tail.gap, "{tail:?}");
+async fn from_another_history_or_from_what_was_never_written_one_goes_on_at_the_end() {
+    let sessions = open(&schema()).await;
+    let token = sessions.sign_in(None, SignIn::password(user())).await.unwrap().token.expose().to_owned();
+    let partition = active(&sessions, &token).await.session().id().route().partition(1_024);
+    let mut after = vec![None; 1_024];
+    for tail in sessions.store().news(&after, 100).await.unwrap().tails {
         after[usize::from(tail.partition)] = Some(tail.next);
     }
-    assert!(there.store().news(&after, 100).await.unwrap().tails.is_empty());
-    // It listens from some moment on, and is woken when it begins to.
-    there.store().woken().await;
-    here.end_all_of(&user(), None, Ending::new(EndReason::Revoked, Actor::application())).await.unwrap();
-    there.store().woken().await;
-    let news = there.store().news(&after, 100).await.unwrap();
-    assert_eq!(news.server, first.server);
-    let [tail] = &news.tails[..] else { panic!("{:?}", news.tails) };
-    assert_eq!((tail.partition, tail.events.len(), tail.is_end, tail.gap), (partition, 1, true, false));
-    assert_eq!(tail.events[0].body.reason, Some(EndReason::Revoked));
-
-    // From another history, or from what was never written, there is no way on but from the end.
-    let right = tail.next;
+    let right = after[usize::from(partition)].unwrap();
     for wrong in [Position { epoch: right.epoch ^ 1, ..right }, Position { sequence: 99, ..right }] {
         after[usize::from(partition)] = Some(wrong);
-        let news = there.store().news(&after, 100).await.unwrap();
+        let news = sessions.store().news(&after, 100).await.unwrap();
         let [tail] = &news.tails[..] else { panic!("{:?}", news.tails) };
         assert_eq!((tail.next, tail.is_end, tail.gap), (right, true, true));
     }
@@ -187,9 +85,7 @@ async fn changes_and_activity_touch_no_index() {
     // What a connection counted is there at the latest when it has ended.
     let server = Server::shared();
     let connected = format!("SELECT count(*) FROM pg_stat_activity WHERE application_name = '{schema}'");
-    while server.sql(&connected) != "0" {
-        tokio::task::yield_now().await;
-    }
+    server.until(&connected, "0");
     let counted = server.sql(&sql);
     for line in counted.lines() {
         let numbers: Vec<u64> = line.split('|').skip(1).map(|number| number.parse().unwrap()).collect();

@@ -11,6 +11,7 @@ use tenure::{MasterKey, SessionId, Sessions, SignIn};
 use tenure_redis::Redis;
 use tenure_servers::{Redis as Server, Signal};
 
+use support::load::answered;
 use support::{change, end, engine, key, open, operation, store_at, user};
 
 async fn a_session(sessions: &Sessions) -> SessionId {
@@ -23,16 +24,6 @@ async fn events(store: &Arc<dyn Store>, id: SessionId) -> usize {
         panic!("the log is cut")
     };
     events.len()
-}
-
-async fn answered<T>(mut ask: impl AsyncFnMut() -> Result<T, StoreError>) -> T {
-    loop {
-        match ask().await {
-            Ok(answer) => return answer,
-            Err(StoreError::Unavailable(_) | StoreError::Unknown(_)) => tokio::task::yield_now().await,
-            Err(error) => panic!("{error}"),
-        }
-    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -122,6 +122,13 @@ async fn where_there_is_more_than_asked_for_each_partition_has_its_turn() {
     }
     assert_eq!((told, asked), (1_024, 11));
     assert!(f.store().news(&after, 100).await.unwrap().tails.is_empty());
+    // What is not told at once is told the next time.
+    let nothing = f.store().news(&begun, 0).await.unwrap();
+    for tail in &nothing.tails {
+        assert_eq!((tail.events.len(), tail.is_end), (0, false));
+        assert_eq!(Some(tail.next), begun[usize::from(tail.partition)]);
+    }
+    assert_eq!(nothing.tails.len(), usize::from(PARTITIONS));
     // Asked from the beginning again, others come first.
     let first = f.store().news(&begun, 1).await.unwrap();
     let then = f.store().news(&begun, 1).await.unwrap();

@@ -9,7 +9,7 @@ use tenure::store::{Barrier, Fence, Outcome, StoreError};
 use tenure::{SessionId, SignIn};
 use tenure_servers::{RedisCluster, Signal};
 
-use support::load::{Outage, PAUSE, TOO_MANY};
+use support::load::{PAUSE, TOO_MANY, answered};
 use support::{change, engine, open, operation, user};
 
 const PARTITIONS: u16 = 12;
@@ -53,13 +53,8 @@ async fn a_store_that_cannot_be_shut_everywhere_is_open_everywhere() {
     let error = shutting.await.unwrap().unwrap_err();
     assert!(matches!(error, StoreError::Unavailable(_) | StoreError::Unknown(_)), "{error}");
     for id in ids {
-        let mut errors = Outage::default();
-        loop {
-            match store.mutate(&operation(), id, change()).await {
-                Ok(reply) => break assert_eq!(reply.outcome, Outcome::Applied),
-                Err(error) => errors.met(&error).await,
-            }
-        }
+        let reply = answered(async || store.mutate(&operation(), id, change()).await).await;
+        assert_eq!(reply.outcome, Outcome::Applied);
     }
     assert_eq!(store.movable().unwrap().barrier().await.unwrap(), Barrier::default());
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use tenure::Blame;
 use tenure::clock::{Clock, SystemClock};
 
-use crate::support::{Kind, Place, Road, check, logout, sign_in, user};
+use crate::support::{Kind, Place, Road, check, checked, logout, sign_in, user};
 
 const BOUND: Duration = Duration::from_secs(1);
 
@@ -41,18 +41,8 @@ async fn cut_off(kind: Kind) {
     }
     assert!(unknown > 0, "beyond the bound nothing is known");
     road.mend();
-    loop {
-        match check(&there, &ended).await {
-            Ok(verdict) => break assert_eq!(verdict.as_str(), "inactive"),
-            Err(error) => assert_eq!(error.blame(), Blame::Store, "{error}"),
-        }
-    }
-    loop {
-        match check(&there, &kept).await {
-            Ok(verdict) => break assert_eq!(verdict.as_str(), "ok", "nobody else is signed out"),
-            Err(error) => assert_eq!(error.blame(), Blame::Store, "{error}"),
-        }
-    }
+    assert_eq!(checked(&there, &ended).await.as_str(), "inactive");
+    assert_eq!(checked(&there, &kept).await.as_str(), "ok", "nobody else is signed out");
     here.close().await.unwrap();
 }
 

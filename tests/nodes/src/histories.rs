@@ -12,7 +12,7 @@ use tenure::random::{Random, SeededRandom};
 use tenure::store::StoreError;
 use tenure::{Actor, Changes, Error, Refusal, SessionId, Sessions, SignIn, Snapshot};
 
-use crate::support::{Kind, Place, Road, logout, soaked, user};
+use crate::support::{Kind, Place, Road, answered, logout, soaked, user};
 use search::{Did, Op, Told, is_linearisable};
 
 /// Writes down what each operation did, and when.
@@ -115,12 +115,8 @@ async fn histories(kind: Kind) {
         }
         assert!(session < 10 * least, "{seen} operations, {doubtful} of them in doubt");
         let name = user(&format!("h{session}"));
-        let begun = loop {
-            match nodes[0].sign_in(None, SignIn::password(name.clone())).await {
-                Ok(begun) => break begun.session.id(),
-                Err(error) => drop(in_doubt(&error)),
-            }
-        };
+        let begun = answered(async || nodes[0].sign_in(None, SignIn::password(name.clone())).await).await;
+        let begun = begun.session.id();
         let recorder = Recorder::default();
         let workers: Vec<_> = (1..=4_u64)
             .map(|number| {

@@ -7,4 +7,5 @@ mod histories;
 mod moving;
 mod old_primary;
 mod revocation;
+mod sharing;
 mod support;

@@ -7,7 +7,7 @@ use tenure::{Blame, MasterKey, Sessions};
 use tenure_redis::Redis;
 use tenure_servers::{RedisSentinel, Signal};
 
-use crate::support::{Road, check, logout, sign_in, user};
+use crate::support::{Road, answered, check, checked, logout, sign_in, user};
 
 const BOUND: Duration = Duration::from_secs(1);
 
@@ -37,10 +37,7 @@ async fn p1_a_primary_that_was_replaced_is_not_believed_when_its_replicas_do_not
     old.until("WAIT 2 1000", "2");
     roads.iter().for_each(Road::cut);
     old.signal(Signal::Stop);
-    while let Err(error) = here.end_all_of(&user("ann"), None, logout()).await {
-        assert_eq!(error.blame(), Blame::Store, "{error}");
-        tokio::time::sleep(Duration::from_millis(20)).await;
-    }
+    answered(async || here.end_all_of(&user("ann"), None, logout()).await).await;
     let acknowledged = SystemClock.running();
     assert_ne!(servers.primary().port(), old.port());
     // From here on nobody can tell the old primary, nor this node, that there is another.
@@ -70,12 +67,6 @@ async fn p1_a_primary_that_was_replaced_is_not_believed_when_its_replicas_do_not
     servers.signal_sentinels(Signal::Continue);
     roads.iter().for_each(Road::mend);
     for (token, verdict) in [(&ended, "inactive"), (&kept, "ok")] {
-        loop {
-            match check(&there, token).await {
-                Ok(found) => break assert_eq!(found.as_str(), verdict),
-                Err(error) => assert_eq!(error.blame(), Blame::Store, "{error}"),
-            }
-            tokio::time::sleep(Duration::from_millis(20)).await;
-        }
+        assert_eq!(checked(&there, token).await.as_str(), verdict);
     }
 }

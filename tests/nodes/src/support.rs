@@ -3,10 +3,11 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 
-use tenure::{Actor, EndReason, Error, SessionToken};
-use tenure::{Check, Ending, MasterKey, Sessions, SignIn, UserId, Verdict};
+use tenure::{Active, Builder, Check, Ending, MasterKey, Sessions, SignIn, UserId, Verdict};
+use tenure::{Actor, Blame, EndReason, Error, SessionToken};
 use tenure_postgres::Postgres;
 use tenure_redis::Redis;
+use tenure_servers::Patience;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 
@@ -38,10 +39,14 @@ impl Place {
         }
     }
 
-    /// A node that reaches the server at this port.
-    pub(crate) async fn node_by(&self, port: u16) -> Sessions {
+    /// What makes a node.
+    pub(crate) fn builder(&self) -> Builder {
+        self.builder_by(self.port())
+    }
+
+    fn builder_by(&self, port: u16) -> Builder {
         let key = MasterKey::from_hex(&"5a".repeat(32)).unwrap();
-        let builder = match self.kind {
+        match self.kind {
             Kind::Postgres => {
                 let url = tenure_servers::Postgres::shared().url();
                 let url = url.replace(&format!(":{}/", self.port()), &format!(":{port}/"));
@@ -51,8 +56,12 @@ impl Place {
                 let url = format!("redis://127.0.0.1:{port}");
                 Sessions::builder(Redis::at(url).prefix(&self.name).master_key(key))
             }
-        };
-        builder.open().await.unwrap()
+        }
+    }
+
+    /// A node that reaches the server at this port.
+    pub(crate) async fn node_by(&self, port: u16) -> Sessions {
+        self.builder_by(port).open().await.unwrap()
     }
 
     pub(crate) async fn node(&self) -> Sessions {
@@ -136,6 +145,30 @@ pub(crate) async fn sign_in(sessions: &Sessions, name: &str) -> SessionToken {
 
 pub(crate) async fn check(sessions: &Sessions, token: &SessionToken) -> Result<Verdict, Error> {
     sessions.check(token.expose().as_bytes(), &Check::signed_in()).await
+}
+
+/// The session of a token.
+pub(crate) async fn active(sessions: &Sessions, token: &SessionToken) -> Active {
+    check(sessions, token).await.unwrap().into_active().unwrap()
+}
+
+/// What is answered once the store answers; until then nobody but the store is to blame.
+pub(crate) async fn answered<T>(mut ask: impl AsyncFnMut() -> Result<T, Error>) -> T {
+    let mut patience = Patience::default();
+    loop {
+        match ask().await {
+            Ok(answer) => return answer,
+            Err(error) => {
+                assert_eq!(error.blame(), Blame::Store, "{error}");
+                tokio::time::sleep(patience.pause(error)).await;
+            }
+        }
+    }
+}
+
+/// A check that is answered once the store answers.
+pub(crate) async fn checked(sessions: &Sessions, token: &SessionToken) -> Verdict {
+    answered(async || check(sessions, token).await).await
 }
 
 /// How many rounds: more of them with `TENURE_SOAK=1`.

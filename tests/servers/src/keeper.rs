@@ -5,13 +5,14 @@ use std::path::Path;
 use std::process::{Child, Command, Stdio};
 
 /// Waits for the end of its input, stops the process whose number is in the first line of a file by a
-/// signal, and removes a folder.
+/// signal, or by force if it has not ended after a minute, and removes a folder.
 const SCRIPT: &str = r#"
 cat > /dev/null
 pid=$(head -n 1 "$2" 2> /dev/null)
 if [ -n "$pid" ]; then
     kill -s CONT "$pid"; kill -s "$3" "$pid"
-    while kill -s 0 "$pid"; do sleep 0.05; done
+    for _ in $(seq 1200); do kill -s 0 "$pid" || break; sleep 0.05; done
+    kill -s KILL "$pid"
 fi 2> /dev/null
 rm -rf "$1"
 "#;

@@ -5,13 +5,15 @@
 
 mod keeper;
 mod nginx;
+mod patience;
 mod postgres;
 mod redis;
 mod redis_cluster;
 mod redis_sentinel;
 
 pub use nginx::Nginx;
-pub use postgres::{Postgres, Signal, free_port};
+pub use patience::{Patience, eventually};
+pub use postgres::{PROGRAMS, Postgres, Signal, free_port};
 pub use redis::Redis;
 pub use redis_cluster::RedisCluster;
 pub use redis_sentinel::RedisSentinel;

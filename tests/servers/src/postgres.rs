@@ -8,9 +8,10 @@ use std::process::{Command, Stdio};
 use std::sync::OnceLock;
 
 use crate::keeper::{Keeper, run};
+use crate::patience::eventually;
 
 /// Where Debian's package puts the programs.
-const PROGRAMS: &str = "/usr/lib/postgresql/15/bin";
+pub const PROGRAMS: &str = "/usr/lib/postgresql/15/bin";
 
 /// As durable as in earnest, and small.
 const SETTINGS: &str = "
@@ -122,15 +123,9 @@ impl Postgres {
     /// Waits until SQL prints this.
     ///
     /// # Panics
-    /// When it fails, or does not come to that in a minute.
+    /// When it fails, or does not come to that.
     pub fn until(&self, sql: &str, printed: &str) {
-        for _ in 0..1_200 {
-            if self.sql(sql) == printed {
-                return;
-            }
-            std::thread::sleep(std::time::Duration::from_millis(50));
-        }
-        panic!("{sql}: {} and not {printed}", self.sql(sql));
+        eventually(|| self.sql(sql), |said| said == printed);
     }
 
     /// Stops it, as for a restart of the machine.

@@ -7,6 +7,7 @@ use std::sync::OnceLock;
 
 use crate::Signal;
 use crate::keeper::{Keeper, run};
+use crate::patience::eventually;
 use crate::postgres::free_port;
 
 /// As durable as in earnest, and small.
@@ -125,7 +126,7 @@ impl Redis {
     /// Waits until a command prints something in which `text` is.
     ///
     /// # Panics
-    /// When it cannot be run.
+    /// When it cannot be run, or does not come to that.
     pub fn until(&self, words: &str, text: &str) {
         until(self.port, words, text);
     }
@@ -145,9 +146,7 @@ impl Redis {
     pub fn stop(&self) {
         let pid = self.folder.join("pid");
         self.cli("SHUTDOWN NOSAVE");
-        while pid.exists() {
-            std::thread::yield_now();
-        }
+        eventually(|| pid.exists(), |there| !there);
     }
 
     /// Starts it again, on the same port.
@@ -201,7 +200,5 @@ pub(crate) fn cli_with(port: u16, password: &str, words: &str) -> String {
 
 /// Waits until a command prints something in which `text` is.
 pub(crate) fn until(port: u16, words: &str, text: &str) {
-    while !cli(port, words).contains(text) {
-        std::thread::sleep(std::time::Duration::from_millis(20));
-    }
+    eventually(|| cli(port, words), |said| said.contains(text));
 }

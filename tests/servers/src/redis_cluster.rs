@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use crate::Redis;
 use crate::keeper::run;
+use crate::patience::eventually;
 use crate::redis::until;
 
 /// What makes a server one of a cluster that soon sees who is gone.
@@ -53,9 +54,7 @@ impl RedisCluster {
             until(server.port(), "CLUSTER INFO", "cluster_state:ok");
             until(server.port(), "CLUSTER INFO", "cluster_known_nodes:6");
             // A primary that has not heard yet who follows it does not make way for that one.
-            while server.cli("CLUSTER NODES").matches("slave ").count() < 3 {
-                sleep(POLL);
-            }
+            eventually(|| server.cli("CLUSTER NODES"), |said| said.matches("slave ").count() >= 3);
             if server.cli("ROLE").starts_with("slave") {
                 server.until("INFO replication", "master_link_status:up");
             }

@@ -4,10 +4,9 @@ use std::fs;
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
 use std::sync::OnceLock;
-use std::thread::sleep;
-use std::time::Duration;
 
 use crate::keeper::Keeper;
+use crate::patience::eventually;
 use crate::postgres::free_port;
 use crate::redis::{cli_with, program, send};
 use crate::{Redis, Signal};
@@ -149,8 +148,6 @@ impl Sentinel {
     }
 
     fn until(&self, words: &str, text: &str) {
-        while !self.cli(words).contains(text) {
-            sleep(Duration::from_millis(20));
-        }
+        eventually(|| self.cli(words), |said| said.contains(text));
     }
 }

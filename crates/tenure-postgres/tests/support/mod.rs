@@ -1,12 +1,18 @@
 //! A schema of its own for each test, on the server that all share.
 #![allow(dead_code, reason = "each test program uses a part of it")]
 
+use std::path::Path;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
+use tenure::clock::SystemClock;
+use tenure::random::SystemRandom;
+use tenure::record::Change;
 use tenure::store::conformance::Fixture;
-use tenure::{Active, Check, MasterKey, Sessions};
+use tenure::store::{Context, Engine, Mutation, Operation, Store, StoreError};
+use tenure::{Active, Actor, Check, MasterKey, OperationId, Sessions};
 use tenure_postgres::Postgres;
-use tenure_servers::Postgres as Server;
+use tenure_servers::{PROGRAMS, Postgres as Server, eventually};
 
 /// A key, always the same.
 pub(crate) fn key() -> MasterKey {
@@ -41,6 +47,22 @@ pub(crate) async fn active(sessions: &Sessions, token: &str) -> Active {
     verdict.into_active().unwrap()
 }
 
+/// Opens a store.
+pub(crate) async fn store_at(engine: Postgres) -> Result<Arc<dyn Store>, StoreError> {
+    let context = Context::new(Arc::new(SystemClock), Arc::new(SystemRandom));
+    Ok(Box::new(engine).open(context).await?.store)
+}
+
+/// An operation that nobody did before.
+pub(crate) fn operation() -> Operation {
+    Operation { id: OperationId::random(&SystemRandom), actor: Actor::application(), receipt: None }
+}
+
+/// A change, of any kind.
+pub(crate) fn change() -> Mutation {
+    Mutation::Change { change: Change { remove: vec!["cart".into()], ..Change::default() } }
+}
+
 /// A transaction of `psql` that holds a partition until it is dropped.
 pub(crate) struct Blocker(std::process::Child);
 
@@ -49,7 +71,7 @@ impl Blocker {
         let server = Server::shared();
         let sql =
             format!("BEGIN; SELECT FROM {schema}.partitions WHERE id = {partition} FOR UPDATE; \\! cat\n");
-        let mut psql = std::process::Command::new("/usr/lib/postgresql/15/bin/psql");
+        let mut psql = std::process::Command::new(Path::new(PROGRAMS).join("psql"));
         psql.args(["-X", "-q", "-f", "/dev/stdin"]).arg(server.url());
         psql.stdin(std::process::Stdio::piped()).stdout(std::process::Stdio::null());
         let mut child = psql.spawn().unwrap();
@@ -58,7 +80,7 @@ impl Blocker {
             "SELECT count(*) FROM pg_stat_activity WHERE state = 'idle in transaction'
              AND query LIKE '%{schema}.partitions%FOR UPDATE%'"
         );
-        while server.sql(&holds) == "0" {}
+        eventually(|| server.sql(&holds), |count| count != "0");
         Self(child)
     }
 }

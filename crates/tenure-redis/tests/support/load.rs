@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use tenure::store::{Outcome, Store, StoreError};
 use tenure::{SessionId, Sessions, SignIn};
+use tenure_servers::Patience;
 
 use super::{change, end, operation, user};
 
@@ -56,12 +57,13 @@ impl Load {
     /// Waits until so much more was done.
     pub(crate) async fn goes_on(&self, rounds: usize) {
         let until = self.rounds.load(Ordering::Relaxed) + rounds;
+        let mut patience = Patience::default();
         while self.rounds.load(Ordering::Relaxed) < until {
             assert!(
                 self.workers.iter().all(|worker| !worker.is_finished()),
                 "a worker said why it broke off"
             );
-            tokio::time::sleep(PAUSE).await;
+            tokio::time::sleep(patience.pause(self.rounds.load(Ordering::Relaxed))).await;
         }
     }
 
@@ -129,14 +131,19 @@ pub(crate) fn outage(error: &StoreError) {
     assert!(matches!(error, StoreError::Unavailable(_) | StoreError::Unknown(_)), "{error}");
 }
 
-pub(crate) async fn loaded(store: &Arc<dyn Store>, id: SessionId) -> Option<tenure::record::Record> {
+/// What is answered when an outage is over.
+pub(crate) async fn answered<T>(mut ask: impl AsyncFnMut() -> Result<T, StoreError>) -> T {
     let mut errors = Outage::default();
     loop {
-        match store.load(id).await {
-            Ok(found) => return found,
+        match ask().await {
+            Ok(answer) => return answer,
             Err(error) => errors.met(&error).await,
         }
     }
+}
+
+pub(crate) async fn loaded(store: &Arc<dyn Store>, id: SessionId) -> Option<tenure::record::Record> {
+    answered(async || store.load(id).await).await
 }
 
 /// How many of the acknowledged are not as they were: sessions gone, and ends undone.
