@@ -6,22 +6,15 @@ mod support;
 use std::time::Duration;
 
 use tenure::store::{Outcome, StoreError};
-use tenure::{Sessions, SignIn};
-use tenure_servers::{Redis, RedisCluster, RedisSentinel, Signal};
+use tenure::{SessionId, Sessions, SignIn};
+use tenure_servers::{Patience, Redis, RedisCluster, RedisSentinel, Signal, eventually};
 
-use support::load::{Load, Outage, PAUSE, TOO_MANY, loaded, lost, outage};
-use support::{change, end, engine, open, operation, prefix, user};
+use support::load::{Load, Outage, answered, loaded, lost, outage};
+use support::{change, end, ending, engine, open, operation, prefix, user};
 
 /// Waits until the sentinels name another primary, and gives its port.
 fn another_than(servers: &RedisSentinel, port: u16) -> u16 {
-    for _ in 0..TOO_MANY {
-        let now = servers.primary().port();
-        if now != port {
-            return now;
-        }
-        std::thread::sleep(PAUSE);
-    }
-    panic!("the sentinels name no other primary");
+    eventually(|| servers.primary().port(), |now| *now != port)
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -43,6 +36,68 @@ async fn with_confirmed_replication_no_end_is_lost_when_the_primary_is_killed() 
     assert_eq!(undone, 0);
 }
 
+/// Ends twenty sessions, then cuts the replica off and ends twenty more. Gives those of before and those of
+/// after.
+async fn ends_around_a_cut(servers: &RedisSentinel, sessions: &Sessions) -> [Vec<SessionId>; 2] {
+    let mut ids = Vec::new();
+    for n in 0..40 {
+        let begun = sessions.sign_in(None, SignIn::password(user(&format!("u_{n}")))).await.unwrap();
+        ids.push(begun.session.id());
+    }
+    let late = ids.split_off(20);
+    for id in &ids {
+        sessions.end(*id, ending()).await.unwrap();
+    }
+    let old = servers.primary();
+    old.until("WAIT 1 1000", "1");
+    // The replica is let in no more.
+    old.cli("ACL SETUSER default -psync -sync");
+    old.cli("CLIENT KILL TYPE replica");
+    old.until("INFO replication", "connected_slaves:0");
+    for id in &late {
+        sessions.end(*id, ending()).await.unwrap();
+    }
+    [ids, late]
+}
+
+async fn undone(sessions: &Sessions, ids: &[SessionId]) -> usize {
+    let mut undone = 0;
+    for id in ids {
+        undone += usize::from(loaded(sessions.store(), *id).await.unwrap().ended().is_none());
+    }
+    undone
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn without_confirmed_replication_ends_that_had_not_reached_the_replica_are_lost_and_no_others() {
+    let servers = RedisSentinel::start(1);
+    // It does not follow, so it is as if the node had gone with the primary.
+    let sessions = open(engine(&servers.url(), "t")).await;
+    let [early, late] = ends_around_a_cut(&servers, &sessions).await;
+    let old = servers.primary();
+    old.signal(Signal::Kill);
+    another_than(&servers, old.port());
+    assert_eq!((undone(&sessions, &early).await, undone(&sessions, &late).await), (0, late.len()));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_node_that_knows_of_ends_writes_them_again_when_they_were_lost() {
+    let servers = RedisSentinel::start(1);
+    let sessions = Sessions::builder(engine(&servers.url(), "t")).open().await.unwrap();
+    let [early, late] = ends_around_a_cut(&servers, &sessions).await;
+    let old = servers.primary();
+    old.signal(Signal::Kill);
+    another_than(&servers, old.port());
+    assert_eq!(undone(&sessions, &early).await, 0);
+    let mut patience = Patience::default();
+    loop {
+        match undone(&sessions, &late).await {
+            0 => break,
+            undone => tokio::time::sleep(patience.pause(undone)).await,
+        }
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_primary_that_stood_still_is_not_believed_when_another_took_over() {
     let servers = RedisSentinel::start(1);
@@ -54,13 +109,8 @@ async fn a_primary_that_stood_still_is_not_believed_when_another_took_over() {
     old.signal(Signal::Stop);
     another_than(&servers, old.port());
     // Ended where the new primary is; the old one does not know.
-    let mut errors = Outage::default();
-    loop {
-        match sessions.store().mutate(&operation(), id, end()).await {
-            Ok(reply) => break assert_eq!(reply.outcome, Outcome::Applied),
-            Err(error) => errors.met(&error).await,
-        }
-    }
+    let ended = answered(async || sessions.store().mutate(&operation(), id, end()).await).await;
+    assert_eq!(ended.outcome, Outcome::Applied);
     old.signal(Signal::Continue);
     for _ in 0..500 {
         match sessions.store().load(id).await {
@@ -86,12 +136,13 @@ async fn with_too_few_replicas_ending_is_an_error_also_when_it_is_tried_again() 
     }
     assert!(!sessions.store().news(&[None; 32], 1).await.unwrap().confirmed);
     // What was confirmed is good for as long as the bound; then nobody knows whether this is the primary.
+    let mut patience = Patience::default();
     let error = loop {
         match sessions.store().load(id).await {
             Ok(record) => assert!(record.unwrap().ended().is_some(), "it has ended where the primary is"),
             Err(error) => break error,
         }
-        tokio::time::sleep(PAUSE).await;
+        tokio::time::sleep(patience.pause("an answer")).await;
     };
     assert!(matches!(error, StoreError::Unavailable(_)), "{error}");
     let error = sessions.store().mutate(&operation(), id, change()).await.unwrap_err();
@@ -103,13 +154,8 @@ async fn with_too_few_replicas_ending_is_an_error_also_when_it_is_tried_again() 
     let again = sessions.store().mutate(&first, id, end()).await.unwrap_err();
     assert!(matches!(again, StoreError::Unknown(_)), "ends are written where the primary is: {again}");
     replica.signal(Signal::Continue);
-    let mut errors = Outage::default();
-    loop {
-        match sessions.store().mutate(&first, id, end()).await {
-            Ok(reply) => break assert_eq!(reply.outcome, Outcome::Replayed),
-            Err(error) => errors.met(&error).await,
-        }
-    }
+    let again = answered(async || sessions.store().mutate(&first, id, end()).await).await;
+    assert_eq!(again.outcome, Outcome::Replayed);
     assert!(sessions.store().news(&[None; 32], 1).await.unwrap().confirmed);
 }
 
