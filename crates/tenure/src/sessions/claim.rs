@@ -1,4 +1,5 @@
-//! The move of a guest into a session of a user, in three steps that anybody can finish.
+//! A guest who signs in: the guest is claimed, its user's session is created, the guest ends. Anybody can
+//! finish what was begun.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
