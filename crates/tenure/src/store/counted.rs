@@ -3,37 +3,13 @@
 use std::future::Future;
 use std::sync::Arc;
 
-use async_trait::async_trait;
-
-use super::{
-    EndedSessions, EventPage, Movable, Mutation, News, Operation, Owner, Page, PageRequest, Replay, Reply,
-    Store, StoreError, StoreInfo, Sweep, Swept, Touch, UserRecord,
-};
+use super::around::{Around, Hook};
+use super::call::Call;
+use super::{Store, StoreError};
 use crate::clock::SteadyClock;
-use crate::event::Position;
-use crate::id::{OperationId, Route, SessionId};
 use crate::metrics::{CallCounter, StoreCalls};
-use crate::reason::Ending;
-use crate::record::{Admission, NewSession, Record};
 
-/// The calls that are counted, in the order of the trait.
-#[derive(Clone, Copy)]
-enum Call {
-    Create,
-    Load,
-    Mutate,
-    Touch,
-    Replay,
-    List,
-    EndAllOf,
-    User,
-    SetDisabled,
-    Page,
-    Sweep,
-    Events,
-    News,
-}
-
+/// The calls that are counted, in the order of the trait. Mutations are one.
 const NAMES: [&str; 13] = [
     "create",
     "load",
@@ -50,136 +26,73 @@ const NAMES: [&str; 13] = [
     "news",
 ];
 
+/// Where a call is counted.
+fn place(call: Call) -> usize {
+    match call {
+        Call::Create => 0,
+        Call::Load => 1,
+        Call::Change
+        | Call::Prepare
+        | Call::Confirm
+        | Call::Authenticate
+        | Call::SetRoles
+        | Call::Claim
+        | Call::Release
+        | Call::End
+        | Call::EndIfDue => 2,
+        Call::Touch => 3,
+        Call::Replay => 4,
+        Call::List => 5,
+        Call::EndAllOf => 6,
+        Call::User => 7,
+        Call::SetDisabled => 8,
+        Call::Page => 9,
+        Call::Sweep => 10,
+        Call::Events => 11,
+        Call::News => 12,
+    }
+}
+
 /// Passes everything on, and counts it.
-pub(crate) struct Counted {
-    store: Arc<dyn Store>,
+pub(crate) type Counted = Around<Counters>;
+
+/// How often each call was made.
+pub(crate) struct Counters {
     clock: Arc<SteadyClock>,
     calls: [CallCounter; NAMES.len()],
 }
 
 impl Counted {
-    pub(crate) fn new(store: Arc<dyn Store>, clock: Arc<SteadyClock>) -> Self {
-        Self { store, clock, calls: Default::default() }
+    pub(crate) fn new(real: Arc<dyn Store>, clock: Arc<SteadyClock>) -> Self {
+        Self { real, hook: Counters { clock, calls: Default::default() } }
     }
 
     pub(crate) fn calls(&self) -> Vec<StoreCalls> {
-        NAMES.iter().zip(&self.calls).map(|(name, counter)| counter.read(name)).collect()
+        NAMES.iter().zip(&self.hook.calls).map(|(name, counter)| counter.read(name)).collect()
     }
+}
 
-    async fn count<T>(
+impl Hook for Counters {
+    async fn around<T: Send>(
         &self,
         call: Call,
-        work: impl Future<Output = Result<T, StoreError>>,
+        real: impl Future<Output = Result<T, StoreError>> + Send,
     ) -> Result<T, StoreError> {
         let began = self.clock.running();
-        let answer = work.await;
-        self.calls[call as usize].add(answer.is_err(), self.clock.running().saturating_sub(began));
+        let answer = real.await;
+        self.calls[place(call)].add(answer.is_err(), self.clock.running().saturating_sub(began));
         answer
     }
 }
 
-#[async_trait]
-impl Store for Counted {
-    fn info(&self) -> StoreInfo {
-        self.store.info()
-    }
+#[cfg(test)]
+mod tests {
+    use super::*;
 
-    async fn create(
-        &self,
-        operation: &Operation,
-        new: NewSession,
-        admission: &Admission,
-    ) -> Result<Reply, StoreError> {
-        self.count(Call::Create, self.store.create(operation, new, admission)).await
-    }
-
-    async fn load(&self, id: SessionId) -> Result<Option<Record>, StoreError> {
-        self.count(Call::Load, self.store.load(id)).await
-    }
-
-    async fn mutate(
-        &self,
-        operation: &Operation,
-        id: SessionId,
-        mutation: Mutation,
-    ) -> Result<Reply, StoreError> {
-        self.count(Call::Mutate, self.store.mutate(operation, id, mutation)).await
-    }
-
-    async fn mutate_known(
-        &self,
-        operation: &Operation,
-        known: &Record,
-        mutation: Mutation,
-    ) -> Result<Reply, StoreError> {
-        self.count(Call::Mutate, self.store.mutate_known(operation, known, mutation)).await
-    }
-
-    async fn touch(&self, touches: &[Touch]) -> Result<(), StoreError> {
-        self.count(Call::Touch, self.store.touch(touches)).await
-    }
-
-    async fn replay(&self, route: Route, operation: OperationId) -> Result<Option<Replay>, StoreError> {
-        self.count(Call::Replay, self.store.replay(route, operation)).await
-    }
-
-    async fn list(&self, owner: &Owner) -> Result<Vec<Record>, StoreError> {
-        self.count(Call::List, self.store.list(owner)).await
-    }
-
-    async fn end_all_of(
-        &self,
-        operation: &Operation,
-        owner: &Owner,
-        except: Option<SessionId>,
-        ending: Ending,
-    ) -> Result<EndedSessions, StoreError> {
-        self.count(Call::EndAllOf, self.store.end_all_of(operation, owner, except, ending)).await
-    }
-
-    async fn user(&self, owner: &Owner) -> Result<UserRecord, StoreError> {
-        self.count(Call::User, self.store.user(owner)).await
-    }
-
-    async fn set_disabled(
-        &self,
-        operation: &Operation,
-        owner: &Owner,
-        disabled: bool,
-    ) -> Result<EndedSessions, StoreError> {
-        self.count(Call::SetDisabled, self.store.set_disabled(operation, owner, disabled)).await
-    }
-
-    async fn page(&self, request: &PageRequest) -> Result<Page, StoreError> {
-        self.count(Call::Page, self.store.page(request)).await
-    }
-
-    async fn sweep(&self, sweep: &Sweep) -> Result<Swept, StoreError> {
-        self.count(Call::Sweep, self.store.sweep(sweep)).await
-    }
-
-    async fn events(
-        &self,
-        partition: u16,
-        after: Option<Position>,
-        limit: usize,
-    ) -> Result<EventPage, StoreError> {
-        self.count(Call::Events, self.store.events(partition, after, limit)).await
-    }
-
-    async fn news(&self, after: &[Option<Position>], limit: usize) -> Result<News, StoreError> {
-        self.count(Call::News, self.store.news(after, limit)).await
-    }
-
-    async fn woken(&self) {
-        self.store.woken().await;
-    }
-
-    fn movable(&self) -> Option<&dyn Movable> {
-        self.store.movable()
-    }
-
-    async fn close(&self) {
-        self.store.close().await;
+    #[test]
+    fn each_call_is_counted_under_its_name() {
+        let names = [Call::Create, Call::EndIfDue, Call::EndAllOf, Call::SetDisabled, Call::News];
+        let names: Vec<&str> = names.into_iter().map(|call| NAMES[place(call)]).collect();
+        assert_eq!(names, ["create", "mutate", "end_all_of", "set_disabled", "news"]);
     }
 }

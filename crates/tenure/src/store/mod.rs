@@ -11,6 +11,8 @@
 //! Durations are milliseconds in names that end in `_ms`, moments are
 //! [`Timestamp`](crate::clock::Timestamp)s of the store's own clock.
 
+pub(crate) mod around;
+pub(crate) mod call;
 #[cfg(any(test, feature = "testing"))]
 pub mod conformance;
 pub(crate) mod counted;

@@ -6,15 +6,11 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 
-use super::faults::{Call, Faults, Passing, Trouble};
-use crate::event::Position;
-use crate::id::{OperationId, Route, SessionId};
-use crate::reason::Ending;
-use crate::record::{Admission, NewSession, Record};
-use crate::store::{
-    Context, EndedSessions, Engine, EventPage, Movable, Mutation, News, Opened, Operation, Owner, Page,
-    PageRequest, Replay, Reply, Store, StoreError, StoreInfo, Sweep, Swept, Touch, UserRecord,
-};
+use super::faults::{Faults, Passing, Trouble};
+use crate::record::{NewSession, Record};
+use crate::store::around::{Around, Hook};
+use crate::store::call::Call;
+use crate::store::{Context, Engine, Mutation, Opened, Operation, Reply, StoreError};
 
 /// An engine before whose store faults are put. [`Faults::before`] makes it.
 ///
@@ -65,22 +61,22 @@ impl<E: fmt::Debug> fmt::Debug for Brittle<E> {
 impl<E: Engine> Engine for Brittle<E> {
     async fn open(self: Box<Self>, context: Context) -> Result<Opened, StoreError> {
         let Opened { store: real, master_key } = Box::new(self.engine).open(context).await?;
-        let store = Arc::new(BrittleStore { real, faults: self.faults, left_open: self.left_open });
+        let hook = BrittleHook { faults: self.faults, left_open: self.left_open };
+        let store = Arc::new(Around { real, hook });
         Ok(Opened { store, master_key })
     }
 }
 
-struct BrittleStore {
-    real: Arc<dyn Store>,
+struct BrittleHook {
     faults: Faults,
     left_open: bool,
 }
 
-impl BrittleStore {
-    async fn ask<T>(
+impl Hook for BrittleHook {
+    async fn around<T: Send>(
         &self,
         call: Call,
-        real: impl Future<Output = Result<T, StoreError>>,
+        real: impl Future<Output = Result<T, StoreError>> + Send,
     ) -> Result<T, StoreError> {
         let trouble = self.faults.meet(call);
         match &trouble {
@@ -100,139 +96,27 @@ impl BrittleStore {
         }
     }
 
-    fn were_read<'a>(&self, records: impl IntoIterator<Item = &'a Record>) {
-        records.into_iter().for_each(|record| self.faults.passes(Passing::Record(record)));
-    }
-}
-
-#[async_trait]
-impl Store for BrittleStore {
-    fn info(&self) -> StoreInfo {
-        self.real.info()
-    }
-
-    async fn create(
-        &self,
-        operation: &Operation,
-        new: NewSession,
-        admission: &Admission,
-    ) -> Result<Reply, StoreError> {
+    fn operation(&self, operation: &Operation) {
         self.faults.passes(Passing::Operation(operation));
-        self.faults.passes(Passing::New(&new));
-        let reply = self.ask(Call::Create, self.real.create(operation, new, admission)).await?;
-        self.faults.passes(Passing::Reply(&reply));
-        Ok(reply)
     }
 
-    async fn load(&self, id: SessionId) -> Result<Option<Record>, StoreError> {
-        let record = self.ask(Call::Load, self.real.load(id)).await?;
-        self.were_read(&record);
-        Ok(record)
+    fn new_session(&self, new: &NewSession) {
+        self.faults.passes(Passing::New(new));
     }
 
-    async fn mutate(
-        &self,
-        operation: &Operation,
-        id: SessionId,
-        mutation: Mutation,
-    ) -> Result<Reply, StoreError> {
-        self.faults.passes(Passing::Operation(operation));
-        self.faults.passes(Passing::Mutation(&mutation));
-        let call = Call::of(&mutation);
-        let reply = self.ask(call, self.real.mutate(operation, id, mutation)).await?;
-        self.faults.passes(Passing::Reply(&reply));
-        Ok(reply)
+    fn mutation(&self, mutation: &Mutation) {
+        self.faults.passes(Passing::Mutation(mutation));
     }
 
-    async fn mutate_known(
-        &self,
-        operation: &Operation,
-        known: &Record,
-        mutation: Mutation,
-    ) -> Result<Reply, StoreError> {
-        self.faults.passes(Passing::Operation(operation));
-        self.faults.passes(Passing::Mutation(&mutation));
-        let call = Call::of(&mutation);
-        let reply = self.ask(call, self.real.mutate_known(operation, known, mutation)).await?;
-        self.faults.passes(Passing::Reply(&reply));
-        Ok(reply)
+    fn replied(&self, reply: &Reply) {
+        self.faults.passes(Passing::Reply(reply));
     }
 
-    async fn touch(&self, touches: &[Touch]) -> Result<(), StoreError> {
-        self.ask(Call::Touch, self.real.touch(touches)).await
+    fn read(&self, records: &[Record]) {
+        records.iter().for_each(|record| self.faults.passes(Passing::Record(record)));
     }
 
-    async fn replay(&self, route: Route, operation: OperationId) -> Result<Option<Replay>, StoreError> {
-        self.ask(Call::Replay, self.real.replay(route, operation)).await
-    }
-
-    async fn list(&self, owner: &Owner) -> Result<Vec<Record>, StoreError> {
-        let records = self.ask(Call::List, self.real.list(owner)).await?;
-        self.were_read(&records);
-        Ok(records)
-    }
-
-    async fn end_all_of(
-        &self,
-        operation: &Operation,
-        owner: &Owner,
-        except: Option<SessionId>,
-        ending: Ending,
-    ) -> Result<EndedSessions, StoreError> {
-        self.faults.passes(Passing::Operation(operation));
-        let real = self.real.end_all_of(operation, owner, except, ending);
-        self.ask(Call::EndAllOf, real).await
-    }
-
-    async fn user(&self, owner: &Owner) -> Result<UserRecord, StoreError> {
-        self.ask(Call::User, self.real.user(owner)).await
-    }
-
-    async fn set_disabled(
-        &self,
-        operation: &Operation,
-        owner: &Owner,
-        disabled: bool,
-    ) -> Result<EndedSessions, StoreError> {
-        self.faults.passes(Passing::Operation(operation));
-        let real = self.real.set_disabled(operation, owner, disabled);
-        self.ask(Call::SetDisabled, real).await
-    }
-
-    async fn page(&self, request: &PageRequest) -> Result<Page, StoreError> {
-        let page = self.ask(Call::Page, self.real.page(request)).await?;
-        self.were_read(&page.records);
-        Ok(page)
-    }
-
-    async fn sweep(&self, sweep: &Sweep) -> Result<Swept, StoreError> {
-        self.ask(Call::Sweep, self.real.sweep(sweep)).await
-    }
-
-    async fn events(
-        &self,
-        partition: u16,
-        after: Option<Position>,
-        limit: usize,
-    ) -> Result<EventPage, StoreError> {
-        self.ask(Call::Events, self.real.events(partition, after, limit)).await
-    }
-
-    async fn news(&self, after: &[Option<Position>], limit: usize) -> Result<News, StoreError> {
-        self.ask(Call::News, self.real.news(after, limit)).await
-    }
-
-    async fn woken(&self) {
-        self.real.woken().await;
-    }
-
-    fn movable(&self) -> Option<&dyn Movable> {
-        self.real.movable()
-    }
-
-    async fn close(&self) {
-        if !self.left_open {
-            self.real.close().await;
-        }
+    fn closes(&self) -> bool {
+        !self.left_open
     }
 }

@@ -6,36 +6,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::{Brittle, Gate};
 use crate::record::{NewSession, Record};
+use crate::store::call::Call;
 use crate::store::{Mutation, Operation, Reply, StoreError};
-
-/// What a store is asked: an operation of [`Store`](crate::store::Store), and for
-/// [`mutate`](crate::store::Store::mutate) which [`Mutation`].
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
-#[non_exhaustive]
-#[expect(missing_docs, reason = "each has the name of what it stands for")]
-pub enum Call {
-    Create,
-    Load,
-    Change,
-    Prepare,
-    Confirm,
-    Authenticate,
-    SetRoles,
-    Claim,
-    Release,
-    End,
-    EndIfDue,
-    Touch,
-    Replay,
-    List,
-    EndAllOf,
-    User,
-    SetDisabled,
-    Page,
-    Sweep,
-    Events,
-    News,
-}
 
 /// What goes wrong with a call, by the word of [`Faults`].
 #[derive(Clone, Debug)]
@@ -144,20 +116,6 @@ impl Call {
         Self::SetDisabled,
         Self::Sweep,
     ];
-
-    pub(super) fn of(mutation: &Mutation) -> Self {
-        match mutation {
-            Mutation::Change { .. } => Self::Change,
-            Mutation::Prepare { .. } => Self::Prepare,
-            Mutation::Confirm { .. } => Self::Confirm,
-            Mutation::Authenticate(_) => Self::Authenticate,
-            Mutation::SetRoles(_) => Self::SetRoles,
-            Mutation::Claim { .. } => Self::Claim,
-            Mutation::Release { .. } => Self::Release,
-            Mutation::End { .. } => Self::End,
-            Mutation::EndIfDue => Self::EndIfDue,
-        }
-    }
 }
 
 impl Trouble {

@@ -46,8 +46,9 @@ mod kit;
 mod orders;
 mod shared;
 
+pub use crate::store::call::Call;
 pub use brittle::Brittle;
-pub use faults::{Call, Faults, Passing, Trouble};
+pub use faults::{Faults, Passing, Trouble};
 pub use gate::Gate;
 pub use kit::TestKit;
 pub use orders::every_order;
