@@ -1,9 +1,11 @@
 //! The engines that hold sessions, each with real servers of its own.
 
 use std::path::Path;
+use std::sync::Arc;
 
+use tenure::clock::SystemClock;
 use tenure::random::SystemRandom;
-use tenure::store::Engine;
+use tenure::store::{Context, Engine, Opened};
 use tenure::{MasterKey, Sessions};
 use tenure_embedded::Embedded;
 use tenure_postgres::Postgres;
@@ -21,6 +23,11 @@ pub enum Kind {
 
 impl Kind {
     pub const ALL: [Self; 3] = [Self::Embedded, Self::Postgres, Self::Redis];
+
+    /// The one of this name.
+    pub fn named(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|kind| kind.name() == name)
+    }
 
     pub fn name(self) -> &'static str {
         match self {
@@ -71,21 +78,48 @@ impl Engines {
 
     /// The same, by way of another port.
     pub async fn open_at(&self, kind: Kind, port: u16, cache_bytes: usize) -> Sessions {
+        open(self.engine(kind, port), cache_bytes).await
+    }
+
+    /// A store itself, by way of a port.
+    pub async fn store_at(&self, kind: Kind, port: u16) -> Opened {
+        let context = Context::new(Arc::new(SystemClock), Arc::new(SystemRandom));
+        self.engine(kind, port).open(context).await.expect("the store opens")
+    }
+
+    /// The master key of the shared stores, for nodes in processes of their own.
+    pub fn key(&self) -> &MasterKey {
+        &self.key
+    }
+
+    fn engine(&self, kind: Kind, port: u16) -> Box<dyn Engine> {
         match kind {
-            Kind::Embedded => {
-                let engine = Embedded::at(self.folder()).config_dir(self.place.join("config"));
-                open(engine, cache_bytes).await
-            }
-            Kind::Postgres => {
-                let url = format!("postgres://postgres@127.0.0.1:{port}/postgres");
-                open(Postgres::at(url).master_key(self.key.clone()), cache_bytes).await
-            }
-            Kind::Redis => {
-                let url = format!("redis://127.0.0.1:{port}");
-                open(Redis::at(url).master_key(self.key.clone()), cache_bytes).await
-            }
+            Kind::Embedded => Box::new(Embedded::at(self.folder()).config_dir(self.place.join("config"))),
+            Kind::Postgres => Box::new(postgres(port).master_key(self.key.clone())),
+            Kind::Redis => Box::new(redis(port).master_key(self.key.clone())),
         }
     }
+}
+
+/// Sessions in a shared store at a port of loopback, in a process that has the master key in its
+/// environment.
+///
+/// # Panics
+/// Of an engine that one process has for itself.
+pub async fn open_elsewhere(kind: Kind, port: u16, cache_bytes: usize) -> Sessions {
+    match kind {
+        Kind::Embedded => panic!("the embedded store is one process's own"),
+        Kind::Postgres => open(postgres(port), cache_bytes).await,
+        Kind::Redis => open(redis(port), cache_bytes).await,
+    }
+}
+
+fn postgres(port: u16) -> Postgres {
+    Postgres::at(format!("postgres://postgres@127.0.0.1:{port}/postgres"))
+}
+
+fn redis(port: u16) -> Redis {
+    Redis::at(format!("redis://127.0.0.1:{port}"))
 }
 
 async fn open(engine: impl Engine, cache_bytes: usize) -> Sessions {

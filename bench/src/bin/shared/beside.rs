@@ -5,12 +5,13 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use serde_json::Value;
 use tenure::{Changes, Check, Sessions};
+use tenure_bench::drive::Call;
 use tenure_bench::engines::{Engines, Kind};
 use tenure_bench::people::{Tokens, data};
 use tenure_bench::processor::Processes;
 use tokio::runtime::Runtime;
 
-use crate::turns::{Call, Pair};
+use crate::turns::Pair;
 use crate::{AT_ONCE, ROOM, SESSIONS, postgres, redis};
 
 /// How many calls there are at once.

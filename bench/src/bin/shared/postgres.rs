@@ -4,11 +4,11 @@
 use std::sync::Arc;
 
 use deadpool_postgres::{Hook, HookError, Manager, ManagerConfig, Pool, RecyclingMethod};
+use tenure_bench::drive::Call;
 use tenure_bench::engines::Engines;
 use tokio_postgres::NoTls;
 
 use crate::SESSIONS;
-use crate::turns::Call;
 
 /// As many as the store has.
 const CONNECTIONS: usize = 16;

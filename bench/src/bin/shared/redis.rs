@@ -3,10 +3,10 @@
 use std::sync::Arc;
 
 use redis::cmd;
+use tenure_bench::drive::Call;
 use tenure_bench::engines::Engines;
 
 use crate::SESSIONS;
-use crate::turns::Call;
 
 /// `GET`, and `SET`.
 pub(crate) async fn bare(engines: &Engines) -> [Call; 2] {

@@ -1,19 +1,12 @@
 //! Calls of two kinds that take turns, and what each took.
 
-use std::future::Future;
-use std::pin::Pin;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use serde_json::{Value, json};
+use tenure_bench::drive::{Call, drive};
 use tenure_bench::processor::Processes;
 use tenure_bench::rounds::{jumping, median, time};
 use tokio::runtime::Runtime;
-use tokio::task::JoinSet;
-
-/// A call about one of so many things.
-pub(crate) type Call = Arc<dyn Fn(usize) -> Pin<Box<dyn Future<Output = ()> + Send>> + Send + Sync>;
 
 /// Something done, and the bare statement beside it.
 pub(crate) struct Pair {
@@ -93,21 +86,5 @@ impl Pair {
         });
         eprintln!("    {line}");
         line
-    }
-}
-
-async fn drive(call: &Call, about: Vec<usize>, at_once: usize) {
-    let (about, next) = (Arc::new(about), Arc::new(AtomicUsize::new(0)));
-    let mut under_way = JoinSet::new();
-    for _ in 0..at_once {
-        let (call, about, next) = (Arc::clone(call), Arc::clone(&about), Arc::clone(&next));
-        under_way.spawn(async move {
-            while let Some(about) = about.get(next.fetch_add(1, Ordering::Relaxed)) {
-                call(*about).await;
-            }
-        });
-    }
-    while let Some(done) = under_way.join_next().await {
-        done.expect("no panic");
     }
 }
