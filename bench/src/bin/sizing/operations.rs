@@ -21,10 +21,11 @@ const TOGETHER: usize = 500;
 /// How far apart sessions are that two calls write, so that they lie in pages of their own.
 const APART: usize = 97;
 
-/// How many calls of housekeeping forget events, so that none finds nothing.
-const PRUNES: usize = 8;
+/// How many calls of housekeeping forget events: some first, so that there is enough for the others; and so
+/// many that all partitions have their turn, whichever had one before.
+const PRUNES: [usize; 2] = [4, 16];
 
-/// Of a sample smaller than this one call does.
+/// A sample smaller than this is not the first.
 const SMALL: usize = 1_000;
 
 const FOR_EVER: u64 = u64::MAX >> 16;
@@ -74,7 +75,7 @@ pub(crate) async fn all(home: &Home, tokens: &Tokens, sample: Sample) -> Vec<Ope
     let each = |of: &Arc<Vec<Active>>| (0..of.len()).collect::<Vec<usize>>();
     let checked = jumping(sample.part, sample.size, count).collect();
     let touches = (0..sample.size.div_ceil(TOGETHER).max(2).min(count / TOGETHER)).collect();
-    let prunes = if sample.size < SMALL { 1 } else { PRUNES };
+    let prunes = PRUNES[usize::from(sample.size < SMALL)];
     let sweeps = vec![0; ended.len().div_ceil(TOGETHER)];
     vec![
         operation("check", sample.at_once, checked, &|done| check(home, tokens, done)),
