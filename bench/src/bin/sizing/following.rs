@@ -17,8 +17,8 @@ use crate::home::Home;
 use crate::node::Nodes;
 use crate::operations::{Sample, actives, change};
 
-/// How many nodes follow: what one costs the server is little beside what it is told.
-const NODES: usize = 3;
+/// How many nodes follow: what one costs the server is little beside what it takes to write.
+const NODES: usize = 6;
 
 /// How many events there are a second.
 const RATES: [u32; 3] = [0, 300, 3_000];
