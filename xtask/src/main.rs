@@ -20,6 +20,7 @@ mod plot;
 mod release;
 mod report;
 mod rustdoc;
+mod sizing;
 mod steps;
 mod tally;
 mod test;
@@ -40,6 +41,7 @@ struct Cli {
 enum Command {
     Test(test::Options),
     Bench(bench::Options),
+    Sizing(sizing::Options),
     Crates(crates::Options),
     ReleaseCheck(release::Options),
 }
@@ -48,6 +50,7 @@ fn main() -> ExitCode {
     let done = match Cli::parse().command {
         Command::Test(options) => test::run(&options),
         Command::Bench(options) => bench::run(&options),
+        Command::Sizing(options) => sizing::run(&options),
         Command::Crates(crates::Options {}) => crates::run(),
         Command::ReleaseCheck(release::Options {}) => release::run(),
     };

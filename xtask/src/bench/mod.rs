@@ -13,3 +13,4 @@ mod store;
 mod verify;
 
 pub(crate) use run::{Options, run};
+pub(crate) use setting::Setting;
