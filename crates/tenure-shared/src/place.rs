@@ -8,8 +8,6 @@ use tenure::clock::Timestamp;
 use tenure::event::Position;
 use tenure::store::{Barrier, News, PageRequest, Part, StoreError, StoreInfo};
 
-use crate::step::HOLD_MS;
-
 /// An engine that several nodes share.
 ///
 /// It knows nothing of sessions but rows and when to look at them. What happens to them is decided
@@ -372,6 +370,10 @@ impl Wrote {
         })
     }
 }
+
+/// For how long a step that lost keeps the others away, in milliseconds: many times what it takes to read
+/// and write.
+pub(crate) const HOLD_MS: u64 = 500;
 
 /// How far ahead of a place's clock a [hold](Hold) may end, in milliseconds, and a freeze: one that
 /// ends later was made before the clock was set back, and counts no more. A write that finds a freeze so

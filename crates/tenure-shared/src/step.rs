@@ -6,7 +6,7 @@ use tenure::record::Record;
 use tenure::store::StoreError;
 
 use crate::draft::Draft;
-use crate::place::{Hold, Place, Row, View, Want, Write, Wrote};
+use crate::place::{HOLD_MS, Hold, Place, Row, View, Want, Write, Wrote};
 use crate::shared::{SharedStore, TURNS};
 
 /// How often a step is tried against others before the store counts as busy.
@@ -15,9 +15,6 @@ const TRIES: u32 = 60;
 /// After how many lost tries a step keeps the others away: to look again and again at what changes
 /// meanwhile costs more than to wait in a line.
 const PATIENT: u32 = 1;
-
-/// For how long it does, in milliseconds: many times what it takes to read and write.
-pub(crate) const HOLD_MS: u64 = 500;
 
 /// How long a step waits for those of this process that want the same. Those who came together also go
 /// ahead together, lose against each other and read everything anew: so it is longer than a burst of
