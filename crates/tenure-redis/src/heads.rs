@@ -30,6 +30,9 @@ pub(crate) struct Head {
     pub(crate) shut: bool,
 }
 
+/// The keys and the arguments of a script.
+pub(crate) type Given = (Vec<Vec<u8>>, Vec<Vec<u8>>);
+
 impl Calls {
     /// The connections to all primaries, each with its partitions.
     ///
@@ -109,7 +112,7 @@ impl Calls {
         &self,
         link: &Link,
         script: &Script,
-        each: Vec<(Vec<Vec<u8>>, Vec<Vec<u8>>)>,
+        each: Vec<Given>,
     ) -> Result<Vec<Value>, StoreError> {
         if each.is_empty() {
             return Ok(Vec::new());

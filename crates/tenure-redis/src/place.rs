@@ -73,16 +73,18 @@ impl RedisPlace {
     /// One session and nothing else: what a check wants that memory cannot answer.
     async fn body_of(&self, partition: u16, id: SessionId) -> Result<Option<Body>, Failure> {
         let mut commands = redis::pipe();
+        // A partition that is gone has no sessions, and nobody has ended them.
+        commands.cmd("HGET").arg(self.calls.keys.head(partition)).arg("seq");
         // As above: refused by a replica.
         commands.cmd("GETEX").arg(self.calls.keys.session(partition, id.as_bytes()));
         commands.cmd("HGET").arg(self.calls.keys.head(partition)).arg("barrier");
         let (said, _) = self.calls.commands_at(partition, Word::for_what(false), commands).await?;
         match array(said)?.as_slice() {
-            [_, barrier] if is_shut(barrier) => Err(Failure::Refused(Barrier::shut())),
-            [Value::BulkString(bytes), _] => {
+            [_, _, barrier] if is_shut(barrier) => Err(Failure::Refused(Barrier::shut())),
+            [_, Value::BulkString(bytes), _] => {
                 pack::row(id, bytes).map(|row| Some(row.into())).map_err(Failure::Refused)
             }
-            [Value::Nil, _] => Ok(None),
+            [_, Value::Nil, _] => Ok(None),
             _ => Err(Failure::Refused(odd())),
         }
     }

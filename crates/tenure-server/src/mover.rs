@@ -258,7 +258,7 @@ impl Mover {
 
 impl MoveState {
     fn show(&mut self, progress: &MoveProgress) {
-        let MoveProgress { stage, done, differed, behind } = *progress;
+        let MoveProgress { stage, done, differed, behind, .. } = *progress;
         (self.stage, self.done, self.differed, self.behind) = (stage.as_str(), done, differed, behind);
     }
 }

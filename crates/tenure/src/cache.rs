@@ -181,8 +181,10 @@ impl Cache {
         self.in_doubt.store(false, Ordering::Release);
         for shard in &self.shards {
             let mut shard = shard.write().unwrap_or_else(PoisonError::into_inner);
-            while let Some((_, id)) = shard.unknown.pop_front_if(|(since, _)| *since <= before) {
-                shard.release(&id);
+            while shard.unknown.front().is_some_and(|(since, _)| *since <= before) {
+                if let Some((_, id)) = shard.unknown.pop_front() {
+                    shard.release(&id);
+                }
             }
             shard.blind = shard.blind.filter(|since| *since > before);
             left |= !shard.unknown.is_empty() || shard.blind.is_some();

@@ -44,7 +44,7 @@ use crate::store::{BOUND, Context, Engine, Movable, Opened, Store, StoreError};
 /// let house: Move = sessions.move_to(new.clone(), "the new store").await?.bound(Duration::from_millis(20));
 /// let moved: Moved = house
 ///     .run(|progress: &MoveProgress| {
-///         let MoveProgress { stage, done, differed, behind } = progress;
+///         let MoveProgress { stage, done, differed, behind, .. } = progress;
 ///         println!("{}: {done} looked at, {differed} written, {behind} events behind", stage.as_str());
 ///         assert_ne!(*stage, MoveStage::HandingOver, "unless it was interrupted there before");
 ///     })
@@ -122,6 +122,7 @@ impl MoveStage {
 
 /// How far a [`Move`] is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct MoveProgress {
     /// What it does.
     pub stage: MoveStage,
@@ -135,6 +136,7 @@ pub struct MoveProgress {
 
 /// What a [`Move`] came to. Both stores were the same when the old one was shut.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Moved {
     /// How many sessions were alive.
     pub sessions: u64,
