@@ -172,6 +172,11 @@ impl Engine for Postgres {
     /// the role may not do what it has to; Unavailable when no server that takes writes answers.
     async fn open(self: Box<Self>, context: Context) -> Result<Opened, StoreError> {
         let server = Server::parse(&self.url)?;
+        if server.may_go_without_tls() {
+            tracing::warn!(
+                "PostgreSQL on another machine may be spoken to without TLS, password and all: say `sslmode=verify-full`"
+            );
+        }
         let schema = self.schema.clone().or_else(|| server.schema.clone()).unwrap_or_else(|| "tenure".into());
         schema::check_name(&schema)?;
         let key = self.find_key()?;

@@ -60,6 +60,11 @@ impl Server {
         Ok(Self { config, schema: ours.schema, ca_file: ours.ca_file.map(PathBuf::from) })
     }
 
+    /// Whether password and sessions may go over a network that others may listen to, as the URL says.
+    pub(crate) fn may_go_without_tls(&self) -> bool {
+        self.config.get_ssl_mode() != SslMode::Require && !is_local(&self.config)
+    }
+
     /// How TLS is spoken with it: certificates are verified, with the host's name, by those of the
     /// file or of the system.
     pub(crate) fn tls(&self) -> Result<MakeRustlsConnect, StoreError> {
@@ -148,6 +153,11 @@ mod tests {
         assert_eq!(mode("postgres://tenure@localhost,db.example/shop"), SslMode::Require);
         assert_eq!(mode("postgres://tenure@localhost/shop?sslmode=verify-full"), SslMode::Require);
         assert_eq!(mode("postgres://tenure@db.example/shop?sslmode=disable"), SslMode::Disable);
+        let without = |url| Server::parse(url).unwrap().may_go_without_tls();
+        assert!(without("postgres://tenure@db.example/shop?sslmode=disable"));
+        assert!(without("postgres://tenure@db.example/shop?sslmode=prefer"));
+        assert!(!without("postgres://tenure@db.example/shop?sslmode=require"));
+        assert!(!without("postgres://tenure@127.0.0.1/shop?sslmode=prefer"));
     }
 
     #[test]

@@ -228,6 +228,11 @@ impl Engine for Redis {
     async fn open(self: Box<Self>, context: Context) -> Result<Opened, StoreError> {
         let (url, said) = Options::split(&self.url)?;
         let target = Target::parse(url)?;
+        if target.tells_its_password() {
+            tracing::warn!(
+                "the password of Redis on another machine is sent without TLS: say `rediss` instead of `redis`"
+            );
+        }
         let options = self.options.clone().or(said);
         let prefix = options.prefix.as_deref().unwrap_or("tenure");
         let fits = |byte: u8| byte.is_ascii_alphanumeric() || b"_-.:".contains(&byte);

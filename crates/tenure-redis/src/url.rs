@@ -1,5 +1,7 @@
 //! Which servers a URL names.
 
+use std::net::IpAddr;
+
 use redis::{ConnectionInfo, IntoConnectionInfo};
 use tenure::store::StoreError;
 
@@ -124,6 +126,19 @@ impl Target {
         self.tls
     }
 
+    /// Whether a password goes over a network that others may listen to.
+    pub(crate) fn tells_its_password(&self) -> bool {
+        let hosts = match &self.kind {
+            Kind::Alone(address) => std::slice::from_ref(address),
+            Kind::Sentinel { sentinels, .. } => sentinels,
+            Kind::Cluster { seeds } => seeds,
+        };
+        let is_here = |one: &Address| {
+            one.host == "localhost" || one.host.parse::<IpAddr>().is_ok_and(|host| host.is_loopback())
+        };
+        !self.tls && self.login.is_some() && !hosts.iter().all(is_here)
+    }
+
     pub(crate) fn is_cluster(&self) -> bool {
         matches!(self.kind, Kind::Cluster { .. })
     }
@@ -169,6 +184,21 @@ mod tests {
             Kind::Sentinel { sentinels: vec![at("a", 26379), at("b", 1)], service: "shop".into() }
         );
         assert_eq!(kind("redis-cluster://a:1,b:2"), Kind::Cluster { seeds: vec![at("a", 1), at("b", 2)] });
+    }
+
+    #[test]
+    fn a_password_that_others_may_listen_to_is_noticed() {
+        for (url, told) in [
+            ("redis://ada:secret@example.org", true),
+            ("redis-sentinel://ada:secret@localhost,example.org/shop", true),
+            ("redis-cluster://:secret@10.0.0.1,10.0.0.2", true),
+            ("rediss://ada:secret@example.org", false),
+            ("redis://example.org", false),
+            ("redis://ada:secret@localhost", false),
+            ("redis://ada:secret@[::1]:7000", false),
+        ] {
+            assert_eq!(Target::parse(url).unwrap().tells_its_password(), told, "{url}");
+        }
     }
 
     #[test]
