@@ -1,7 +1,8 @@
 //! Calls: each finds the server of its partition, follows where it is sent, and ends in time.
 
-use std::sync::Arc;
+use std::collections::HashSet;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use redis::{Pipeline, Value};
@@ -34,6 +35,8 @@ pub(crate) struct Calls {
     /// Whether the store is made, so that what is not there is lost.
     pub(crate) is_open: AtomicBool,
     pub(crate) is_closed: AtomicBool,
+    /// Of which servers it was said what is unwise about their settings.
+    pub(crate) told: Mutex<HashSet<String>>,
 }
 
 /// What a call is about.
@@ -290,11 +293,10 @@ impl Calls {
             && !asking
         {
             match self.begin(link, partition).await {
-                Ok(Ok(())) => link.set_begun(partition, true),
+                Ok(()) => link.set_begun(partition, true),
                 // It went ahead to the server where the slot is going.
-                Ok(Err(Excuse::Ask(_))) => {}
-                Ok(Err(excuse)) => return Ok(Err(excuse)),
-                Err(why) => return Err(Failure::Refused(why)),
+                Err(Excuse::Ask(_)) => {}
+                Err(excuse) => return Ok(Err(excuse)),
             }
         }
         if let At::Partition(partition, Word::Confirmed) = at {
@@ -347,26 +349,21 @@ impl Calls {
     }
 
     /// Begins a partition that is not there, and the log of one whose server has changed.
-    async fn begin(&self, link: &Link, partition: u16) -> Result<Result<(), Excuse>, StoreError> {
-        let keys = vec![self.keys.head(partition).into_bytes()];
+    async fn begin(&self, link: &Link, partition: u16) -> Result<(), Excuse> {
+        match self.meet(link, partition).await {
+            Ok(()) | Err(Excuse::Ask(_)) => {}
+            Err(excuse) => return Err(excuse),
+        }
+        let log = format!("{}e", self.keys.base(partition));
+        let keys = vec![self.keys.head(partition).into_bytes(), log.into_bytes()];
         let args = vec![self.number().to_vec(), link.identity.clone().into_bytes()];
-        let request = Request::Script(&BEGIN, keys, args);
-        let mut whole = false;
-        let value = loop {
-            let value = link.ask(&request, whole, false).await.map_err(Failure::of_read)?;
-            match excuse(&value, &link.address) {
-                Some(Excuse::NoScript) if !whole => whole = true,
-                Some(excuse) => return Ok(Err(excuse)),
-                None => break value,
-            }
-        };
-        if value == Value::Int(0) {
+        if link.run(&BEGIN, keys, args).await? == Value::Int(0) {
             if self.is_open.load(Ordering::Relaxed) {
                 tracing::error!(server = %link.address, partition, "Redis has lost a partition; it begins anew, empty");
             }
-            Box::pin(self.check_meta()).await?;
+            Box::pin(self.check_meta()).await.map_err(Excuse::Refused)?;
         }
-        Ok(Ok(()))
+        Ok(())
     }
 
     /// Makes sure that this is still the store that was opened. One that was lost begins anew.

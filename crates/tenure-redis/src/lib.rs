@@ -16,6 +16,7 @@ mod heads;
 mod heart;
 mod keys;
 mod link;
+mod meet;
 mod meta;
 mod moving;
 mod news;

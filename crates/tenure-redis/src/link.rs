@@ -6,10 +6,11 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use redis::aio::MultiplexedConnection;
 use redis::{Pipeline, Value};
 use tenure::store::StoreError;
+use tokio::sync::OnceCell;
 
 use crate::answer::text;
 use crate::connect::{Settings, client, connect, field, identity};
-use crate::error::{Failure, broken};
+use crate::error::{Excuse, Failure, broken, excuse};
 use crate::heart::Heart;
 use crate::script::Script;
 use crate::url::{Address, Target};
@@ -37,6 +38,8 @@ pub(crate) struct Link {
     /// Of which partitions it is known that their logs belong to this server.
     begun: [AtomicU64; MAX_PARTITIONS as usize / 64],
     is_broken: AtomicBool,
+    /// Whether the server keeps each change in a file: known once it was met.
+    pub(crate) durable: OnceCell<bool>,
 }
 
 impl Link {
@@ -80,8 +83,8 @@ impl Link {
         let heart = Heart::new(client, address.clone(), identity.clone(), settings.clone());
         let begun = [const { AtomicU64::new(0) }; _];
         let number = BuildHasherDefault::<DefaultHasher>::default().hash_one(&identity);
-        let (address, is_broken) = (address.clone(), AtomicBool::new(false));
-        Ok(Self { address, identity, number, heart, connection, begun, is_broken })
+        let (address, is_broken, durable) = (address.clone(), AtomicBool::new(false), OnceCell::new());
+        Ok(Self { address, identity, number, heart, connection, begun, is_broken, durable })
     }
 
     /// Sends something and gives what comes back.
@@ -124,6 +127,29 @@ impl Link {
             let why = broken(&self.address, &error);
             if error.is_timeout() { Failure::Late(why) } else { Failure::Broken(why) }
         })
+    }
+
+    /// Runs a script.
+    ///
+    /// # Errors
+    /// Why it did not run.
+    pub(crate) async fn run(
+        &self,
+        script: &Script,
+        keys: Vec<Vec<u8>>,
+        args: Vec<Vec<u8>>,
+    ) -> Result<Value, Excuse> {
+        let request = Request::Script(script, keys, args);
+        let mut whole = false;
+        loop {
+            let asked = self.ask(&request, whole, false).await;
+            let value = asked.map_err(|failure| Excuse::Refused(failure.of_read()))?;
+            match excuse(&value, &self.address) {
+                Some(Excuse::NoScript) if !whole => whole = true,
+                Some(excuse) => return Err(excuse),
+                None => return Ok(value),
+            }
+        }
     }
 
     /// Nobody uses this connection any more.

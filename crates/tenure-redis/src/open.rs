@@ -1,25 +1,21 @@
-//! Opening a store: finding it or making it, and saying what is unwise about its servers.
+//! Opening a store: finding it or making it.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU16, Ordering};
+use std::sync::{Arc, Mutex};
 
 use futures_util::future::try_join_all;
-use redis::Value;
 use tenure::MasterKey;
 use tenure::clock::Timestamp;
 use tenure::store::{Context, StoreError};
 use tenure_shared::key_check;
 
-use crate::answer::{array, text};
 use crate::calls::Calls;
-use crate::connect::{Settings, field};
-use crate::error::Failure;
+use crate::connect::Settings;
 use crate::guests::Guests;
 use crate::keys::Keys;
 use crate::link::{Link, MAX_PARTITIONS};
 use crate::meta::Meta;
 use crate::place::RedisPlace;
-use crate::script::RIGHTS;
 use crate::servers::Servers;
 use crate::url::Target;
 use crate::wake::Wake;
@@ -58,6 +54,7 @@ pub(crate) async fn open(
         random: Arc::clone(&context.random),
         is_open: AtomicBool::new(false),
         is_closed: AtomicBool::new(false),
+        told: Mutex::default(),
     };
     let found = calls.read_meta(Some(&calls.meta)).await?;
     let found = found.ok_or_else(|| StoreError::Unavailable("Redis does not keep what is written".into()))?;
@@ -83,8 +80,7 @@ pub(crate) async fn open(
     let servers = calls.by_server().await?;
     let heads = try_join_all(servers.iter().map(|(link, partitions)| calls.latest(link, partitions))).await?;
     context.clock.not_before(heads.into_iter().max().unwrap_or_default());
-    calls.try_rights(&servers).await?;
-    let durable = calls.look_at_settings().await?;
+    let durable = servers.iter().all(|(link, _)| link.durable.get() == Some(&true));
     calls.is_open.store(true, Ordering::Relaxed);
     let calls = Arc::new(calls);
     let wake = Wake::start(&calls);
@@ -96,76 +92,5 @@ impl Calls {
     /// The last time of these partitions.
     async fn latest(&self, link: &Link, partitions: &[u16]) -> Result<Timestamp, StoreError> {
         Ok(self.heads(link, partitions).await?.iter().map(|head| head.latest).max().unwrap_or_default())
-    }
-
-    /// Makes sure that the user may do all that scripts do.
-    ///
-    /// # Errors
-    /// Configuration that names what it may not.
-    async fn try_rights(&self, servers: &[(Arc<Link>, Vec<u16>)]) -> Result<(), StoreError> {
-        for (link, partitions) in servers {
-            let Some(partition) = partitions.first() else { continue };
-            let base = self.keys.base(*partition).as_bytes().to_vec();
-            let own = vec![[&base[..], b"?"].concat()];
-            let said = self.script(*partition, &RIGHTS, own, vec![base]).await.map_err(Failure::of_read)?;
-            let refused = text(Some(&said));
-            if !refused.is_empty() {
-                return Err(StoreError::Configuration(format!(
-                    "the user at {} has no right to {refused}, which Tenure needs: the book lists all of them",
-                    link.address
-                )));
-            }
-        }
-        Ok(())
-    }
-
-    /// Warns of what would lose sessions. Gives whether the servers keep them in a file that follows
-    /// each change.
-    ///
-    /// # Errors
-    /// Configuration when a server is too old.
-    async fn look_at_settings(&self) -> Result<bool, StoreError> {
-        let mut durable = true;
-        for (link, partitions) in self.by_server().await? {
-            let Some(partition) = partitions.first() else { continue };
-            let mut commands = redis::pipe();
-            commands.cmd("HGET").arg(self.keys.head(*partition)).arg("seq");
-            commands.cmd("INFO");
-            let said = self.commands(*partition, commands).await.and_then(array).map_err(Failure::of_read)?;
-            let info = text(said.last());
-            let is = |name: &str, value: &str| field(info, name) == Some(value);
-            let version = field(info, "redis_version").unwrap_or_default();
-            let major: u32 = version.split('.').next().and_then(|major| major.parse().ok()).unwrap_or(0);
-            if major < 7 {
-                return Err(StoreError::Configuration(format!(
-                    "{} is Redis {version}; 7.0 or newer is needed",
-                    link.address
-                )));
-            }
-            let server = &link.address;
-            if !is("maxmemory", "0") && !is("maxmemory_policy", "noeviction") {
-                tracing::warn!(%server, "Redis throws sessions away when its memory is full: set `maxmemory-policy noeviction`");
-            }
-            if is("aof_enabled", "1") {
-                continue;
-            }
-            durable = false;
-            let saves = self.commands(*partition, {
-                let mut commands = redis::pipe();
-                commands.cmd("HGET").arg(self.keys.head(*partition)).arg("seq");
-                commands.cmd("CONFIG").arg("GET").arg("save");
-                commands
-            });
-            // It may be that we may not ask.
-            if let Ok(Value::Array(said)) = saves.await
-                && let Some(Value::Array(pair)) = said.last()
-                && text(pair.get(1)).is_empty()
-            {
-                tracing::warn!(%server, "Redis keeps nothing on its disk: a restart ends all sessions; set `appendonly yes`");
-            } else {
-                tracing::warn!(%server, "Redis keeps a snapshot now and then: a restart brings ended sessions back; set `appendonly yes`");
-            }
-        }
-        Ok(durable)
     }
 }

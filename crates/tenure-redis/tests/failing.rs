@@ -112,6 +112,21 @@ async fn a_server_that_lost_everything_begins_anew_and_says_so() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_log_whose_head_the_server_threw_away_goes_on() {
+    let server = Server::start();
+    let sessions = open(engine(&server.url(), "t").partitions(1)).await;
+    let (id, store) = (a_session(&sessions).await, Arc::clone(sessions.store()));
+    store.mutate(&operation(), id, change()).await.unwrap();
+    let head = server.cli("KEYS *}h");
+    assert_eq!(server.cli(&format!("DEL {head}")), "1");
+    answered(async || store.mutate(&operation(), id, change()).await).await;
+    let EventPage::Events(events) = store.events(0, None, 100).await.unwrap() else { panic!() };
+    assert_eq!(events.iter().map(|event| event.position.sequence).collect::<Vec<_>>(), [1, 2, 3]);
+    assert!(events.is_sorted_by_key(|event| event.at));
+    assert_eq!(store.load(id).await.unwrap().unwrap().version, 2);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn scripts_that_the_server_forgot_are_sent_again() {
     let server = Server::start();
     let sessions = open(engine(&server.url(), "t")).await;

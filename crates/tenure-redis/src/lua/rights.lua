@@ -8,7 +8,7 @@ local kinds = {
     {{'INCRBY', 2}, {'DECR'}},
     {{'HSET', 'f', 1}, {'HGET', 'f'}, {'HMGET', 'f'}},
     {{'ZADD', 0, 'm'}, {'ZRANGEBYLEX', '-', '+'}, {'ZRANGEBYSCORE', '-inf', '+inf'}, {'ZREM', 'm'}},
-    {{'XADD', '1-0', 'f', 1}, {'XRANGE', '-', '+'}, {'XTRIM', 'MINID', '=', '2-0'}},
+    {{'XADD', '1-0', 'f', 1}, {'XRANGE', '-', '+'}, {'XREVRANGE', '+', '-'}, {'XTRIM', 'MINID', '=', '2-0'}},
 }
 for _, commands in ipairs(kinds) do
     for _, command in ipairs(commands) do
