@@ -3,7 +3,7 @@
 use std::fmt;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU16};
+use std::sync::atomic::AtomicU16;
 
 use async_trait::async_trait;
 use tenure::MasterKey;
@@ -205,7 +205,6 @@ impl Engine for Postgres {
             sql,
             partitions: meta.partitions,
             turn: AtomicU16::new(0),
-            shut: AtomicBool::new(false),
             lines: std::array::from_fn(|_| Mutex::new(())),
         };
         let store = SharedStore::new(place, &context);

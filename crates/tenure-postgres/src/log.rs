@@ -65,9 +65,7 @@ impl PostgresPlace {
         let now = moment(get(first, 3)?);
         let replicates: bool = get(first, 4)?;
         self.heartbeat.is_needed(replicates);
-        let shut = count(get(first, 11)?) == SHUT;
-        self.shut.store(shut, Ordering::Relaxed);
-        if shut {
+        if count(get(first, 11)?) == SHUT {
             return Err(Barrier::shut());
         }
         let mut tails: BTreeMap<u16, Tail<Entry>> = BTreeMap::new();

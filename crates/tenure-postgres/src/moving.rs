@@ -1,7 +1,5 @@
 //! Moving out of the database, and into it.
 
-use std::sync::atomic::Ordering;
-
 use tenure::clock::Timestamp;
 use tenure::store::{Barrier, Part, StoreError};
 use tenure_shared::{CellKind, Kept, Raise};
@@ -77,10 +75,5 @@ impl PostgresPlace {
     pub(crate) async fn lowest_barrier(&self) -> Result<Barrier, StoreError> {
         let barrier: i64 = get(&self.pool.query_one(Sent::Nothing, &self.sql.barrier, &[]).await?, 0)?;
         Ok(Barrier::from_millis(count(barrier)))
-    }
-
-    /// Refuses what no partition is asked for, and that would tell of what has moved.
-    pub(crate) fn must_not_be_shut(&self) -> Result<(), StoreError> {
-        if self.shut.load(Ordering::Relaxed) { Err(Barrier::shut()) } else { Ok(()) }
     }
 }

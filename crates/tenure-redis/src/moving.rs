@@ -1,6 +1,5 @@
 //! Moving out of Redis, and into it.
 
-use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use futures_util::future::{join_all, try_join_all};
@@ -196,11 +195,6 @@ impl RedisPlace {
             Some(Value::Nil) | None => Ok(Barrier::default()),
             Some(until) => integer(until).map(Barrier::from_millis).map_err(Failure::of_read),
         }
-    }
-
-    /// Refuses what no partition is asked for, and that would tell of what has moved.
-    pub(crate) fn must_not_be_shut(&self) -> Result<(), StoreError> {
-        if self.shut.load(Ordering::Relaxed) { Err(Barrier::shut()) } else { Ok(()) }
     }
 }
 

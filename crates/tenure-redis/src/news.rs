@@ -66,9 +66,7 @@ impl RedisPlace {
         let mut heads: Vec<(&Arc<Link>, Head)> =
             heads.flat_map(|((link, _), heads)| heads.into_iter().map(move |head| (link, head))).collect();
         heads.sort_unstable_by_key(|(_, head)| head.partition);
-        let shut = heads.iter().any(|(_, head)| head.shut);
-        self.shut.store(shut, Ordering::Relaxed);
-        if shut {
+        if heads.iter().any(|(_, head)| head.shut) {
             return Err(Barrier::shut());
         }
         let mut server = DefaultHasher::new();

@@ -84,8 +84,7 @@ pub(crate) async fn open(
     calls.is_open.store(true, Ordering::Relaxed);
     let calls = Arc::new(calls);
     let wake = Wake::start(&calls);
-    let (guests, turn, shut) = (Guests::default(), AtomicU16::new(0), AtomicBool::new(false));
-    Ok(RedisPlace { calls, guests, wake, durable, turn, shut })
+    Ok(RedisPlace { calls, guests: Guests::default(), wake, durable, turn: AtomicU16::new(0) })
 }
 
 impl Calls {

@@ -79,7 +79,8 @@ pub trait Place: Send + Sync + 'static {
     -> Result<LogPage, StoreError>;
 
     /// What is new in the logs of all partitions: [`Store::news`](tenure::store::Store::news), with
-    /// events as bytes.
+    /// events as bytes. If one is shut, [`Barrier::shut`](tenure::store::Barrier::shut): that is how one
+    /// learns of it who asks for no partition, by [`page`](Self::page) or [`due`](Self::due).
     async fn news(&self, after: &[Option<Position>], limit: usize) -> Result<News<Entry>, StoreError>;
 
     /// Resolves when there may be news.

@@ -2,11 +2,12 @@
 
 use std::fmt;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use tenure::Route;
 use tenure::clock::{BELIEVED_CORRECTION, SteadyClock, Timestamp};
 use tenure::random::Random;
-use tenure::store::{Context, StoreError};
+use tenure::store::{Barrier, Context, StoreError};
 
 use crate::place::{Place, View};
 
@@ -23,6 +24,8 @@ pub struct SharedStore<P> {
     /// Whose turn it is, of the steps of this process that want the same.
     pub(crate) turns: [tokio::sync::Mutex<()>; TURNS],
     partitions: u16,
+    /// What is in the place has moved to another store, as the last news said.
+    shut: AtomicBool,
 }
 
 impl<P> fmt::Debug for SharedStore<P> {
@@ -37,7 +40,7 @@ impl<P: Place> SharedStore<P> {
         let (clock, random) = (Arc::clone(&context.clock), Arc::clone(&context.random));
         let partitions = place.info().partitions;
         let turns = std::array::from_fn(|_| tokio::sync::Mutex::default());
-        Self { place, clock, random, own_time: false, turns, partitions }
+        Self { place, clock, random, own_time: false, turns, partitions, shut: AtomicBool::new(false) }
     }
 
     /// Decides by the clock of this process instead of the place's, for tests that move time. Only
@@ -45,6 +48,16 @@ impl<P: Place> SharedStore<P> {
     #[must_use]
     pub fn by_own_clock(self) -> Self {
         Self { own_time: true, ..self }
+    }
+
+    /// Takes what the news said.
+    pub(crate) fn set_shut(&self, shut: bool) {
+        self.shut.store(shut, Ordering::Relaxed);
+    }
+
+    /// Refuses what no partition is asked for, and that would tell of what has moved.
+    pub(crate) fn must_not_be_shut(&self) -> Result<(), StoreError> {
+        if self.shut.load(Ordering::Relaxed) { Err(Barrier::shut()) } else { Ok(()) }
     }
 
     pub(crate) fn partition(&self, route: Route) -> u16 {

@@ -4,8 +4,8 @@ use async_trait::async_trait;
 use tenure::event::{Event, Position};
 use tenure::record::{Admission, NewSession, NewState, Record};
 use tenure::store::{
-    EndedSessions, EventPage, Movable, Mutation, News, Operation, Owner, Page, PageRequest, RecentEnds,
-    Replay, Reply, Store, StoreError, StoreInfo, Sweep, Swept, Tail, Touch, UserRecord, steps,
+    Barrier, EndedSessions, EventPage, Movable, Mutation, News, Operation, Owner, Page, PageRequest,
+    RecentEnds, Replay, Reply, Store, StoreError, StoreInfo, Sweep, Swept, Tail, Touch, UserRecord, steps,
 };
 use tenure::{Ending, OperationId, Route, SessionId};
 
@@ -159,6 +159,7 @@ impl<P: Place> Store for SharedStore<P> {
     }
 
     async fn page(&self, request: &PageRequest) -> Result<Page, StoreError> {
+        self.must_not_be_shut()?;
         let mut rows = self.place.page(request, request.limit.saturating_add(1)).await?;
         let more = rows.len() > request.limit;
         rows.truncate(request.limit);
@@ -187,7 +188,13 @@ impl<P: Place> Store for SharedStore<P> {
     }
 
     async fn news(&self, after: &[Option<Position>], limit: usize) -> Result<News, StoreError> {
-        let News { now, server, confirmed, tails } = self.place.news(after, limit).await?;
+        let told = self.place.news(after, limit).await;
+        match &told {
+            Ok(_) => self.set_shut(false),
+            Err(error) if *error == Barrier::shut() => self.set_shut(true),
+            Err(_) => {}
+        }
+        let News { now, server, confirmed, tails } = told?;
         let now = if self.own_time { self.clock.now() } else { now };
         Ok(News { now, server, confirmed, tails: tails.into_iter().map(readable).collect() })
     }

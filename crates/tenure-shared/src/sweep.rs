@@ -24,6 +24,7 @@ impl<P: Place> SharedStore<P> {
     pub(crate) async fn sweep_once(&self, sweep: &Sweep) -> Result<Swept, StoreError> {
         // Not what is only due later, or there would always be more.
         let until = sweep.as_of.min(self.clock.now());
+        self.must_not_be_shut()?;
         let rows = self.place.due(until, sweep.limit).await?;
         let (full, mut written) = (rows.len() == sweep.limit, false);
         let mut swept = Swept::default();
