@@ -8,7 +8,7 @@ use std::sync::atomic::AtomicU16;
 use async_trait::async_trait;
 use tenure::MasterKey;
 use tenure::store::{Context, Engine, Opened, StoreError};
-use tenure_shared::{SharedStore, key_in_environment, key_in_file};
+use tenure_shared::{KeySource, SharedStore};
 use tokio::sync::{Mutex, watch};
 use tokio::time::timeout;
 
@@ -80,8 +80,7 @@ pub struct Postgres {
     schema: Option<String>,
     partitions: u16,
     connections: usize,
-    key: Option<MasterKey>,
-    key_file: Option<PathBuf>,
+    key: KeySource,
     by_own_clock: bool,
 }
 
@@ -100,8 +99,7 @@ impl Postgres {
             schema: None,
             partitions: PARTITIONS,
             connections: CONNECTIONS,
-            key: None,
-            key_file: None,
+            key: KeySource::default(),
             by_own_clock: false,
         }
     }
@@ -133,14 +131,14 @@ impl Postgres {
     /// The master key itself.
     #[must_use]
     pub fn master_key(mut self, key: MasterKey) -> Self {
-        self.key = Some(key);
+        self.key = self.key.with_key(key);
         self
     }
 
     /// The file with the master key: 64 hexadecimal digits, readable by its owner only.
     #[must_use]
     pub fn master_key_file(mut self, path: impl Into<PathBuf>) -> Self {
-        self.key_file = Some(path.into());
+        self.key = self.key.with_file(path.into());
         self
     }
 
@@ -150,16 +148,6 @@ impl Postgres {
     pub fn by_own_clock(mut self) -> Self {
         self.by_own_clock = true;
         self
-    }
-
-    fn find_key(&self) -> Result<Option<MasterKey>, StoreError> {
-        if let Some(key) = &self.key {
-            return Ok(Some(key.clone()));
-        }
-        if let Some(key) = key_in_environment()? {
-            return Ok(Some(key));
-        }
-        self.key_file.as_deref().map_or(Ok(None), key_in_file)
     }
 }
 
@@ -179,13 +167,10 @@ impl Engine for Postgres {
         }
         let schema = self.schema.clone().or_else(|| server.schema.clone()).unwrap_or_else(|| "tenure".into());
         schema::check_name(&schema)?;
-        let key = self.find_key()?;
+        let master_key = self.key.find()?;
         let tls = server.tls()?;
         let new = New { partitions: self.partitions, random: &*context.random };
-        let meta = prepare(&server, &tls, &schema, key.as_ref(), new).await?;
-        let Some(master_key) = key else {
-            return Err(StoreError::Configuration("the master key is missing".into()));
-        };
+        let meta = prepare(&server, &tls, &schema, &master_key, new).await?;
         context.clock.not_before(meta.latest);
         let channel: String = meta.store.iter().map(|byte| format!("{byte:02x}")).collect();
         let servers: Servers = Arc::new(watch::Sender::new(0));
@@ -218,7 +203,7 @@ async fn prepare(
     server: &Server,
     tls: &tokio_postgres_rustls::MakeRustlsConnect,
     schema: &str,
-    key: Option<&MasterKey>,
+    key: &MasterKey,
     new: New<'_>,
 ) -> Result<Meta, StoreError> {
     let failed = |e: tokio_postgres::Error| error::of(&e, Sent::Nothing);

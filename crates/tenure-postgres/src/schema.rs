@@ -57,12 +57,11 @@ pub(crate) fn check_name(name: &str) -> Result<(), StoreError> {
 pub(crate) async fn open(
     client: &mut Client,
     schema: &str,
-    key: Option<&MasterKey>,
+    key: &MasterKey,
     new: New<'_>,
 ) -> Result<Meta, StoreError> {
     let failed = |e: tokio_postgres::Error| error::of(&e, Sent::Nothing);
     if !exists(client, schema).await? {
-        let key = key.ok_or_else(no_key)?;
         let step = client.transaction().await.map_err(failed)?;
         step.execute("SELECT pg_advisory_xact_lock($1, hashtext($2))", &[&LOCK, &schema])
             .await
@@ -116,7 +115,7 @@ async fn exists(client: &Client, schema: &str) -> Result<bool, StoreError> {
     get(&row.map_err(|e| error::of(&e, Sent::Nothing))?, 0)
 }
 
-fn read(row: &Row, schema: &str, key: Option<&MasterKey>) -> Result<Meta, StoreError> {
+fn read(row: &Row, schema: &str, key: &MasterKey) -> Result<Meta, StoreError> {
     let (version, readable_by): (i32, i32) = (get(row, 0)?, get(row, 1)?);
     if readable_by > VERSION {
         return Err(StoreError::Configuration(format!(
@@ -125,11 +124,6 @@ fn read(row: &Row, schema: &str, key: Option<&MasterKey>) -> Result<Meta, StoreE
         )));
     }
     let check: &[u8] = get(row, 4)?;
-    let Some(key) = key else {
-        return Err(StoreError::Configuration(format!(
-            "the master key of the store in schema {schema} is missing: {WHERE}"
-        )));
-    };
     if check != key_check(key) {
         return Err(StoreError::Configuration(format!(
             "this is not the master key of the store in schema {schema}; give it the one it was made with"
@@ -144,15 +138,4 @@ fn read(row: &Row, schema: &str, key: Option<&MasterKey>) -> Result<Meta, StoreE
         store: get(row, 3)?,
         latest: moment(get(row, 5)?),
     })
-}
-
-/// Where a key is looked for.
-const WHERE: &str = "set TENURE_MASTER_KEY or name a file (in Rust: `Postgres::master_key_file`), \
-                     the same for all nodes";
-
-fn no_key() -> StoreError {
-    StoreError::Configuration(format!(
-        "a new store needs a master key, which all its nodes share: make one with `openssl rand -hex 32`, \
-         keep it apart from the database, and {WHERE}"
-    ))
 }

@@ -187,11 +187,12 @@ async fn a_cursor_of_what_a_promoted_standby_never_had_is_refused() {
 async fn what_is_configured_wrong_is_told_with_what_to_do() {
     let (schema, server) = (schema(), Server::shared());
     let error = refused(Postgres::at(server.url()).schema(&schema)).await.to_string();
-    assert!(error.contains("openssl rand -hex 32"), "{error}");
+    assert!(error.contains("openssl rand -hex 32") && error.contains("--master-key-file"), "{error}");
+    let typo = Postgres::at(server.url()).schema(&schema).master_key_file("/nowhere/tenure.kye");
+    let error = refused(typo).await.to_string();
+    assert!(error.contains("TENURE_MASTER_KEY") && error.contains("/nowhere/tenure.kye"), "{error}");
     store_at(engine(&schema)).await.unwrap();
 
-    let error = refused(Postgres::at(server.url()).schema(&schema)).await.to_string();
-    assert!(error.contains("TENURE_MASTER_KEY"), "{error}");
     let other = MasterKey::generate(&SystemRandom);
     let error = refused(engine(&schema).master_key(other)).await.to_string();
     assert!(error.contains("not the master key"), "{error}");

@@ -8,7 +8,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use tenure::MasterKey;
 use tenure::store::{Context, Engine, Opened, StoreError};
-use tenure_shared::{SharedStore, key_in_environment, key_in_file};
+use tenure_shared::{KeySource, SharedStore};
 
 use crate::link::MAX_PARTITIONS;
 use crate::open::{self, New};
@@ -91,8 +91,7 @@ use crate::url::Target;
 pub struct Redis {
     url: String,
     options: Options,
-    key: Option<MasterKey>,
-    key_file: Option<PathBuf>,
+    key: KeySource,
     by_own_clock: bool,
 }
 
@@ -108,7 +107,7 @@ impl Redis {
     /// these names: `prefix`, `partitions`, `replicas`, `replica_timeout_ms`, `timeout_ms`, `sslrootcert`
     /// (the file with the authority), `sentinel_login`.
     pub fn at(url: impl Into<String>) -> Self {
-        Self { url: url.into(), options: Options::default(), key: None, key_file: None, by_own_clock: false }
+        Self { url: url.into(), options: Options::default(), key: KeySource::default(), by_own_clock: false }
     }
 
     /// How all keys begin, so that several stores and other applications can share a server: letters,
@@ -131,14 +130,14 @@ impl Redis {
     /// The master key itself.
     #[must_use]
     pub fn master_key(mut self, key: MasterKey) -> Self {
-        self.key = Some(key);
+        self.key = self.key.with_key(key);
         self
     }
 
     /// The file with the master key: 64 hexadecimal digits, readable by its owner only.
     #[must_use]
     pub fn master_key_file(mut self, path: impl Into<PathBuf>) -> Self {
-        self.key_file = Some(path.into());
+        self.key = self.key.with_file(path.into());
         self
     }
 
@@ -198,24 +197,6 @@ impl Redis {
         self.by_own_clock = true;
         self
     }
-
-    fn find_key(&self) -> Result<MasterKey, StoreError> {
-        if let Some(key) = &self.key {
-            return Ok(key.clone());
-        }
-        if let Some(key) = key_in_environment()? {
-            return Ok(key);
-        }
-        let in_file = self.key_file.as_deref().map_or(Ok(None), key_in_file)?;
-        in_file.ok_or_else(|| {
-            StoreError::Configuration(
-                "the master key is missing, which all nodes share: make one with `openssl rand -hex 32`, \
-                 then set TENURE_MASTER_KEY or name a file (in Rust: `Redis::master_key_file`), for the \
-                 server `--master-key-file`"
-                    .into(),
-            )
-        })
-    }
 }
 
 #[async_trait]
@@ -241,7 +222,7 @@ impl Engine for Redis {
                 "a prefix has 1 to 64 letters, digits and characters of `_-.:`".into(),
             ));
         }
-        let master_key = self.find_key()?;
+        let master_key = self.key.find()?;
         let settings = options.settings(context.bound)?;
         if target.has_tls() && rustls::crypto::CryptoProvider::get_default().is_none() {
             // Somebody else may do it at the same moment: then that one holds.

@@ -1,8 +1,9 @@
 //! The master key, which lies neither in a store nor beside it.
 
+use std::fmt;
 use std::fs::File;
 use std::io::{ErrorKind, Read};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use sha2::{Digest, Sha256};
 use tenure::MasterKey;
@@ -11,6 +12,58 @@ use zeroize::Zeroizing;
 
 /// The variable that may hold the master key.
 pub const KEY_VARIABLE: &str = "TENURE_MASTER_KEY";
+
+/// Where the key of a store is that nodes share: it is never made, since all need the same.
+#[derive(Clone, Default)]
+pub struct KeySource {
+    key: Option<MasterKey>,
+    file: Option<PathBuf>,
+}
+
+impl fmt::Debug for KeySource {
+    /// Without the key.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("KeySource").field("file", &self.file).finish_non_exhaustive()
+    }
+}
+
+impl KeySource {
+    /// The key itself, which comes before all else.
+    #[must_use]
+    pub fn with_key(self, key: MasterKey) -> Self {
+        Self { key: Some(key), ..self }
+    }
+
+    /// The file with it, which comes last.
+    #[must_use]
+    pub fn with_file(self, path: PathBuf) -> Self {
+        Self { file: Some(path), ..self }
+    }
+
+    /// The key: the one that was given, or that in the variable [`KEY_VARIABLE`], or that in the file.
+    ///
+    /// # Errors
+    /// Configuration that says where it was looked for, and what to do.
+    pub fn find(&self) -> Result<MasterKey, StoreError> {
+        if let Some(key) = &self.key {
+            return Ok(key.clone());
+        }
+        if let Some(key) = key_in_environment()? {
+            return Ok(key);
+        }
+        let looked = match &self.file {
+            Some(path) => match key_in_file(path)? {
+                Some(key) => return Ok(key),
+                None => format!("there is no file {}", path.display()),
+            },
+            None => "no file is named (`--master-key-file`; in Rust `master_key_file`)".into(),
+        };
+        Err(StoreError::Configuration(format!(
+            "the master key is missing: {KEY_VARIABLE} is not set, and {looked}. All nodes of a store share one; \
+             for a new store make it with `openssl rand -hex 32`, and keep it apart from the store"
+        )))
+    }
+}
 
 /// The key in the variable [`KEY_VARIABLE`], if it is set.
 ///

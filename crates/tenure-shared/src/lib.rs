@@ -2,7 +2,7 @@
 //!
 //! An engine implements [`Place`]: rows, a log, and one atomic step that compares and then writes.
 //! [`SharedStore`] makes a [`Store`](tenure::store::Store) of it, by the same rules as every other
-//! store.
+//! store. The master key of a store is found here too, also for the store that is not shared.
 
 #![doc(html_no_source)]
 
@@ -16,7 +16,7 @@ mod step;
 mod store;
 mod sweep;
 
-pub use key::{KEY_VARIABLE, key_check, key_in_environment, key_in_file};
+pub use key::{KEY_VARIABLE, KeySource, key_check, key_in_environment, key_in_file};
 pub use place::{
     Body, Cell, CellKey, CellKind, Class, Entry, Hold, Kept, LONGEST_FREEZE_MS, LONGEST_HOLD_MS, LogPage,
     MAX_DELAY_MS, Place, Prune, Raise, Row, Seen, Touched, View, Want, Write, Wrote,
