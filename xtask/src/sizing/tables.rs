@@ -222,7 +222,7 @@ pub(crate) fn costs(engine: Engine, measured: &Measured) -> Result<Table> {
 /// What is done, in words.
 pub(crate) fn name(of: &str) -> &str {
     match of {
-        "check" => "check, not from memory",
+        "check" => "check in the store",
         "change" => "change of data",
         "touch" => "activity",
         "sign_in" => "sign-in",
