@@ -148,7 +148,7 @@ impl Measured {
         found.next().with_context(|| format!("{engine}: no cost of {of}"))
     }
 
-    /// By how much there is to follow, the least first.
+    /// By how much there is to follow, the least first. To follow more never costs less: what says so is noise.
     pub(crate) fn follows(&self, engine: &str) -> Vec<Second> {
         let mut found: Vec<Second> = self
             .lines
@@ -159,6 +159,12 @@ impl Measured {
             })
             .collect();
         found.sort_by(|one, other| one.events.total_cmp(&other.events));
+        for at in 1..found.len() {
+            let (less, more) = (found[at - 1], &mut found[at]);
+            more.server_us = more.server_us.max(less.server_us);
+            more.node_us = more.node_us.max(less.node_us);
+            more.received = more.received.max(less.received);
+        }
         found
     }
 

@@ -148,8 +148,14 @@ pub(crate) fn routings(measured: &Measured, wanted: &[Wanted]) -> Result<Table> 
             }
         }
     }
-    let head =
-        ["engine, routing, sessions", "stores", "nodes in all", "near cache of each", "store calls a second"];
+    let head = [
+        "engine, routing, sessions",
+        "stores",
+        "nodes",
+        "servers",
+        "near cache of a node",
+        "store calls a second",
+    ];
     Ok(Table { head: head.map(Into::into).into(), rows })
 }
 
@@ -197,8 +203,8 @@ pub(crate) fn costs(engine: Engine, measured: &Measured) -> Result<Table> {
             row.extend([micros(cost.server_us), rate(cost.trips), bytes(cost.sent), bytes(cost.received)]);
         }
         row.push(disk(engine, cost));
-        if let Some(commands) = cost.commands {
-            row.push(rate(commands));
+        if engine == Engine::Redis {
+            row.push(cost.commands.map(rate).unwrap_or_default());
         }
         row.push(rate(cost.per_second));
         rows.push(row);

@@ -114,6 +114,16 @@ fn following_lies_on_lines_between_what_was_measured_and_beyond() {
 }
 
 #[test]
+fn to_follow_more_never_costs_less() {
+    let mut measured = measured();
+    let noise = Follow { engine: "redis".into(), second: second(2_000.0, 10_000.0, 30_000.0) };
+    measured.lines.push(Line::Follow(noise));
+    let found = measured.follows("redis");
+    near(found[2].node_us, 11_000.0);
+    near(found[2].server_us, 30_000.0);
+}
+
+#[test]
 fn a_plan_for_redis_is_as_by_hand() {
     let wanted = options(&["--sessions", "6048000", "--routing", "session"]).each().remove(0);
     let measured = measured();
@@ -202,6 +212,16 @@ fn what_does_not_fit_is_divided_among_as_few_stores_as_can_be() {
     let plan = plan(Engine::Postgres, &measured, &wanted).unwrap();
     near(plan.stores, (1e9 / most).ceil());
     assert!(plan.fits());
+}
+
+#[test]
+fn each_row_of_a_table_has_as_many_cells_as_its_head() {
+    for (name, part) in book::parts(&measured(), &Options::of_the_page().unwrap().each()).unwrap() {
+        let cells = |line: &str| line.matches('|').count();
+        let mut lines = part.lines().filter(|line| line.starts_with('|'));
+        let Some(head) = lines.next() else { continue };
+        lines.for_each(|line| assert_eq!(cells(line), cells(head), "{name}: {line}"));
+    }
 }
 
 #[test]
