@@ -114,7 +114,7 @@ pub(crate) fn measure_redis(setting: &Setting, options: &Options) -> Result<Vec<
     Ok(vec![Section {
         title: "Reading who is signed in, with sessions in Redis",
         text: format!(
-            "Tenure over Redis and tower-sessions {} over its store in Redis, with six connections of fred as its documentation has it; `rolling` saves with every request, so that a session expires an hour after the last one, as Tenure's do; `moka` has all sessions in a cache besides, which no other node can correct. One server on one core, the load and Redis on the other: 32 connections that stay open, 1,024 visitors who are signed in and take turns.",
+            "Tenure over Redis and tower-sessions {} over its store in Redis, with six connections of fred as its documentation has it; `rolling` saves with every request, so that a session expires an hour after the last one, as Tenure's do; `moka` has all sessions in a cache besides, which no other node can correct. One server on one core, the load and Redis on the other: 32 connections that stay open, 1,024 visitors who are signed in and take turns. More than the bare application no library can answer, so where that is not so many times the other, the bound cannot be met.",
             setting.version("bench/older", "tower-sessions")?,
         ),
         table: table(&loaded, &others),
