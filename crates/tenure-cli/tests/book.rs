@@ -177,7 +177,6 @@ const TELL_THEMSELVES: &[&str] = &[
     "connections to the shop did not finish in time and are cut",
     "a connection could not be taken in",
     "the old store stays frozen for half a minute",
-    "a part of the old store may stay shut: move it once more, or call the move off",
     // Beside another message, or of a fault in Tenure.
     "a restored session cannot be ended",
     "activity was not recorded",
