@@ -9,7 +9,7 @@ use tenure::event::Position;
 use tenure::store::{EventPage, Outcome, Store, StoreError};
 use tenure::{MasterKey, SessionId, Sessions, SignIn};
 use tenure_redis::Redis;
-use tenure_servers::{Redis as Server, Signal};
+use tenure_servers::{Redis as Server, Signal, eventually};
 
 use support::load::answered;
 use support::{change, end, engine, key, open, operation, store_at, user};
@@ -213,8 +213,12 @@ async fn a_server_that_is_no_primary_any_more_is_not_believed() {
     let known = store.load(id).await.unwrap().unwrap();
     let before = store.news(&[None; 32], 1).await.unwrap();
     // It keeps all that it has, and follows the other from now on.
-    server.cli(&format!("FAILOVER TO 127.0.0.1 {}", other.port()));
-    server.until("ROLE", "slave");
+    // It refuses while the other is not in line yet.
+    let fail_over = || {
+        server.cli(&format!("FAILOVER TO 127.0.0.1 {}", other.port()));
+        server.cli("ROLE")
+    };
+    eventually(fail_over, |role| role.contains("slave"));
     server.until("INFO replication", "master_link_status:up");
     for error in [
         store.load(id).await.err().unwrap(),

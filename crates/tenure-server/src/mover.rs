@@ -5,8 +5,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
-use tenure::store::Engine;
-use tenure::{Error, MoveProgress, Moved, Sessions};
+use tenure::store::{Engine, Phase};
+use tenure::{Error, Move, MoveProgress, Moved, Sessions};
 use tokio::sync::watch;
 use tokio::task::AbortHandle;
 use utoipa::ToSchema;
@@ -70,6 +70,15 @@ pub(crate) struct Last {
     address: String,
     state: MoveState,
     work: Option<AbortHandle>,
+    /// Counts what was begun: an earlier one tells nothing any more.
+    number: u64,
+}
+
+/// What came of a copy.
+enum Came {
+    /// Everything is in the new store; how much, if that was counted here.
+    Moved(Option<Moved>),
+    CalledOff,
 }
 
 impl fmt::Debug for Mover {
@@ -195,64 +204,74 @@ impl Mover {
         let Destination { engine, name } =
             found.map_err(|why| Problem::new(&codes::INVALID_REQUEST, format!("to: {why}")))?;
         // What is written down of it stays so, and is called off.
-        let before = last.work.take();
+        let was_running = last.state.state == Became::Running;
+        let before = last.work.take().filter(|before| !before.is_finished());
+        before.iter().for_each(AbortHandle::abort);
         let state = if asked.call_off { Became::CallingOff } else { Became::Running };
         last.state = MoveState { state, to: name.clone(), ..MoveState::default() };
         last.address.clone_from(&asked.to);
+        last.number += 1;
+        let number = last.number;
         let (mover, sessions) = (self.clone(), sessions.clone());
         let work = tokio::spawn(async move {
-            if let Some(before) = before {
-                before.abort();
-                while !before.is_finished() {
-                    tokio::time::sleep(ABORTED).await;
-                }
+            while before.as_ref().is_some_and(|before| !before.is_finished()) {
+                tokio::time::sleep(ABORTED).await;
             }
-            mover.work(&sessions, engine, name, asked.call_off).await
+            let house = sessions.move_to(engine, name).await?;
+            let came = if asked.call_off {
+                mover.call_off(&sessions, &house, was_running).await
+            } else {
+                let watch = |progress: &MoveProgress| mover.last().state.show(progress);
+                house.run(watch).await.map(|moved| Came::Moved(Some(moved)))
+            };
+            house.close().await;
+            came
         });
         last.work = Some(work.abort_handle());
         let mover = self.clone();
         tokio::spawn(async move {
-            let became = match work.await {
+            let came = match work.await {
                 Err(error) if error.is_cancelled() => return,
                 Err(_) => Err(Error::Bug("a copy broke off; see the log for the panic")),
-                Ok(became) => became,
+                Ok(came) => came,
             };
-            mover.ended(became);
+            mover.ended(number, came);
         });
         Ok(last.state.clone())
     }
 
-    fn ended(&self, became: Result<Option<Moved>, Error>) {
+    /// Calls a copy off that may have been stopped just now.
+    async fn call_off(&self, sessions: &Sessions, house: &Move, was_running: bool) -> Result<Came, Error> {
+        let error = match house.call_off().await {
+            Ok(()) => return Ok(Came::CalledOff),
+            Err(error) => error,
+        };
+        let movable = sessions.store().movable();
+        let Some(movable) = movable.filter(|_| was_running) else { return Err(error) };
+        // It had opened the new store at the very moment.
+        match movable.phase().await? {
+            Phase::Moved { .. } => Ok(Came::Moved(None)),
+            _ => Err(error),
+        }
+    }
+
+    fn ended(&self, number: u64, came: Result<Came, Error>) {
         let mut last = self.last();
-        match became {
-            Ok(Some(moved)) => {
-                (last.state.state, last.state.moved) = (Became::Moved, Some(counted(&moved)));
+        if last.number != number {
+            return;
+        }
+        match came {
+            Ok(Came::Moved(moved)) => {
+                (last.state.state, last.state.moved) = (Became::Moved, moved.as_ref().map(counted));
                 self.0.moved.send_replace(Some(last.address.clone()));
             }
-            Ok(None) => last.state.state = Became::CalledOff,
+            Ok(Came::CalledOff) => last.state.state = Became::CalledOff,
             Err(error) => {
                 tracing::error!(%error, to = last.state.to, "sessions were not moved");
                 last.state.state = Became::Failed;
                 (last.state.code, last.state.error) = (Some(error.code()), Some(error.to_string()));
             }
         }
-    }
-
-    async fn work(
-        &self,
-        sessions: &Sessions,
-        engine: Box<dyn Engine>,
-        name: String,
-        call_off: bool,
-    ) -> Result<Option<Moved>, Error> {
-        let house = sessions.move_to(engine, name).await?;
-        let done = if call_off {
-            house.call_off().await.map(|()| None)
-        } else {
-            house.run(|progress| self.last().state.show(progress)).await.map(Some)
-        };
-        house.close().await;
-        done
     }
 }
 

@@ -57,11 +57,12 @@ impl<P: Place> SharedStore<P> {
         want.essential = essential;
         let finish = |write: Write| Write { essential, max_guests, now_is_the_time: self.own_time, ..write };
         // What is known may lack activity, and only an end that looks overdue goes by that.
-        let sure = |record: &&Record| !essential || record.dead(self.clock.now()).is_none();
+        let now = self.clock.now();
+        let sure = |record: &&Record| !essential || record.dead(now).is_none();
         if let Some(record) = known.filter(sure) {
             let view = View { sessions: vec![Row::without_body(record)], ..View::default() };
             let (done, write) = {
-                let mut draft = Draft::over_known(&view, record, &want, self.clock.now());
+                let mut draft = Draft::over_known(&view, record, &want, now);
                 let done = decide(&mut draft);
                 (done, draft.finish().ok().flatten())
             };

@@ -305,16 +305,21 @@ impl Changing {
     /// remembered, and then none of the shard is cached.
     pub(crate) fn unknown(mut self, running: Duration) {
         self.settled = true;
-        self.cache.in_doubt.store(true, Ordering::Release);
         let mut shard = self.cache.write(&self.id);
+        self.cache.in_doubt.store(true, Ordering::Release);
         if shard.blind.is_some() {
             shard.blind = Some(running);
             shard.release(&self.id);
         } else if shard.unknown.len() >= MAX_UNKNOWN {
             tracing::warn!("many changes have an unknown outcome: part of memory is out of use");
+            let unknown = std::mem::take(&mut shard.unknown);
+            for id in unknown.iter().map(|(_, id)| id).chain([&self.id]) {
+                shard.release(id);
+            }
+            let (epoch, changing, blind) =
+                (shard.epoch + 1, std::mem::take(&mut shard.changing), Some(running));
             let (hits, misses) = (std::mem::take(&mut shard.hits), std::mem::take(&mut shard.misses));
-            let blind = Some(running);
-            *shard = Shard { epoch: shard.epoch + 1, blind, hits, misses, ..Shard::default() };
+            *shard = Shard { epoch, changing, blind, hits, misses, ..Shard::default() };
         } else {
             shard.unknown.push_back((running, self.id));
         }

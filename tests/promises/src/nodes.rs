@@ -4,8 +4,8 @@
 use std::time::Duration;
 
 use tenure::clock::TestClock;
-use tenure::store::Sweep;
-use tenure::testing::{Brittle, Call, Faults, Gate, SharedMemory, Trouble};
+use tenure::store::{Mutation, Sweep};
+use tenure::testing::{Brittle, Call, Faults, Gate, Passing, SharedMemory, Trouble};
 use tenure::{
     Active, Actor, Blame, Changes, Check, EndReason, Ending, Error, Issued, Reason, SessionToken, Sessions,
     SignIn, Verdict,
@@ -397,4 +397,20 @@ async fn p9_a_change_whose_answer_was_lost_costs_memory_only_until_the_log_has_t
     assert_eq!(loads(3).await, 3, "nobody knows yet what became of it");
     clock.advance(Duration::from_secs(11));
     assert_eq!(loads(3).await, 1);
+}
+
+#[tokio::test]
+async fn p1_an_answer_that_waits_for_a_confirmation_is_relied_upon_for_less() {
+    let (one, other, clock) = two().await;
+    let token = one.sign_in().await.token;
+    let active = one.accepts(&token).await;
+    let next = one.sessions.rotate(&active, Actor::application(), None).await.unwrap().token;
+    other.way.watch(move |passing| {
+        if let Passing::Mutation(Mutation::Confirm { .. }) = passing {
+            clock.advance(Duration::from_millis(900));
+        }
+    });
+    other.way.always(Call::Confirm, Trouble::unavailable());
+    let active = other.accepts(&next).await;
+    assert!(active.cache_for() <= Duration::from_millis(100), "{:?}", active.cache_for());
 }

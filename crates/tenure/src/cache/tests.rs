@@ -309,3 +309,22 @@ fn a_text_that_was_sealed_here_is_taken_only_for_what_the_store_kept_of_it() {
         assert_eq!(snapshot.value("data").map(|(value, _)| value), Some(shown.as_bytes()));
     }
 }
+
+#[test]
+fn a_change_that_was_under_way_when_a_shard_went_blind_does_not_come_after_a_later_one() {
+    let world = World::new(Some("u_1"), 10);
+    let cache = Arc::new(Cache::new(1 << 24));
+    let id = world.record.id;
+    let early = cache.begin(id);
+    let random = SeededRandom::new(1);
+    for n in 0..200_000 {
+        cache.begin(SessionId::new(Timestamp::from_millis(n), Route(1), &random)).unknown(Duration::ZERO);
+    }
+    cache.resolve(Duration::from_secs(1));
+    let later = cache.begin(id);
+    early.finish(Some(world.at_revision(1)));
+    assert!(cache.get(&id).is_none(), "a later change is under way");
+    later.finish(None);
+    assert!(cache.get(&id).is_none());
+    assert!(cache.shards.iter().all(|shard| shard.read().unwrap().changing.is_empty()));
+}

@@ -223,11 +223,13 @@ impl Sessions {
             };
             self.is_genuine(&presented, Some(&snapshot));
             // What the store said was right when it was asked.
-            let took = self.core.clock.running().saturating_sub(asked);
-            let at = At { now, left: self.core.bound.saturating_sub(took) };
+            let at = || {
+                let took = self.core.clock.running().saturating_sub(asked);
+                At { now, left: self.core.bound.saturating_sub(took) }
+            };
             match self.weigh(&snapshot, &presented, check, now) {
                 Weight::Accept { in_grace } => {
-                    let (verdict, chores) = self.accept(snapshot, presented, in_grace, check, at);
+                    let (verdict, chores) = self.accept(snapshot, presented, in_grace, check, at());
                     return Ok(self.attend(verdict, chores, now).await);
                 }
                 Weight::Refuse(reason) => return Ok(refuse(reason, Some(snapshot))),
@@ -246,7 +248,7 @@ impl Sessions {
                         // Without room or connection the prepared token stays prepared, and as
                         // good as the current one.
                         Err(Error::Store(error)) if is_passing(&error) => {
-                            let (verdict, chores) = self.accept(snapshot, presented, false, check, at);
+                            let (verdict, chores) = self.accept(snapshot, presented, false, check, at());
                             return Ok(self.attend(verdict, chores, now).await);
                         }
                         done => done.map(drop)?,

@@ -67,8 +67,8 @@ use crate::store::{BOUND, Context, Engine, Movable, Opened, Store, StoreError};
 /// use tenure::testing::SharedMemory;
 /// use tenure::{Move, Sessions};
 ///
-/// let (old, new) = (SharedMemory::default(), SharedMemory::default());
-/// # let new = old.another();
+/// let old = SharedMemory::default();
+/// let new = old.another(); // with the same master key
 /// let house = Move::between(old.clone(), new.clone(), "another store").await?;
 /// assert!(house.call_off().await.is_err(), "it was not begun");
 /// let begun = tokio::sync::Notify::new();

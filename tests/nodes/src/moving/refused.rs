@@ -148,3 +148,57 @@ async fn of_two_who_move_the_same_store_one_does() {
         new.close().await.unwrap();
     }
 }
+
+/// Waits for something where nobody can wait.
+fn wait_for<T>(work: impl Future<Output = T>) -> T {
+    tokio::task::block_in_place(|| tokio::runtime::Handle::current().block_on(work))
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_move_is_not_disturbed_by_who_calls_off_another() {
+    let (from, to, other) = (House::memory(), House::memory(), House::memory());
+    let old = from.sessions().await;
+    let token = sign_in(&old, "ann").await;
+    let house = old.move_to(to.engine(), "the other store").await.unwrap();
+    house
+        .run(|progress| {
+            if progress.stage == MoveStage::Comparing {
+                let wrong = wait_for(Move::between(from.engine(), other.engine(), "a third")).unwrap();
+                assert!(wait_for(wrong.call_off()).is_err());
+            }
+        })
+        .await
+        .unwrap();
+    let new = to.sessions().await;
+    assert_eq!(check(&new, &token).await.unwrap().as_str(), "ok");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_move_that_another_one_overtakes_shuts_nothing() {
+    for called_off in [true, false] {
+        let (from, to, other) = (House::memory(), House::memory(), House::memory());
+        let old = from.sessions().await;
+        let token = sign_in(&old, "ann").await;
+        let house = old.move_to(to.engine(), "the other store").await.unwrap();
+        let mut first = true;
+        let first = std::sync::Mutex::new(&mut first);
+        let overtaken = house
+            .run(|progress| {
+                let is_first =
+                    progress.stage == MoveStage::Comparing && std::mem::take(&mut **first.lock().unwrap());
+                if is_first && called_off {
+                    let same = wait_for(Move::between(from.engine(), to.engine(), "the same")).unwrap();
+                    wait_for(same.call_off()).unwrap();
+                } else if is_first {
+                    let another = wait_for(Move::between(from.engine(), other.engine(), "another")).unwrap();
+                    wait_for(another.run(|_| ())).unwrap();
+                }
+            })
+            .await;
+        assert!(overtaken.is_err());
+        let served = if called_off { old } else { other.sessions().await };
+        assert_eq!(check(&served, &token).await.unwrap().as_str(), "ok");
+        served.create_guest(NewGuest::default()).await.unwrap();
+        assert!(Sessions::open(to.engine()).await.is_err());
+    }
+}

@@ -125,3 +125,35 @@ async fn a_store_that_thaws_meanwhile_is_not_believed_to_be_the_same() {
     house.run(|_| ()).await.unwrap();
     assert!(check(&old, &token).await.is_err());
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_store_of_which_only_a_part_is_shut_is_moved_again() {
+    let (from, to) = (House::redis(), House::postgres());
+    let House::Redis(_, prefix) = &from else { unreachable!() };
+    let old = from.sessions().await;
+    let token = sign_in(&old, "ann").await;
+    let house = old.move_to(to.engine(), "the other store").await.unwrap();
+    house.run(|_| ()).await.unwrap();
+    house.close().await;
+    // As if the process had died before the new one was opened, and a server taken over that has not heard
+    // of one partition.
+    let there = to.sessions().await;
+    let Phase::Moved { of, .. } = old.store().movable().unwrap().phase().await.unwrap() else {
+        panic!("it has moved")
+    };
+    let movable = there.store().movable().unwrap();
+    assert!(movable.change_phase(&Phase::Open, &Phase::Arrived { of }).await.unwrap());
+    there.close().await.unwrap();
+    let server = tenure_servers::Redis::shared();
+    let heads = server.cli(&format!("KEYS {prefix}*h"));
+    let is_shut = |head: &&str| server.cli(&format!("HGET {head} barrier")).contains("9007199254740991");
+    let head = heads.lines().find(is_shut).expect("partitions are shut");
+    assert_eq!(server.cli(&format!("HSET {head} barrier 0")), "0", "it has one");
+    let house = Move::between(from.engine(), to.engine(), "the other store").await.unwrap();
+    house.run(|_| ()).await.unwrap();
+    house.close().await;
+    let new = to.sessions().await;
+    assert_eq!(check(&new, &token).await.unwrap().as_str(), "ok");
+    assert!(Sessions::open(from.engine()).await.is_err());
+    new.close().await.unwrap();
+}

@@ -8,6 +8,9 @@ use crate::error::Error;
 use crate::id::OperationId;
 use crate::store::{Barrier, Fence, Movable, Phase, StoreError};
 
+/// How often one tries to say that the old store is open again.
+const TRIES: u32 = 3;
+
 /// What there is to do.
 pub(super) enum Begun {
     /// Copy, compare, shut, hand over.
@@ -27,12 +30,16 @@ impl Move {
             {
                 Ok(Begun::HandOver(*of))
             }
-            // Also one that was shut, which a server that took over has not heard of.
             (
                 Phase::Leaving { of } | Phase::Moved { of, .. },
                 Phase::Arriving { of: other } | Phase::Arrived { of: other },
             ) if of == other => {
+                // From here on nobody hands it over without comparing anew.
+                turn(target, &there, &Phase::Arriving { of: *of }).await?;
                 turn(source, &here, &Phase::Leaving { of: *of }).await?;
+                // A part of it may be shut: who shut it did not get further, or a server that took over has
+                // not heard of the rest.
+                patiently(|| source.fence(Fence::Lift)).await?;
                 Ok(Begun::Copy(*of))
             }
             (Phase::Open | Phase::Leaving { .. }, Phase::Open) if Census::is_empty(target).await? => {
@@ -63,17 +70,14 @@ impl Move {
     /// nothing changes.
     pub async fn call_off(&self) -> Result<(), Error> {
         let (source, target) = self.ends()?;
-        let (here, there) = (source.phase().await?, target.phase().await?);
-        match (&here, &there) {
+        match (source.phase().await?, target.phase().await?) {
             (
                 Phase::Leaving { of } | Phase::Moved { of, .. },
-                Phase::Arriving { of: other } | Phase::Arrived { of: other },
-            ) if of == other => turn(target, &there, &Phase::CalledOff { of: *of }).await?,
+                there @ (Phase::Arriving { of: other } | Phase::Arrived { of: other }),
+            ) if of == other => turn(target, &there, &Phase::CalledOff { of }).await?,
             // One that broke off here.
             (Phase::Leaving { of } | Phase::Moved { of, .. }, Phase::CalledOff { of: other })
                 if of == other => {}
-            // It got no further than to begin.
-            (Phase::Leaving { .. }, Phase::Open) if Census::is_empty(target).await? => {}
             _ => {
                 return Err(StoreError::Blocked(
                     "no move from the old store to this one is under way, so there is nothing to call off"
@@ -82,8 +86,17 @@ impl Move {
                 .into());
             }
         }
-        patiently(|| source.fence(Fence::Lift)).await?;
-        turn(source, &here, &Phase::Open).await
+        // Nobody can hand it over any more; who is about to may still say so of the old store.
+        let mut opened = Ok(());
+        for _ in 0..TRIES {
+            patiently(|| source.fence(Fence::Lift)).await?;
+            let here = source.phase().await?;
+            opened = turn(source, &here, &Phase::Open).await;
+            if opened.is_ok() {
+                break;
+            }
+        }
+        opened
     }
 
     /// Whether nobody can write in the old store or read it.

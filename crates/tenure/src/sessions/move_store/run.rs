@@ -1,7 +1,7 @@
 //! A move from beginning to end.
 
 use super::census::Census;
-use super::pass::{Lease, Pass};
+use super::pass::{Lease, Pass, patiently};
 use super::phases::{Begun, turn};
 use super::{Move, MoveProgress, MoveStage, Moved};
 use crate::error::Error;
@@ -92,7 +92,7 @@ impl Move {
         mut comparing: Pass<'_, W>,
         lease: &mut Lease<'_>,
     ) -> Result<Option<Census>, Error> {
-        let (_, target) = self.ends()?;
+        let (source, target) = self.ends()?;
         let mut here = Census::default();
         for part in Part::ALL {
             match comparing.copy(part, Some(lease)).await? {
@@ -110,22 +110,33 @@ impl Move {
             .into());
         }
         turn(target, &Phase::Arriving { of }, &Phase::Arrived { of }).await?;
-        Ok(lease.shut().await?.then_some(here))
+        // Before it is shut: if somebody else moves it or has called this off, it goes on.
+        let (leaving, moved) = (Phase::Leaving { of }, self.moved(of));
+        turn(source, &leaving, &moved).await?;
+        if lease.shut().await? {
+            return Ok(Some(here));
+        }
+        turn(source, &moved, &leaving).await?;
+        Ok(None)
+    }
+
+    fn moved(&self, of: OperationId) -> Phase {
+        Phase::Moved { of, to: self.to.clone() }
     }
 
     /// Opens the new store, once no node answers from what it knew of the old one.
     async fn hand_over(&self, of: OperationId) -> Result<(), Error> {
         let (source, target) = self.ends()?;
-        let moved = Phase::Moved { of, to: self.to.clone() };
         if !matches!(source.phase().await?, Phase::Moved { of: other, .. } if of == other) {
-            turn(source, &Phase::Leaving { of }, &moved).await?;
+            turn(source, &Phase::Leaving { of }, &self.moved(of)).await?;
         }
         if let Some(core) = &self.core {
             core.forget_all();
         }
         tokio::time::sleep(self.bound * 2).await;
         if let Some(core) = &self.core {
-            self.target.touch(&core.activity.waiting()).await?;
+            let waiting = core.activity.waiting();
+            patiently(|| self.target.touch(&waiting)).await?;
         }
         if !self.is_shut().await? {
             return Err(
