@@ -4,13 +4,15 @@ use tenure::event::Position;
 use tenure::store::EventPage;
 use tenure::{AtLimit, EndReason, Key, NewGuest, Policy, SessionToken, Sessions, SignIn};
 
-use crate::support::{Kind, Place, active, check, logout, sign_in, user};
+use crate::support::{Kind, Place, active, check, logout, sign_in, soaked, user};
 
 const HERE: Key<u64> = Key::new("here");
 const THERE: Key<u64> = Key::new("there");
 
 /// How often each node changes something.
-const TIMES: u64 = 2_000;
+fn times() -> u64 {
+    soaked(2_000, 10_000) as u64
+}
 
 /// Two nodes without memory, so that each check asks the store.
 async fn two(place: &Place) -> (Sessions, Sessions) {
@@ -20,7 +22,7 @@ async fn two(place: &Place) -> (Sessions, Sessions) {
 
 async fn count_up(sessions: Sessions, token: SessionToken, key: Key<u64>) {
     let active = active(&sessions, &token).await;
-    for _ in 0..TIMES {
+    for _ in 0..times() {
         sessions.update(&active, key, |count| *count += 1).await.unwrap();
     }
 }
@@ -44,11 +46,11 @@ async fn changes_of_two_nodes_are_all_there_and_told_without_a_gap(kind: Kind) {
     one.await.unwrap();
     other.await.unwrap();
     let active = active(&here, &token).await;
-    assert_eq!(HERE.read(active.session()).unwrap(), Some(TIMES));
-    assert_eq!(THERE.read(active.session()).unwrap(), Some(TIMES));
-    assert_eq!(active.session().version(), 2 * TIMES);
+    assert_eq!(HERE.read(active.session()).unwrap(), Some(times()));
+    assert_eq!(THERE.read(active.session()).unwrap(), Some(times()));
+    assert_eq!(active.session().version(), 2 * times());
     let partition = active.session().id().route().partition(here.store().info().partitions);
-    assert_eq!(sequences(&there, partition).await, (1..=2 * TIMES + 1).collect::<Vec<u64>>());
+    assert_eq!(sequences(&there, partition).await, (1..=2 * times() + 1).collect::<Vec<u64>>());
 }
 
 /// Two nodes with a policy.
