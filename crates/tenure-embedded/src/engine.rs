@@ -5,37 +5,10 @@ use std::path::{Path, PathBuf};
 
 use tenure::MasterKey;
 use tenure::store::StoreError;
+use tenure_shared::AfterRestore;
 
 use crate::backup;
 use crate::verify::{self, Progress, Report};
-
-/// What to do with a store that is older than it was: a restored backup, a copied folder, a
-/// disk set back to a snapshot. Sessions that had ended may be alive in it. A store that is gone
-/// altogether waits for the same decision, and begins anew after it.
-///
-/// # Example: a decision of the operator, for one start
-/// ```
-/// use tenure_embedded::{AfterRestore, Embedded};
-///
-/// fn engine(restored: bool) -> Embedded {
-///     let decision = if restored { AfterRestore::EndAllSessions } else { AfterRestore::Refuse };
-///     Embedded::at("/var/lib/shop/sessions").after_restore(decision)
-/// }
-/// # drop((engine(true), engine(false)));
-/// ```
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum AfterRestore {
-    /// Do not serve, and say so: the operator decides.
-    #[default]
-    Refuse,
-    /// End all sessions that are alive in it, then serve.
-    EndAllSessions,
-    /// Take it as it is.
-    ///
-    /// # Security
-    /// Sessions that ended after the copy was made are alive again.
-    Accept,
-}
 
 /// What to do ([`Embedded::after_clock_gap`]) when the machine's clock is more than 31 days ahead
 /// of the last time the store knows: a wrong clock would end all sessions.
@@ -144,6 +117,17 @@ impl Embedded {
     }
 
     /// What to do with an older copy of the store.
+    ///
+    /// # Example: a decision of the operator, for one start
+    /// ```
+    /// use tenure_embedded::{AfterRestore, Embedded};
+    ///
+    /// fn engine(restored: bool) -> Embedded {
+    ///     let decision = if restored { AfterRestore::EndAllSessions } else { AfterRestore::Refuse };
+    ///     Embedded::at("/var/lib/shop/sessions").after_restore(decision)
+    /// }
+    /// # drop((engine(true), engine(false)));
+    /// ```
     #[must_use]
     pub fn after_restore(mut self, decision: AfterRestore) -> Self {
         self.after_restore = decision;

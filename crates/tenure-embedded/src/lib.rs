@@ -50,5 +50,6 @@ mod txn;
 mod verify;
 mod writer;
 
-pub use engine::{AfterClockGap, AfterRestore, Embedded};
+pub use engine::{AfterClockGap, Embedded};
+pub use tenure_shared::AfterRestore;
 pub use verify::{Progress, Report};

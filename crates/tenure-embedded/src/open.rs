@@ -9,10 +9,10 @@ use tenure::MasterKey;
 use tenure::clock::Timestamp;
 use tenure::random::Random;
 use tenure::store::{Barrier, Context, StoreError};
-use tenure_shared::key_check;
+use tenure_shared::{AfterRestore, key_check};
 
 use crate::commit::Committer;
-use crate::engine::{AfterClockGap, AfterRestore, Embedded};
+use crate::engine::{AfterClockGap, Embedded};
 use crate::error::{self, Result, file};
 use crate::folder::{Folder, make_private, private_file, sync_folder_of};
 use crate::key_file::{self, KeySource};

@@ -8,7 +8,7 @@ use std::sync::atomic::AtomicU16;
 use async_trait::async_trait;
 use tenure::MasterKey;
 use tenure::store::{Context, Engine, Opened, StoreError};
-use tenure_shared::{KeySource, SharedStore};
+use tenure_shared::{AfterRestore, KeySource, Marks, SharedStore};
 use tokio::sync::{Mutex, watch};
 use tokio::time::timeout;
 
@@ -75,12 +75,33 @@ const CONNECTIONS: usize = 16;
 /// # there.close().await?;
 /// # Ok(()) }
 /// ```
+///
+/// # Example: a node that recognises an older copy of the database
+/// ```
+/// # use tenure::{MasterKey, Sessions};
+/// use tenure_postgres::{AfterRestore, Postgres};
+///
+/// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let url = format!("{}?schema=marked", tenure_servers::Postgres::shared().url());
+/// # let secret = MasterKey::generate(&tenure::random::SystemRandom).to_hex();
+/// # let (folder, restored) = (tempfile::tempdir()?, true);
+/// # let dir = folder.path();
+/// // For one start, after a backup was put back.
+/// let decision = if restored { AfterRestore::EndAllSessions } else { AfterRestore::Refuse };
+/// let engine = Postgres::at(&url).mark_dir(dir).after_restore(decision);
+/// # let engine = engine.master_key(MasterKey::from_hex(&secret)?);
+/// # let sessions = Sessions::open(engine).await?;
+/// # assert_eq!(std::fs::read_dir(dir)?.count(), 1);
+/// # sessions.close().await?;
+/// # Ok(()) }
+/// ```
 pub struct Postgres {
     url: String,
     schema: Option<String>,
     partitions: u16,
     connections: usize,
     key: KeySource,
+    marks: Marks,
     by_own_clock: bool,
 }
 
@@ -100,6 +121,7 @@ impl Postgres {
             partitions: PARTITIONS,
             connections: CONNECTIONS,
             key: KeySource::default(),
+            marks: Marks::default(),
             by_own_clock: false,
         }
     }
@@ -142,6 +164,27 @@ impl Postgres {
         self
     }
 
+    /// The folder for this node's marks, on its own disk: how far the store had come when the node last
+    /// knew of it, written at the start, at the end, and every few seconds while it changes. With it, a
+    /// store that lacks more than ten minutes of what the node knew does not open until its operator
+    /// decides, nor does an empty or another one in its place: see [`after_restore`](Self::after_restore).
+    /// Without it, which is the default, nothing is asked.
+    ///
+    /// Only opening looks at it. To put a backup back, stop all nodes first.
+    #[must_use]
+    pub fn mark_dir(mut self, path: impl Into<PathBuf>) -> Self {
+        self.marks = self.marks.with_dir(path.into());
+        self
+    }
+
+    /// What to do with a store that is older than this node's [mark](Self::mark_dir) says: a decision of
+    /// the operator, for one start. Let one node carry it out before others start.
+    #[must_use]
+    pub fn after_restore(mut self, decision: AfterRestore) -> Self {
+        self.marks = self.marks.with_decision(decision);
+        self
+    }
+
     /// Lives by the clock of this process, for tests that move time.
     #[doc(hidden)]
     #[must_use]
@@ -157,7 +200,8 @@ impl Engine for Postgres {
     ///
     /// # Errors
     /// Configuration when the key is missing or another one, the store is of a newer release, or
-    /// the role may not do what it has to; Unavailable when no server that takes writes answers.
+    /// the role may not do what it has to; Blocked when it is older than the node's
+    /// [mark](Postgres::mark_dir); Unavailable when no server that takes writes answers.
     async fn open(self: Box<Self>, context: Context) -> Result<Opened, StoreError> {
         let server = Server::parse(&self.url)?;
         if server.may_go_without_tls() {
@@ -169,8 +213,10 @@ impl Engine for Postgres {
         schema::check_name(&schema)?;
         let master_key = self.key.find()?;
         let tls = server.tls()?;
-        let new = New { partitions: self.partitions, random: &*context.random };
+        let marks = self.marks.at(&server.place(&schema), format!("the store in schema {schema}"));
+        let new = New { partitions: self.partitions, random: &*context.random, marks: &marks };
         let meta = prepare(&server, &tls, &schema, &master_key, new).await?;
+        let judged = marks.judge(&meta.store, meta.latest)?;
         context.clock.not_before(meta.latest);
         let channel: String = meta.store.iter().map(|byte| format!("{byte:02x}")).collect();
         let servers: Servers = Arc::new(watch::Sender::new(0));
@@ -194,7 +240,7 @@ impl Engine for Postgres {
         };
         let store = SharedStore::new(place, &context);
         let store = if self.by_own_clock { store.by_own_clock() } else { store };
-        Ok(Opened { store: Arc::new(store), master_key })
+        Ok(Opened { store: Arc::new(store.marked(judged).await?), master_key })
     }
 }
 

@@ -25,3 +25,4 @@ mod types;
 mod write;
 
 pub use engine::Postgres;
+pub use tenure_shared::AfterRestore;

@@ -3,7 +3,7 @@
 use tenure::MasterKey;
 use tenure::random::Random;
 use tenure::store::StoreError;
-use tenure_shared::{LONGEST_FREEZE_MS, LONGEST_HOLD_MS, key_check};
+use tenure_shared::{LONGEST_FREEZE_MS, LONGEST_HOLD_MS, MarksAt, key_check};
 use tokio_postgres::{Client, Row};
 
 use crate::error::{self, Sent};
@@ -35,6 +35,7 @@ pub(crate) struct Meta {
 pub(crate) struct New<'a> {
     pub(crate) partitions: u16,
     pub(crate) random: &'a dyn Random,
+    pub(crate) marks: &'a MarksAt<'a>,
 }
 
 /// Whether this can be the name of a schema. It is part of statements, so it is plain.
@@ -53,7 +54,8 @@ pub(crate) fn check_name(name: &str) -> Result<(), StoreError> {
 /// Makes the store if it is not there, and says what it is.
 ///
 /// # Errors
-/// Configuration when it is of a newer release, was made with another key, or may not be made.
+/// Configuration when it is of a newer release, was made with another key, or may not be made; Blocked when
+/// another one was here.
 pub(crate) async fn open(
     client: &mut Client,
     schema: &str,
@@ -62,6 +64,7 @@ pub(crate) async fn open(
 ) -> Result<Meta, StoreError> {
     let failed = |e: tokio_postgres::Error| error::of(&e, Sent::Nothing);
     if !exists(client, schema).await? {
+        new.marks.may_be_made()?;
         let step = client.transaction().await.map_err(failed)?;
         step.execute("SELECT pg_advisory_xact_lock($1, hashtext($2))", &[&LOCK, &schema])
             .await

@@ -65,6 +65,14 @@ impl Server {
         self.config.get_ssl_mode() != SslMode::Require && !is_local(&self.config)
     }
 
+    /// What tells a store there from all others, without what signs in.
+    pub(crate) fn place(&self, schema: &str) -> String {
+        let config = &self.config;
+        let (hosts, addresses, ports) = (config.get_hosts(), config.get_hostaddrs(), config.get_ports());
+        let database = config.get_dbname().or(config.get_user());
+        format!("postgres {hosts:?} {addresses:?} {ports:?} {database:?} {schema}")
+    }
+
     /// How TLS is spoken with it: certificates are verified, with the host's name, by those of the
     /// file or of the system.
     pub(crate) fn tls(&self) -> Result<MakeRustlsConnect, StoreError> {

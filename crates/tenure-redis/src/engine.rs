@@ -8,7 +8,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use tenure::MasterKey;
 use tenure::store::{Context, Engine, Opened, StoreError};
-use tenure_shared::{KeySource, SharedStore};
+use tenure_shared::{AfterRestore, KeySource, Marks, SharedStore};
 
 use crate::link::MAX_PARTITIONS;
 use crate::open::{self, New};
@@ -88,10 +88,31 @@ use crate::url::Target;
 /// # there.close().await?;
 /// # Ok(()) }
 /// ```
+///
+/// # Example: a node that recognises an older copy of the store
+/// ```
+/// # use tenure::{MasterKey, Sessions};
+/// use tenure_redis::{AfterRestore, Redis};
+///
+/// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let server = tenure_servers::Redis::start();
+/// # let (url, secret) = (server.url(), MasterKey::generate(&tenure::random::SystemRandom).to_hex());
+/// # let (folder, restored) = (tempfile::tempdir()?, true);
+/// # let dir = folder.path();
+/// // For one start, after a backup was put back.
+/// let decision = if restored { AfterRestore::EndAllSessions } else { AfterRestore::Refuse };
+/// let engine = Redis::at(&url).mark_dir(dir).after_restore(decision);
+/// # let engine = engine.master_key(MasterKey::from_hex(&secret)?);
+/// # let sessions = Sessions::open(engine).await?;
+/// # assert_eq!(std::fs::read_dir(dir)?.count(), 1);
+/// # sessions.close().await?;
+/// # Ok(()) }
+/// ```
 pub struct Redis {
     url: String,
     options: Options,
     key: KeySource,
+    marks: Marks,
     by_own_clock: bool,
 }
 
@@ -107,7 +128,8 @@ impl Redis {
     /// these names: `prefix`, `partitions`, `replicas`, `replica_timeout_ms`, `timeout_ms`, `sslrootcert`
     /// (the file with the authority), `sentinel_login`.
     pub fn at(url: impl Into<String>) -> Self {
-        Self { url: url.into(), options: Options::default(), key: KeySource::default(), by_own_clock: false }
+        let (options, key, marks) = Default::default();
+        Self { url: url.into(), options, key, marks, by_own_clock: false }
     }
 
     /// How all keys begin, so that several stores and other applications can share a server: letters,
@@ -190,6 +212,27 @@ impl Redis {
         self
     }
 
+    /// The folder for this node's marks, on its own disk: how far the store had come when the node last
+    /// knew of it, written at the start, at the end, and every few seconds while it changes. With it, a
+    /// store that lacks more than ten minutes of what the node knew does not open until its operator
+    /// decides, nor does an empty or another one in its place: see [`after_restore`](Self::after_restore).
+    /// Without it, which is the default, nothing is asked.
+    ///
+    /// Only opening looks at it. To put a backup back, stop all nodes first.
+    #[must_use]
+    pub fn mark_dir(mut self, path: impl Into<PathBuf>) -> Self {
+        self.marks = self.marks.with_dir(path.into());
+        self
+    }
+
+    /// What to do with a store that is older than this node's [mark](Self::mark_dir) says: a decision of
+    /// the operator, for one start. Let one node carry it out before others start.
+    #[must_use]
+    pub fn after_restore(mut self, decision: AfterRestore) -> Self {
+        self.marks = self.marks.with_decision(decision);
+        self
+    }
+
     /// Lives by the clock of this process, for tests that move time.
     #[doc(hidden)]
     #[must_use]
@@ -205,7 +248,8 @@ impl Engine for Redis {
     ///
     /// # Errors
     /// Configuration when the key is missing or another one, the servers are too old, do not let us in
-    /// or belong to another release; Unavailable when no primary answers.
+    /// or belong to another release; Blocked when the store is older than the node's
+    /// [mark](Redis::mark_dir); Unavailable when no primary answers.
     async fn open(self: Box<Self>, context: Context) -> Result<Opened, StoreError> {
         let (url, said) = Options::split(&self.url)?;
         let target = Target::parse(url)?;
@@ -229,10 +273,12 @@ impl Engine for Redis {
             let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
         }
         let partitions = options.partitions.map(|number| number.clamp(1, MAX_PARTITIONS));
-        let place =
-            open::open(target, settings, New { prefix, partitions, key: &master_key }, &context).await?;
+        let address = format!("{} {prefix}", target.place());
+        let marks = self.marks.at(&address, format!("the store at prefix `{prefix}`"));
+        let new = New { prefix, partitions, key: &master_key, marks: &marks };
+        let (place, judged) = open::open(target, settings, new, &context).await?;
         let store = SharedStore::new(place, &context);
         let store = if self.by_own_clock { store.by_own_clock() } else { store };
-        Ok(Opened { store: Arc::new(store), master_key })
+        Ok(Opened { store: Arc::new(store.marked(judged).await?), master_key })
     }
 }

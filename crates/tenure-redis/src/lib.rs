@@ -31,3 +31,4 @@ mod url;
 mod wake;
 
 pub use engine::Redis;
+pub use tenure_shared::AfterRestore;

@@ -11,7 +11,7 @@ const LAYOUT: u32 = 1;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Meta {
     /// The store's random name.
-    store: [u8; 16],
+    pub(crate) store: [u8; 16],
     /// Tells whether a master key is the right one.
     pub(crate) key_check: [u8; 32],
     /// How many partitions it has.

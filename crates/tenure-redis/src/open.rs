@@ -7,7 +7,7 @@ use futures_util::future::try_join_all;
 use tenure::MasterKey;
 use tenure::clock::Timestamp;
 use tenure::store::{Context, StoreError};
-use tenure_shared::key_check;
+use tenure_shared::{Judged, MarksAt, key_check};
 
 use crate::calls::Calls;
 use crate::connect::Settings;
@@ -28,6 +28,7 @@ pub(crate) struct New<'a> {
     pub(crate) prefix: &'a str,
     pub(crate) partitions: Option<u16>,
     pub(crate) key: &'a MasterKey,
+    pub(crate) marks: &'a MarksAt<'a>,
 }
 
 /// Opens the store that these servers have.
@@ -39,7 +40,7 @@ pub(crate) async fn open(
     settings: Settings,
     new: New<'_>,
     context: &Context,
-) -> Result<RedisPlace, StoreError> {
+) -> Result<(RedisPlace, Judged), StoreError> {
     let servers = Servers::new(target, settings);
     servers.look(&servers.routes()).await?;
     let primaries = u16::try_from(servers.routes().nodes.len()).unwrap_or(u16::MAX);
@@ -56,6 +57,9 @@ pub(crate) async fn open(
         is_closed: AtomicBool::new(false),
         told: Mutex::default(),
     };
+    if calls.read_meta(None).await?.is_none() {
+        new.marks.may_be_made()?;
+    }
     let found = calls.read_meta(Some(&calls.meta)).await?;
     let found = found.ok_or_else(|| StoreError::Unavailable("Redis does not keep what is written".into()))?;
     if found.key_check != check {
@@ -79,12 +83,15 @@ pub(crate) async fn open(
     // Makes the partitions that are not there.
     let servers = calls.by_server().await?;
     let heads = try_join_all(servers.iter().map(|(link, partitions)| calls.latest(link, partitions))).await?;
-    context.clock.not_before(heads.into_iter().max().unwrap_or_default());
+    let latest = heads.into_iter().max().unwrap_or_default();
+    let judged = new.marks.judge(&calls.meta.store, latest)?;
+    context.clock.not_before(latest);
     let durable = servers.iter().all(|(link, _)| link.durable.get() == Some(&true));
     calls.is_open.store(true, Ordering::Relaxed);
     let calls = Arc::new(calls);
     let wake = Wake::start(&calls);
-    Ok(RedisPlace { calls, guests: Guests::default(), wake, durable, turn: AtomicU16::new(0) })
+    let place = RedisPlace { calls, guests: Guests::default(), wake, durable, turn: AtomicU16::new(0) };
+    Ok((place, judged))
 }
 
 impl Calls {

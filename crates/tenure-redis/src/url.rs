@@ -88,6 +88,11 @@ impl Target {
         Ok(Self { kind, tls, login, database })
     }
 
+    /// What tells a store there from all others but for its prefix, without what signs in.
+    pub(crate) fn place(&self) -> String {
+        format!("redis {:?} {}", self.kind, self.database)
+    }
+
     /// How to connect to one of the servers.
     ///
     /// # Errors

@@ -9,6 +9,7 @@ use tenure::clock::{BELIEVED_CORRECTION, SteadyClock, Timestamp};
 use tenure::random::Random;
 use tenure::store::{Barrier, Context, StoreError};
 
+use crate::keeper::Keeper;
 use crate::place::{Place, View};
 
 /// Among how many turns those who want different things are spread.
@@ -23,6 +24,8 @@ pub struct SharedStore<P> {
     pub(crate) own_time: bool,
     /// Whose turn it is, of the steps of this process that want the same.
     pub(crate) turns: [tokio::sync::Mutex<()>; TURNS],
+    /// What keeps the mark, if there is one.
+    pub(crate) keeper: Option<Keeper>,
     partitions: u16,
     /// What is in the place has moved to another store, as the last news said.
     shut: AtomicBool,
@@ -40,7 +43,8 @@ impl<P: Place> SharedStore<P> {
         let (clock, random) = (Arc::clone(&context.clock), Arc::clone(&context.random));
         let partitions = place.info().partitions;
         let turns = std::array::from_fn(|_| tokio::sync::Mutex::default());
-        Self { place, clock, random, own_time: false, turns, partitions, shut: AtomicBool::new(false) }
+        let (keeper, shut) = (None, AtomicBool::new(false));
+        Self { place, clock, random, own_time: false, turns, keeper, partitions, shut }
     }
 
     /// Decides by the clock of this process instead of the place's, for tests that move time. Only

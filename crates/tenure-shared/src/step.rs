@@ -67,7 +67,7 @@ impl<P: Place> SharedStore<P> {
                 (done, draft.finish().ok().flatten())
             };
             if let (Ok(done), Some(write)) = (done, write)
-                && self.place.write(&finish(write)).await? == Wrote::Done
+                && self.put(&finish(write)).await? == Wrote::Done
             {
                 return Ok(done);
             }
@@ -110,7 +110,7 @@ impl<P: Place> SharedStore<P> {
                 }
                 return Ok(done);
             };
-            match self.place.write(&finish(write)).await? {
+            match self.put(&finish(write)).await? {
                 Wrote::Done => return done,
                 Wrote::TooManyGuests => too_many = true,
                 Wrote::Busy => tokio::time::sleep(self.pause()).await,

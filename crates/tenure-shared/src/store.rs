@@ -195,6 +195,11 @@ impl<P: Place> Store for SharedStore<P> {
             Err(_) => {}
         }
         let News { now, server, confirmed, tails } = told?;
+        if let Some(keeper) = &self.keeper {
+            let events = tails.iter().filter_map(|tail| tail.events.last());
+            events.for_each(|event| keeper.note(event.at));
+            keeper.tick(self.clock.running());
+        }
         let now = if self.own_time { self.clock.now() } else { now };
         Ok(News { now, server, confirmed, tails: tails.into_iter().map(readable).collect() })
     }
@@ -208,6 +213,9 @@ impl<P: Place> Store for SharedStore<P> {
     }
 
     async fn close(&self) {
+        if let Some(keeper) = &self.keeper {
+            keeper.close().await;
+        }
         self.place.close().await;
     }
 }

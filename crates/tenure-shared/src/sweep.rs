@@ -101,7 +101,7 @@ impl<P: Place> SharedStore<P> {
         }
         let Ok(Some(write)) = draft.finish() else { return Ok(None) };
         let write = Write { essential: true, now_is_the_time: self.own_time, ..write };
-        match self.place.write(&write).await? {
+        match self.put(&write).await? {
             Wrote::Done => Ok(Some((ended, removed))),
             _ => Ok(None),
         }
