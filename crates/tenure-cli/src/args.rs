@@ -77,7 +77,7 @@ pub(crate) struct ServeArgs {
         default_missing_value = "true", value_parser = BoolishValueParser::new())]
     pub(crate) demo: Option<bool>,
 
-    /// The folder for keys, outside the store [default: tenure in $XDG_CONFIG_HOME or
+    /// The folder for keys and marks, outside the store [default: tenure in $XDG_CONFIG_HOME or
     /// ~/.config; its subfolder demo with --demo]
     #[arg(long, env = "TENURE_CONFIG_DIR", hide_env_values = true, value_name = "DIR", value_hint = ValueHint::DirPath)]
     pub(crate) config_dir: Option<PathBuf>,
@@ -91,7 +91,7 @@ pub(crate) struct ServeArgs {
     #[arg(long, env = "TENURE_AFTER_RESTORE", hide_env_values = true, value_name = "DECISION", value_enum)]
     pub(crate) after_restore: Option<AfterRestore>,
 
-    /// What to do when the clock is more than 31 days ahead of the store [default: refuse]
+    /// What to do when the clock is more than 31 days ahead of a store in a folder [default: refuse]
     #[arg(long, env = "TENURE_AFTER_CLOCK_GAP", hide_env_values = true, value_name = "DECISION", value_enum)]
     pub(crate) after_clock_gap: Option<AfterClockGap>,
 

@@ -3,7 +3,7 @@
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 use serde::Deserialize;
 use tenure::{CookieSettings, Policy, Realm};
 
@@ -62,7 +62,7 @@ impl File {
         let mut policy = toml::Table::try_from(preset.policy())?;
         match whole.remove("policy") {
             Some(toml::Value::Table(said)) => merge(&mut policy, said),
-            Some(_) => anyhow::bail!("`policy` is a table"),
+            Some(_) => bail!("`policy` is a table"),
             None => {}
         }
         whole.insert("policy".into(), policy.into());
@@ -114,6 +114,13 @@ impl Settings {
             None if demo => StoreUrl::Embedded("./tenure-data/demo".into()),
             None => StoreUrl::Embedded("./tenure-data".into()),
         };
+        let clock_gap = args.after_clock_gap.or(file.after_clock_gap);
+        if clock_gap == Some(AfterClockGap::Accept) && store.is_shared() {
+            bail!(
+                "--after-clock-gap is about a store in a folder: nodes that share a store go by its clock, and ask \
+                 nothing after a pause. Leave it out"
+            );
+        }
         let cookie = match args.cookie_name.or(file.cookie_name) {
             Some(name) => CookieSettings::new(&name)?,
             None => CookieSettings::default(),
@@ -127,7 +134,7 @@ impl Settings {
             config_dir: config_dir.or_else(usual),
             master_key_file: args.master_key_file.or(file.master_key_file),
             after_restore: args.after_restore.or(file.after_restore).unwrap_or(after_restore),
-            after_clock_gap: args.after_clock_gap.or(file.after_clock_gap).unwrap_or(after_clock_gap),
+            after_clock_gap: clock_gap.unwrap_or(after_clock_gap),
             cookie,
             policy: file.policy,
         })

@@ -49,7 +49,11 @@ fn embedded(settings: &Settings, dir: PathBuf) -> Embedded {
 }
 
 fn postgres(settings: &Settings, address: &str) -> Postgres {
-    let engine = Postgres::at(address);
+    let engine = Postgres::at(address).after_restore(settings.after_restore.into());
+    let engine = match &settings.config_dir {
+        Some(dir) => engine.mark_dir(dir),
+        None => engine,
+    };
     match master_key_file(settings) {
         Some(file) => engine.master_key_file(file),
         None => engine,
@@ -57,7 +61,11 @@ fn postgres(settings: &Settings, address: &str) -> Postgres {
 }
 
 fn redis(settings: &Settings, address: &str) -> Redis {
-    let engine = Redis::at(address);
+    let engine = Redis::at(address).after_restore(settings.after_restore.into());
+    let engine = match &settings.config_dir {
+        Some(dir) => engine.mark_dir(dir),
+        None => engine,
+    };
     match master_key_file(settings) {
         Some(file) => engine.master_key_file(file),
         None => engine,

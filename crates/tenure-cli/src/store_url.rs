@@ -29,6 +29,13 @@ pub(crate) enum StoreUrl {
     Redis(Address),
 }
 
+impl StoreUrl {
+    /// Whether several nodes may share it.
+    pub(crate) fn is_shared(&self) -> bool {
+        matches!(self, Self::Postgres(_) | Self::Redis(_))
+    }
+}
+
 /// An address that may hold a password.
 #[derive(Clone, PartialEq, Eq)]
 pub(crate) struct Address(String);

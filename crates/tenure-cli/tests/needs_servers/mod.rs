@@ -2,3 +2,4 @@
 
 mod behind_nginx;
 mod pages;
+mod restored;
