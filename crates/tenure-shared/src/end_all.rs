@@ -8,7 +8,7 @@ use tenure::store::{Part, StoreError};
 use tenure::{Actor, EndReason, Ending, SessionId};
 
 use crate::keeper::Keeper;
-use crate::place::{Class, Place, Want, Write, Wrote};
+use crate::place::{Class, Place, Want};
 use crate::restore::Judged;
 use crate::shared::SharedStore;
 use crate::step::Step;
@@ -39,16 +39,6 @@ impl<P: Place> SharedStore<P> {
             }
         }
         Ok(self)
-    }
-
-    /// Writes, and notes it for the mark.
-    pub(crate) async fn put(&self, write: &Write) -> Result<Wrote, StoreError> {
-        let wrote = self.place.write(write).await?;
-        if let (Wrote::Done, Some(keeper)) = (wrote, &self.keeper) {
-            keeper.note(write.now);
-            keeper.tick(self.clock.running());
-        }
-        Ok(wrote)
     }
 
     async fn end_restored(&self) -> Result<(), StoreError> {

@@ -121,6 +121,16 @@ impl<P: Place> SharedStore<P> {
         Err(StoreError::Unavailable("others change the same all the time; try again".into()))
     }
 
+    /// Writes, and notes it for the mark.
+    pub(crate) async fn put(&self, write: &Write) -> Result<Wrote, StoreError> {
+        let wrote = self.place.write(write).await?;
+        if let (Wrote::Done, Some(keeper)) = (wrote, &self.keeper) {
+            keeper.note(write.now);
+            keeper.tick(self.clock.running());
+        }
+        Ok(wrote)
+    }
+
     /// Whose turn it is of this process, for what lies together: only so that they do not lose
     /// against each other. Whoever waited long enough goes ahead.
     fn turn(&self, want: &Want) -> &tokio::sync::Mutex<()> {
