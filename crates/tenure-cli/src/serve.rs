@@ -52,7 +52,7 @@ fn mover(settings: &Settings) -> Mover {
         if settings.demo || url == StoreUrl::Memory {
             return Err("name a store that stays; that of the demo does not move".into());
         }
-        Ok(Destination { engine: store::engine(&settings, &url), name: url.to_string() })
+        Ok(Destination { engine: store::destination(&settings, &url), name: url.to_string() })
     })
 }
 

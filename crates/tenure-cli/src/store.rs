@@ -14,7 +14,7 @@ use tenure_redis::Redis;
 use crate::config::Settings;
 use crate::exit::Exit;
 use crate::output::{self, BAD, GOOD, say, say_json, styled};
-use crate::store_url::StoreUrl;
+use crate::store_url::{AfterRestore, StoreUrl};
 
 /// Opens the store that `settings` name, under their policy.
 pub(crate) async fn open(settings: &Settings) -> Result<Sessions> {
@@ -32,6 +32,12 @@ pub(crate) fn engine(settings: &Settings, url: &StoreUrl) -> Box<dyn Engine> {
         StoreUrl::Postgres(address) => Box::new(postgres(settings, address.expose())),
         StoreUrl::Redis(address) => Box::new(redis(settings, address.expose())),
     }
+}
+
+/// The engine of a store that sessions are to move to. It is empty, or the move began there, or the move is
+/// refused: so one that was here before and had to be emptied is no matter.
+pub(crate) fn destination(settings: &Settings, url: &StoreUrl) -> Box<dyn Engine> {
+    engine(&Settings { after_restore: AfterRestore::Accept, ..settings.clone() }, url)
 }
 
 fn embedded(settings: &Settings, dir: PathBuf) -> Embedded {

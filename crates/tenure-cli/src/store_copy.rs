@@ -46,7 +46,7 @@ async fn here(args: CopyArgs, to: &StoreUrl) -> Result<Exit> {
     let settings = Settings::read(args.into()).blame_usage()?;
     let stop = signals::stop()?;
     let (from, name) = (store::engine(&settings, &settings.store), to.to_string());
-    let house = Move::between(from, store::engine(&settings, to), &name).await?;
+    let house = Move::between(from, store::destination(&settings, to), &name).await?;
     let told = Teller::default();
     let done = if call_off {
         house.call_off().await.map(|()| None)

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
-use tenure::store::{Engine, Phase};
+use tenure::store::{Engine, StoreError};
 use tenure::{Error, Move, MoveProgress, Moved, Sessions};
 use tokio::sync::watch;
 use tokio::task::AbortHandle;
@@ -246,13 +246,9 @@ impl Mover {
             Ok(()) => return Ok(Came::CalledOff),
             Err(error) => error,
         };
-        let movable = sessions.store().movable();
-        let Some(movable) = movable.filter(|_| was_running) else { return Err(error) };
         // It had opened the new store at the very moment.
-        match movable.phase().await? {
-            Phase::Moved { .. } => Ok(Came::Moved(None)),
-            _ => Err(error),
-        }
+        let is_shut = matches!(sessions.ready().await, Err(Error::Store(StoreError::Blocked(_))));
+        if was_running && is_shut { Ok(Came::Moved(None)) } else { Err(error) }
     }
 
     fn ended(&self, number: u64, came: Result<Came, Error>) {
