@@ -414,3 +414,15 @@ async fn p1_an_answer_that_waits_for_a_confirmation_is_relied_upon_for_less() {
     let active = other.accepts(&next).await;
     assert!(active.cache_for() <= Duration::from_millis(100), "{:?}", active.cache_for());
 }
+
+#[tokio::test]
+async fn p9_what_memory_knows_ends_in_one_call_of_the_store() {
+    let (one, _, _) = two().await;
+    let token = one.sign_in().await.token;
+    one.follow().await;
+    let active = one.accepts(&token).await;
+    let before = one.way.total();
+    one.sessions.sign_out(&active).await.unwrap();
+    assert_eq!(one.way.total() - before, 1);
+    one.refuses(&token, LOGOUT).await;
+}

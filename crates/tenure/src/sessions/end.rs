@@ -250,10 +250,14 @@ impl Sessions {
         }
     }
 
-    /// The session `id`, if it is one of this realm.
+    /// The session `id`, if it is one of this realm. It may have changed since, but for its realm and its
+    /// user.
     pub(super) async fn of_realm(&self, id: SessionId) -> Result<Arc<Snapshot>, Error> {
-        let found = self.core.find(id).await?.filter(|session| session.realm() == self.realm());
-        found.ok_or(Refusal::Missing.into())
+        let found = match self.core.cached(&id, self.core.clock.running()) {
+            Some((session, _)) => Some(session),
+            None => self.core.find(id).await?,
+        };
+        found.filter(|session| session.realm() == self.realm()).ok_or(Refusal::Missing.into())
     }
 
     /// Waits until the session is over and says why: for handlers that hold a WebSocket or an

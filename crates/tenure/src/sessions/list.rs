@@ -6,7 +6,7 @@ use super::Sessions;
 use crate::error::Error;
 use crate::id::{SessionId, UserId};
 use crate::snapshot::Snapshot;
-use crate::store::{PageRequest, Refusal};
+use crate::store::PageRequest;
 
 /// How many sessions a page has at the most: more of them would fill the memory of the process.
 const MAX_PAGE: usize = 1_000;
@@ -27,10 +27,7 @@ impl Sessions {
     /// # Errors
     /// [`Error::Store`].
     pub async fn get(&self, id: SessionId) -> Result<Option<Arc<Snapshot>>, Error> {
-        match self.of_realm(id).await {
-            Err(Error::Refused(Refusal::Missing)) => Ok(None),
-            found => found.map(Some),
-        }
+        Ok(self.core.find(id).await?.filter(|session| session.realm() == self.realm()))
     }
 
     /// The live sessions of a user, newest first: every live one and no dead one (promise P8).
